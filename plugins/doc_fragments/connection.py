@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  environment_url:
+    description:
+      - The address of the Dynatrace environment, for example V(https://abc12345.live.dynatrace.com) or
+        V(https://managed.example.com/e/ENVIRONMENT-ID). What is often pasted behind it, V(/api/v2), is taken away.
+      - V(http://) is accepted for loopback addresses alone, because it would send the token in the clear.
+      - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used, first from the C(environment)
+        of the task, then from that of the controller.
+    type: str
+  api_token:
+    description:
+      - The access token that the task calls Dynatrace with. It needs the scope C(apiTokens.read), and C(apiTokens.write) to
+        change anything.
+      - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used, first from the
+        C(environment) of the task, then from that of the controller.
+    type: str
+  validate_certs:
+    description:
+      - Whether the certificate of the server is checked. Turn this off for experiments alone.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - A file or a folder of certificates in PEM form that are trusted instead of those of the system.
+    type: path
+  client_cert:
+    description:
+      - A file in PEM form with the certificate, and maybe the key, that this client proves itself with.
+    type: path
+  client_key:
+    description:
+      - A file in PEM form with the key, not encrypted, that goes with O(client_cert), if it is not in that file.
+    type: path
+  proxy:
+    description:
+      - The address of the proxy to go through, for example V(http://proxy.example.com:3128).
+      - If not given, the environment variables E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and E(NO_PROXY) are heeded. An empty
+        string means no proxy.
+    type: str
+  timeout:
+    description:
+      - How many seconds to wait for a connection, and then for each part of an answer.
+    type: float
+    default: 30.0
+notes:
+  - On a local connection, also with C(delegate_to) V(localhost), the task runs inside the process of Ansible itself. C(become) is
+    ignored there.
+  - C(async) is not supported.
+requirements:
+  - requests, on the machine that talks to Dynatrace
+"""

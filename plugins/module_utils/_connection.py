@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a Dynatrace environment is and how to reach it, from the connection options."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import math
+import os
+import re
+import typing as t
+import urllib.parse
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
+
+_URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
+_LONGEST_TIMEOUT = 3600.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """Everything a session depends on. Hashable, so that a session can be kept for it."""
+
+    environment_url: str  # without a trailing slash and without /api/v2
+    api_token: Secret
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    proxy: str | None = None
+    timeout: float = 30.0  # seconds, for connecting and for each wait on the server
+
+
+def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
+    """The connection from its options.
+
+    :raises OptionError: naming the option that is missing or cannot work; never with a secret in its message.
+    """
+    for option in CONNECTION_ENVIRONMENT:
+        if not params[option]:
+            raise OptionError(_missing(option))
+    if params["client_key"] and not params["client_cert"]:
+        raise OptionError("client_key: it needs client_cert, the certificate that goes with the key.")
+    return Connection(
+        environment_url=parse_environment_url(params["environment_url"]),
+        api_token=_parse_api_token(params["api_token"]),
+        validate_certs=params["validate_certs"],
+        ca_path=_existing("ca_path", params["ca_path"]),
+        client_cert=_existing("client_cert", params["client_cert"]),
+        client_key=_existing("client_key", params["client_key"]),
+        proxy=_parse_proxy(params["proxy"]),
+        timeout=_parse_timeout(params["timeout"]),
+    )
+
+
+def parse_environment_url(text: str) -> str:
+    """The address of the environment, without what people paste behind it by habit.
+
+    :raises OptionError: where the address is not one, or would send the token in the clear.
+    """
+    url = _split("environment_url", text, _URL_EXAMPLE)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        raise OptionError(f"environment_url: http:// would send the token in the clear. {_URL_EXAMPLE}")
+    path = re.sub(r"/+(api(/v[12])?/*)?$", "", url.path)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise OptionError(f"environment_url: the path {path!r} is not that of an environment. {_URL_EXAMPLE}")
+    return f"{url.scheme}://{url.netloc.lower()}{path}"
+
+
+def _parse_proxy(text: str | None) -> str | None:
+    if not text:
+        return None
+    _split("proxy", text, "Give one such as http://proxy.example.com:3128.", credentials=True)
+    return text
+
+
+def _split(option: str, text: str, example: str, credentials: bool = False) -> urllib.parse.SplitResult:
+    # What is echoed here never holds credentials: those are refused, or not echoed, first.
+    if looks_like_secret(text):
+        raise OptionError(f"{option}: the address holds the secret of a token. It is not shown here. {example}")
+    if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+        raise OptionError(f"{option}: the address has a space, a line break or another character that no address has. {example}")
+    try:
+        url = urllib.parse.urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise OptionError(f"{option}: the address is damaged. {example}") from None
+    if "@" in url.netloc and not credentials:
+        raise OptionError(f"{option}: it must not hold a user or a password. {example}")
+    if url.scheme not in ("http", "https") or not url.hostname or port == 0:
+        raise OptionError(f"{option}: the address needs a scheme, https://, and a host. {example}")
+    if url.query or url.fragment or "?" in text or "#" in text:
+        raise OptionError(f"{option}: it must not hold a query or a fragment (? or #). {example}")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _parse_api_token(text: str) -> Secret:
+    if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+        raise OptionError("api_token: it has a space, a line break or another character that no token has. Was it cut or pasted badly?")
+    return Secret(text)
+
+
+def _parse_timeout(seconds: float) -> float:
+    if not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise OptionError(f"timeout: {seconds} is not a time to wait. Give seconds, more than 0 and at most {_LONGEST_TIMEOUT:.0f}.")
+    return seconds
+
+
+def _existing(option: str, path: str | None) -> str | None:
+    if path and not os.path.exists(path):
+        raise OptionError(f"{option}: there is no {path!r} on the machine that talks to Dynatrace.")
+    return path or None
+
+
+def _missing(option: str) -> str:
+    names = " or ".join(CONNECTION_ENVIRONMENT[option])
+    return f"{option} is missing. Give the option, in the task or in module_defaults, or set the environment variable {names}."

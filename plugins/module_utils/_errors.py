@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors that a user gets to read. None of them ever holds a secret."""
+
+from __future__ import annotations
+
+
+class DynatraceError(Exception):
+    """What went wrong and what to do next, in words for the user."""
+
+
+class OptionError(DynatraceError):
+    """An option cannot work as given. Raised before any request goes out."""
+
+
+class Refused(DynatraceError):
+    """The plan would break a promise of this collection, so nothing was written."""
+
+
+class RequestFailed(DynatraceError):
+    """A request was not answered as hoped.
+
+    :param status: the HTTP status of the answer, None where none arrived.
+    :param maybe_done: whether Dynatrace may have carried the request out all the same.
+    """
+
+    def __init__(self, message: str, status: int | None = None, maybe_done: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.maybe_done = maybe_done

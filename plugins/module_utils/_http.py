@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests to one environment: one session, always a timeout, one owner of TLS, and errors that hold no secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import email.utils
+import functools
+import json
+import os
+import ssl
+import threading
+import time
+import typing as t
+import urllib.parse
+
+from ansible_collections.community.dynatrace.plugins.module_utils import _auth
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._requests import HTTPAdapter, requests
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, scrub
+
+# A server may close a connection that rests. A POST on such a one could be lost without anybody knowing
+# whether it was carried out, so it goes out on a connection that is fresh or was used this recently.
+_FRESH_SECONDS = 2.0
+
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+
+_NEXT_STEP = {
+    401: "Check api_token: it may be wrong, disabled or expired, or belong to another environment.",
+    403: "Give the calling token the scope it lacks, or use another as api_token.",
+    429: "Dynatrace is busy. Run again later, with fewer requests at once.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status: int
+    data: t.Any  # parsed JSON, None where the answer had no body
+
+
+class TlsAdapter(HTTPAdapter):
+    """Hands its own TLS context to every connection and takes no other word on certificates."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+
+    def cert_verify(self, conn: t.Any, url: str, verify: t.Any, cert: t.Any) -> None:
+        pass
+
+
+@functools.lru_cache(maxsize=None)
+def tls_context(
+    validate_certs: bool = True, ca_path: str | None = None, client_cert: str | None = None, client_key: str | None = None
+) -> ssl.SSLContext:
+    """A TLS context; kept, because reading the certificates of the system takes longer than a request."""
+    try:
+        context = ssl.create_default_context(
+            cafile=ca_path if ca_path and not os.path.isdir(ca_path) else None,
+            capath=ca_path if ca_path and os.path.isdir(ca_path) else None,
+        )
+    except (ssl.SSLError, OSError) as error:
+        raise OptionError(f"ca_path: {ca_path!r} cannot be read as certificates: {error}.") from None
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        try:
+            context.load_cert_chain(client_cert, client_key, password=_no_password)
+        except (ssl.SSLError, OSError) as error:
+            raise OptionError(f"client_cert: {client_cert!r} and its key cannot be read: {error}.") from None
+    return context
+
+
+def _no_password() -> str:
+    return ""  # without this, OpenSSL would ask on the terminal
+
+
+tls_context()  # paid once, where the plugin is loaded, and not again in each of Ansible's forks
+
+_sessions = threading.local()
+
+
+def _session(connection: Connection) -> requests.Session:
+    """The session of this thread and process for these options: a fork must not share a connection."""
+    sessions = _sessions.__dict__.setdefault(os.getpid(), {})
+    if connection not in sessions:
+        sessions[connection] = _new_session(connection)
+    session: requests.Session = sessions[connection]
+    return session
+
+
+def _new_session(connection: Connection) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # neither .netrc nor REQUESTS_CA_BUNDLE replaces what the task says
+    session.verify = connection.validate_certs
+    session.proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
+    session.headers.update({"Accept": "application/json; charset=utf-8", "User-Agent": "community.dynatrace"})
+    session.mount(
+        "https://",
+        TlsAdapter(tls_context(connection.validate_certs, connection.ca_path, connection.client_cert, connection.client_key)),
+    )
+    return session
+
+
+class Http:
+    """Requests to the environment of one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.caller = connection.api_token
+        self._connection = connection
+        self._session = _session(connection)
+        self._known_secrets = [connection.api_token]
+        self._last_used = float("-inf")
+        self._skew = dt.timedelta(0)
+
+    def now(self) -> dt.datetime:
+        """The server's clock, as its last answer told it; this machine's where it did not."""
+        return dt.datetime.now(dt.timezone.utc) + self._skew
+
+    @property
+    def skew(self) -> dt.timedelta:
+        """How far the server's clock is ahead of this machine's."""
+        return self._skew
+
+    def hide(self, secret: Secret) -> None:
+        """Keep this secret out of every error from now on."""
+        self._known_secrets.append(secret)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str] | None = None,
+        body: t.Mapping[str, t.Any] | None = None,
+        absent: tuple[int, ...] = (),
+    ) -> Answer:
+        """Send one request, once.
+
+        :param path: below the environment's address; every variable part of it quoted.
+        :param absent: statuses that say that the thing is not there, and are no error.
+        :raises RequestFailed: where the answer is another, or none comes. Holds no secret and no cause that does.
+        """
+        if method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
+            self._session.close()
+        url = self._connection.environment_url + path
+        what = f"{method} {url}"
+        headers = {**_auth.headers(self._connection), **({} if body is None else _JSON)}
+        try:
+            response = self._session.request(
+                method,
+                url + ("?" + urllib.parse.urlencode(query) if query else ""),
+                data=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=self._connection.timeout,
+                allow_redirects=False,
+            )
+        except requests.exceptions.RequestException as error:
+            # Not chained: the library's exception carries the request with its headers.
+            raise self._failure(what, error) from None
+        self._last_used = time.monotonic()
+        self._learn_clock(response.headers.get("Date"))
+        if response.status_code in absent:
+            return Answer(response.status_code, None)
+        if not 200 <= response.status_code < 300:
+            raise self._refusal(what, response)
+        return Answer(response.status_code, self._parse(what, response))
+
+    def _failure(self, what: str, error: requests.exceptions.RequestException) -> RequestFailed:
+        seconds = f"{self._connection.timeout:g} s"
+        reason = self._scrub(_reason(error))
+        if isinstance(error, requests.exceptions.SSLError):
+            return RequestFailed(f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path.")
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.")
+        if isinstance(error, requests.exceptions.Timeout):
+            return RequestFailed(f"{what} failed: no answer within {seconds} (timeout).", maybe_done=True)
+        return RequestFailed(
+            f"{what} failed: {reason}. Check environment_url and proxy, and whether this machine reaches them.",
+            maybe_done=not _never_connected(error),
+        )
+
+    def _learn_clock(self, date: str | None) -> None:
+        try:
+            server = email.utils.parsedate_to_datetime(date or "")
+        except (TypeError, ValueError, IndexError):
+            return
+        if server.tzinfo is not None:
+            skew = server - dt.datetime.now(dt.timezone.utc)
+            # The header has whole seconds: within them the clocks agree.
+            self._skew = skew if abs(skew) > dt.timedelta(seconds=2) else dt.timedelta(0)
+
+    def _refusal(self, what: str, response: requests.Response) -> RequestFailed:
+        status = response.status_code
+        if 300 <= status < 400:
+            target = urllib.parse.urlsplit(response.headers.get("Location", ""))
+            answer = f"a redirect to {target.scheme}://{target.hostname}, which is not followed, so that no token goes to another host"
+            step = "Check environment_url."
+        else:
+            answer = explain(response.text if len(response.content) < 1_000_000 else "") or response.reason or "no explanation"
+            step = _NEXT_STEP.get(status, "")
+        message = self._scrub(f"{what} failed: Dynatrace answered {status}: {answer}").rstrip(".")
+        return RequestFailed(f"{message}. {step}".rstrip(), status=status, maybe_done=status >= 500)
+
+    def _parse(self, what: str, response: requests.Response) -> t.Any:
+        if not response.content:
+            return None
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+        raise RequestFailed(
+            f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. Is environment_url that of a Dynatrace environment?",
+            status=response.status_code,
+            maybe_done=True,
+        )
+
+    def _scrub(self, text: str) -> str:
+        return scrub(text, self._known_secrets)
+
+
+def explain(text: str) -> str | None:
+    """What the error envelope says: its message and its violations. None where the text is no envelope.
+
+    Documented: ``{"error": {"code", "message", "constraintViolations": [{"path", "message"}]}}``;
+    seen in practice: a list of such envelopes, and null for any of the parts.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    said = []
+    for envelope in data if isinstance(data, list) else [data]:
+        error = envelope.get("error") if isinstance(envelope, dict) else None
+        if not isinstance(error, dict):
+            continue
+        said.append(_printable(error.get("message")))
+        for violation in error.get("constraintViolations") or []:
+            if isinstance(violation, dict):
+                said.append(": ".join(filter(None, (_printable(violation.get("path")), _printable(violation.get("message"))))))
+    return "; ".join(filter(None, said)) or None
+
+
+def _printable(value: t.Any) -> str:
+    text = "" if value is None else str(value)
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason that a library gives, without the address, whose query might hold a secret."""
+    inner = error.args[0] if error.args else error
+    reason = getattr(inner, "reason", None) or (inner if isinstance(inner, Exception) else error)
+    text = str(reason.args[-1]) if isinstance(reason, Exception) and reason.args else str(reason)
+    return f"{text.rpartition('>: ')[2] or text}".rstrip(".") or type(error).__name__
+
+
+def _never_connected(error: Exception) -> bool:
+    inner = error.args[0] if error.args else None
+    return type(getattr(inner, "reason", None)).__name__ in ("NewConnectionError", "NameResolutionError")

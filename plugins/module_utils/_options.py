@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of every plugin, as argument specs. The one place where an option is named, typed and given a default."""
+
+from __future__ import annotations
+
+import typing as t
+
+# The environment variables that stand in for a connection option, in order.
+CONNECTION_ENVIRONMENT = {
+    "environment_url": ("DYNATRACE_ENV_URL", "DT_ENV_URL"),
+    "api_token": ("DYNATRACE_API_TOKEN", "DT_API_TOKEN"),
+}
+
+CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "environment_url": {"type": "str"},
+    "api_token": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "proxy": {"type": "str"},
+    "timeout": {"type": "float", "default": 30.0},
+}
+
+TOKEN_SPECIFICATION_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+    "name": {"type": "str"},
+    "token_id": {"type": "str", "no_log": False},
+    "scopes": {"type": "list", "elements": "str"},
+    "scopes_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
+    "enabled": {"type": "bool"},
+    "personal_access_token": {"type": "bool", "default": False, "no_log": False},
+    "expires_in": {"type": "str"},
+    "expiration_date": {"type": "str"},
+    "on_immutable_change": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
+    "on_duplicates": {"type": "str", "default": "fail", "choices": ["fail", "newest", "oldest"]},
+    "token": {"type": "str", "no_log": True},
+    "on_missing_secret": {"type": "str", "choices": ["fail", "ignore"], "no_log": False},
+}
+
+TOKEN_OPTIONS = {**CONNECTION_OPTIONS, **TOKEN_SPECIFICATION_OPTIONS, "reveal": {"type": "bool", "default": False}}
+
+QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str"},
+    "name_regex": {"type": "str"},
+    "token_id": {"type": "str", "no_log": False},
+    "owner": {"type": "str"},
+    "scopes": {"type": "list", "elements": "str"},
+    "personal_access_token": {"type": "bool", "no_log": False},
+    "enabled": {"type": "bool"},
+    "expires_within": {"type": "str"},
+    "unused_for": {"type": "str"},
+    "token": {"type": "str", "no_log": True},
+}
+
+TOKEN_INFO_OPTIONS = {**CONNECTION_OPTIONS, **QUERY_OPTIONS}

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task gives back: the result, its diff, and one public line for where the result is hidden."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
+from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
+
+
+def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
+    """The result of a task. Holds the secret under ``token`` only where it is handed out."""
+    plan = outcome.plan
+    subject = outcome.token or plan.before
+    usable = outcome.token is not None and outcome.token.enabled
+    shown = hands_out and outcome.secret is not None and (usable or plan.issues)
+    return {
+        "changed": plan.changed,
+        "action": plan.action,
+        "token_id": subject.id if subject else None,
+        "token": outcome.secret.reveal() if shown and outcome.secret else None,
+        "secret_available": outcome.secret is not None,
+        "usable": usable,
+        "metadata": metadata(subject) if subject else None,
+        "retired": [{"id": token.id, "action": "deleted"} for token in outcome.retired],
+        "diff": diff(plan),
+    }
+
+
+def metadata(token: Token) -> dict[str, t.Any]:
+    """The public facts of a token."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "enabled": token.enabled,
+        "owner": token.owner,
+        "scopes": list(token.scopes),
+        "personal_access_token": token.personal_access_token,
+        "creation_date": _date(token.created),
+        "expiration_date": _date(token.expires),
+    }
+
+
+def usage(token: Token) -> dict[str, t.Any]:
+    """The public facts of a token, and how it has been used."""
+    return {
+        **metadata(token),
+        "modified_date": _date(token.modified),
+        "last_used_date": _date(token.last_used),
+        "last_used_ip_address": token.last_used_ip,
+    }
+
+
+def diff(plan: Plan) -> dict[str, t.Any]:
+    """Before and after. The same for a plan that is applied and one that is not, so without what only issuing tells."""
+    after = _compared(plan.after)
+    if isinstance(plan.expires, Period):
+        after["expiration_date"] = f"{plan.expires} from its creation"
+    return {"before": _compared(plan.before), "after": after}
+
+
+def public_line(outcome: Outcome, check_mode: bool) -> str:
+    """What was done, for people, without any secret."""
+    plan, token = outcome.plan, outcome.token or outcome.plan.before
+    if token is None:
+        return "nothing to do"
+    done = {"none": "unchanged"}.get(plan.action, plan.action)
+    would = "would be " if check_mode and plan.changed else ""
+    ends = f"expires {_date(token.expires)}" if token.expires else "never expires"
+    return f"{would}{done}: {token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
+
+
+def _compared(token: Token | None) -> dict[str, t.Any]:
+    if token is None:
+        return {}
+    return {
+        "name": token.name,
+        "enabled": token.enabled,
+        "scopes": list(token.scopes),
+        "personal_access_token": token.personal_access_token,
+        "expiration_date": _date(token.expires),
+    }
+
+
+def _date(moment: dt.datetime | None) -> str | None:
+    return format_timestamp(moment) if moment else None

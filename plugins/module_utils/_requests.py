@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one place that imports ``requests``, so that its absence is a message and not a traceback."""
+
+from __future__ import annotations
+
+import traceback
+
+REQUESTS_IMPORT_ERROR: str | None
+try:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    REQUESTS_IMPORT_ERROR = None
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    requests = None  # type: ignore[assignment]
+
+    class HTTPAdapter:  # type: ignore[no-redef]
+        """Stands where the real one would, so that classes built on it can be defined."""
+
+
+__all__ = ["REQUESTS_IMPORT_ERROR", "HTTPAdapter", "requests"]

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From options to what the user wants, or to an error that says which option cannot work and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id
+from ansible_collections.community.dynatrace.plugins.module_utils._time import (
+    Period,
+    format_timestamp,
+    parse_period,
+    parse_timestamp,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._token import is_provisional, sorted_scopes
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_SCOPE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Specification:
+    """One token as the user wants it. None means: not managed."""
+
+    state: str
+    name: str | None
+    token_id: str | None
+    personal_access_token: bool
+    scopes: tuple[str, ...] | None  # sorted
+    scopes_mode: str
+    enabled: bool | None
+    expires_in: Period | None
+    expiration_date: dt.datetime | None
+    on_immutable_change: str
+    on_duplicates: str
+    on_missing_secret: str
+    token: Secret | None
+
+    def label(self) -> str:
+        """How messages call this token."""
+        return repr(self.name) if self.name is not None else str(self.token_id)
+
+
+def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets: t.Iterable[Secret] = ()) -> Specification:
+    """What the user wants, from the options of ``dynatrace_token``.
+
+    :param params: the options, typed by the argument spec.
+    :param now: the clock of this machine: no request has been made yet.
+    :param secrets: secrets that must not stand where a public value belongs.
+    :raises OptionError: where an option cannot work; never with a secret in its message.
+    """
+    name, token_id = params["name"], params["token_id"]
+    if name is None and token_id is None:
+        raise OptionError("name or token_id is needed: say which token is meant.")
+    if name is not None:
+        check_public("name", name, secrets)
+        _check_name(name)
+    if token_id is not None:
+        check_token_id(token_id, secrets)
+    if params["expires_in"] is not None and params["expiration_date"] is not None:
+        raise OptionError("expires_in and expiration_date exclude each other: give a period from now or a point in time.")
+    return Specification(
+        state=params["state"],
+        name=name,
+        token_id=token_id,
+        personal_access_token=params["personal_access_token"],
+        scopes=_parse_scopes(params["scopes"]),
+        scopes_mode=params["scopes_mode"],
+        enabled=params["enabled"],
+        expires_in=None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"]),
+        expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
+        on_immutable_change=params["on_immutable_change"],
+        on_duplicates=params["on_duplicates"],
+        on_missing_secret=params["on_missing_secret"] or "ignore",
+        token=parse_held_token(params["token"]),
+    )
+
+
+def check_public(option: str, value: str, secrets: t.Iterable[Secret] = ()) -> None:
+    """Refuse a secret where a public value belongs, without echoing it."""
+    if looks_like_secret(value) or any(secret.reveal() and secret.reveal() in value for secret in secrets):
+        raise OptionError(
+            f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {_PUBLIC[option]}."
+        )
+
+
+_PUBLIC = {
+    "name": "token's name",
+    "token_id": "token's id, which is all up to the second dot",
+    "owner": "owner's name",
+    "scopes": "names of scopes",
+    "name_regex": "pattern of a name",
+}
+
+
+def check_token_id(token_id: str, secrets: t.Iterable[Secret] = ()) -> None:
+    """:raises OptionError: where this cannot be the id of a token, above all where it is a secret."""
+    check_public("token_id", token_id, secrets)
+    if not _ID.fullmatch(token_id) or token_id in (".", ".."):
+        raise OptionError(
+            f"token_id: {token_id!r} is not the id of a token. An id is the public part of a token, such as "
+            "dt0c01.ST2EY72KQINMH574WMNVI7YN, of letters, digits, dots, dashes and underscores."
+        )
+
+
+def parse_held_token(text: str | None) -> Secret | None:
+    if text is None:
+        return None
+    if not text or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+        raise OptionError("token: the value is empty, or has a space, a line break or another character that no token has.")
+    if public_id(Secret(text)) is None and "." in text:
+        raise OptionError("token: the value is not the whole secret of a token (prefix, public part and secret part).")
+    return Secret(text)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise OptionError("name: it is empty. Give the name of the token.")
+    if name != name.strip():
+        raise OptionError(f"name: {name!r} begins or ends with white space. Names are compared to the letter; take it away.")
+    if not name.isprintable():
+        raise OptionError(f"name: {name!r} has a character that cannot be shown. Take it away.")
+    if is_provisional(name):
+        raise OptionError(f"name: {name!r} is of the form that tokens carry while they are being issued. Choose another.")
+
+
+def _parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
+    if scopes is None:
+        return None
+    if not scopes:
+        raise OptionError(
+            "scopes: the list is empty, and a token without a scope can do nothing. "
+            "Name at least one scope, or leave the option out to leave the scopes as they are."
+        )
+    for scope in scopes:
+        check_public("scopes", scope)
+        if not _SCOPE.fullmatch(scope):
+            raise OptionError(f"scopes: {scope!r} is not the name of a scope. Give a list, one name such as metrics.read an entry.")
+    return sorted_scopes(scopes)
+
+
+def _parse_expiration_date(text: str | None, now: dt.datetime, state: str) -> dt.datetime | None:
+    if text is None:
+        return None
+    moment = parse_timestamp(text)
+    if moment is None:
+        raise OptionError(
+            f"expiration_date: {text!r} is not a point in time with a zone. Give one such as 2030-01-31T12:00:00Z; "
+            "for a period from now there is expires_in."
+        )
+    if state == "present" and moment <= now:
+        raise OptionError(
+            f"expiration_date: {text!r} lies in the past (it is {format_timestamp(now)}). A token cannot be made that has ended."
+        )
+    return moment

@@ -1,0 +1,308 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dynatrace_token
+short_description: Manage one Dynatrace access token
+version_added: 0.1.0
+author:
+  - The community.dynatrace project (@ansible-collections)
+description:
+  - Makes sure that one access token of a Dynatrace environment exists with the scopes it should have, or that it does not exist.
+  - The name, the scopes and the state of an existing token are changed in place, by one request. Its end cannot be changed.
+  - The secret of a token is shown by Dynatrace once, when it is issued. This module refuses to issue a token whose secret nobody
+    would receive, and marks a result that holds a secret so that Ansible does not print it. All other results stay readable.
+extends_documentation_fragment:
+  - community.dynatrace.connection
+options:
+  state:
+    description:
+      - With V(present), the token is issued if there is none, and changed if it differs.
+      - With V(absent), the token is deleted, and with it expired tokens of its name and kind.
+    type: str
+    choices: [present, absent]
+    default: present
+  name:
+    description:
+      - The name of the token. Together with the kind (O(personal_access_token)) it identifies the token in its environment.
+      - Names are not unique in Dynatrace, see O(on_duplicates).
+      - At least one of O(name) and O(token_id) is needed. With both, the token with this id is given this name.
+    type: str
+  token_id:
+    description:
+      - The id of an existing token, which is the public part of it, all up to the second dot.
+    type: str
+  scopes:
+    description:
+      - The scopes of the token. Their order and repeated ones make no difference. If not given, existing scopes are left as they are.
+      - Needed to issue a token.
+      - A scope that is not known here is a warning. Whether it exists is for Dynatrace to say.
+    type: list
+    elements: str
+  scopes_mode:
+    description:
+      - With V(exact), the token has O(scopes) and no others. With V(add), it has them besides those it has. With V(remove), it
+        has none of them.
+    type: str
+    choices: [exact, add, remove]
+    default: exact
+  enabled:
+    description:
+      - Whether the token can be used. If not given, a new token is enabled, and an existing one is left as it is.
+    type: bool
+  personal_access_token:
+    description:
+      - Whether the token is a personal access token. A personal access token and an API token of the same name are different tokens.
+    type: bool
+    default: false
+  expires_in:
+    description:
+      - How long a token that is issued is valid. A number and a unit, which is one of V(m) for minutes, V(h) for hours, V(d) for days,
+        V(w) for weeks, V(M) for months and V(y) for years.
+      - Used once, when the token is issued. It never is a reason to change an existing token.
+      - If neither this nor O(expiration_date) is given, a new token never expires.
+      - Mutually exclusive with O(expiration_date).
+    type: str
+  expiration_date:
+    description:
+      - When the token expires, as an ISO 8601 date and time with a zone.
+      - An existing token with another end is a case for O(on_immutable_change).
+    type: str
+  on_immutable_change:
+    description:
+      - What to do if the end of an existing token is not O(expiration_date), since Dynatrace cannot change it.
+    type: str
+    choices: [fail, ignore]
+    default: fail
+  on_duplicates:
+    description:
+      - What to do if there are several tokens of this name and kind and O(token) does not tell which one is meant.
+      - With V(fail), the error lists their ids. With V(newest) or V(oldest), the one created last or first is managed, and the
+        others are left alone.
+    type: str
+    choices: [fail, newest, oldest]
+    default: fail
+  token:
+    description:
+      - The secret of the token, if the caller already holds it. It is checked against the token that is found, with one request.
+      - If it belongs to the token, RV(secret_available) is true and RV(token) is this secret.
+    type: str
+  on_missing_secret:
+    description:
+      - What to do if the token exists and its secret was not given as O(token), or does not belong to it.
+      - If not given, V(ignore).
+    type: str
+    choices: [fail, ignore]
+  reveal:
+    description:
+      - Whether the result may show the secret. The result is not marked then, and Ansible prints it. Meant for ad-hoc commands.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+seealso:
+  - module: community.dynatrace.dynatrace_token_info
+"""
+
+EXAMPLES = r"""
+- name: Issue a token for 90 days and use it
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: A token that reads metrics
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes:
+          - metrics.read
+          - entities.read
+        expires_in: 90d
+      register: reports
+
+    - name: The secret is in the registered result, which Ansible does not print
+      ansible.builtin.assert:
+        that: reports.token is not none
+        quiet: true
+
+    - name: Let the token read problems too
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [problems.read]
+        scopes_mode: add
+
+    - name: Take a scope away again
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [problems.read]
+        scopes_mode: remove
+
+    - name: Rename the token and disable it
+      community.dynatrace.dynatrace_token:
+        token_id: "{{ reports.token_id }}"
+        name: reports-old
+        enabled: false
+
+    - name: Enable it again, going on from the secret that is already held
+      community.dynatrace.dynatrace_token:
+        name: reports-old
+        enabled: true
+        token: "{{ reports.token }}"
+        on_missing_secret: fail
+      register: reports
+
+    - name: A personal access token that ends at a given moment
+      community.dynatrace.dynatrace_token:
+        name: laptop
+        personal_access_token: true
+        scopes: [logs.read]
+        expiration_date: "2040-01-31T12:00:00Z"
+        on_immutable_change: ignore
+      register: laptop
+
+    - name: Of several tokens of one name, manage the newest
+      community.dynatrace.dynatrace_token:
+        name: laptop
+        personal_access_token: true
+        on_duplicates: newest
+        state: absent
+
+    - name: Delete the token
+      community.dynatrace.dynatrace_token:
+        name: reports-old
+        state: absent
+
+    - name: Issue a token and have it printed
+      community.dynatrace.dynatrace_token:
+        name: shown
+        scopes: [metrics.read]
+        reveal: true
+"""
+
+RETURN = r"""
+action:
+  description: What was done to the token. C(rotated) means that one which had expired was replaced.
+  returned: success
+  type: str
+  sample: created
+token_id:
+  description: The id of the token. Null if there is none, and in check mode for one that would be issued.
+  returned: success
+  type: str
+  sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
+token:
+  description:
+    - The secret of the token, if it was issued in this task, or if it was given as O(token) and belongs to the token, which must be usable.
+    - Filled only in a task with C(register) or O(reveal). Null otherwise, and in check mode where a token would be issued.
+  returned: success
+  type: str
+secret_available:
+  description: Whether the secret of the token is known.
+  returned: success
+  type: bool
+  sample: true
+usable:
+  description: Whether the token exists and is enabled.
+  returned: success
+  type: bool
+  sample: true
+metadata:
+  description:
+    - The public facts of the token. For one that was deleted, the facts it had. Null if there is none.
+    - Times are in UTC, as V(2030-01-31T12:00:00.000Z).
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: The id of the token.
+      type: str
+      sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
+    name:
+      description: The name of the token.
+      type: str
+      sample: reports
+    enabled:
+      description: Whether the token can be used.
+      type: bool
+      sample: true
+    owner:
+      description: The user who owns the token. Null in the task that issues it, because Dynatrace does not tell then.
+      type: str
+      sample: john.smith
+    scopes:
+      description: The scopes of the token, sorted.
+      type: list
+      elements: str
+      sample: [entities.read, metrics.read]
+    personal_access_token:
+      description: Whether the token is a personal access token.
+      type: bool
+      sample: false
+    creation_date:
+      description: When the token was created. Null in the task that issues it.
+      type: str
+      sample: "2026-11-05T08:15:30.144Z"
+    expiration_date:
+      description: When the token expires. Null if never.
+      type: str
+      sample: "2027-02-03T08:15:30.144Z"
+retired:
+  description: The tokens that went beside the one that RV(action) is about, which are expired ones of its name and kind.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The id of the token.
+      type: str
+      sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
+    action:
+      description: What was done to it.
+      type: str
+      sample: deleted
+diff:
+  description: The token before and after. The same in check mode and outside it.
+  returned: success
+  type: dict
+  sample:
+    before: {}
+    after:
+      name: reports
+      enabled: true
+      scopes: [entities.read, metrics.read]
+      personal_access_token: false
+      expiration_date: 90d from its creation
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=TOKEN_OPTIONS, supports_check_mode=True)
+    reveal = module.params["reveal"]
+    runtime = Runtime(check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn)
+    try:
+        report = manage_token(module.params, runtime)
+    except DynatraceError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**report.result, public_line=report.public_line)
+
+
+if __name__ == "__main__":
+    main()

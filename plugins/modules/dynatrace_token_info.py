@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dynatrace_token_info
+short_description: List Dynatrace access tokens
+version_added: 0.1.0
+author:
+  - The community.dynatrace project (@ansible-collections)
+description:
+  - Lists the access tokens of a Dynatrace environment that meet all criteria given. Without criteria, all of them.
+  - Never returns a secret, and changes nothing.
+extends_documentation_fragment:
+  - community.dynatrace.connection
+options:
+  name:
+    description:
+      - The exact name. Several tokens may have it.
+    type: str
+  name_regex:
+    description:
+      - A regular expression of Python that is searched for anywhere in the name.
+    type: str
+  token_id:
+    description:
+      - The id of one token.
+      - Mutually exclusive with O(token).
+    type: str
+  owner:
+    description:
+      - The user who owns the token, to the letter.
+    type: str
+  scopes:
+    description:
+      - Scopes of which the token has at least one.
+    type: list
+    elements: str
+  personal_access_token:
+    description:
+      - The kind of the token, V(true) for personal access tokens and V(false) for API tokens. If not given, both.
+    type: bool
+  enabled:
+    description:
+      - Whether the token is enabled. If not given, both.
+    type: bool
+  expires_within:
+    description:
+      - A period from now in which the token expires, such as V(30d). Units as for O(community.dynatrace.dynatrace_token#module:expires_in).
+      - Tokens that have expired already, and tokens that never expire, do not meet it.
+    type: str
+  unused_for:
+    description:
+      - A period, such as V(90d), in which the token was not used. A token that was never used meets it if it is at least that old.
+    type: str
+  token:
+    description:
+      - The secret of the token to look up. It is sent to Dynatrace in the body of a request, never in its address.
+    type: str
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+seealso:
+  - module: community.dynatrace.dynatrace_token
+"""
+
+EXAMPLES = r"""
+- name: Look at tokens
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: API tokens that end within 30 days
+      community.dynatrace.dynatrace_token_info:
+        personal_access_token: false
+        expires_within: 30d
+      register: ending
+
+    - name: Enabled tokens that nobody has used for 90 days
+      community.dynatrace.dynatrace_token_info:
+        enabled: true
+        unused_for: 90d
+      register: unused
+
+    - name: Tokens of one owner, by a pattern of their name, that may write settings
+      community.dynatrace.dynatrace_token_info:
+        owner: john.smith
+        name_regex: ^ci-
+        scopes: [settings.write]
+      register: writers
+
+    - name: All tokens of one name
+      community.dynatrace.dynatrace_token_info:
+        name: reports
+      register: reports
+
+    - name: One token by its id
+      community.dynatrace.dynatrace_token_info:
+        token_id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+
+    - name: What the token is that this play itself uses
+      community.dynatrace.dynatrace_token_info:
+        token: "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
+      register: mine
+"""
+
+RETURN = r"""
+tokens:
+  description:
+    - The tokens, in the order in which Dynatrace lists them. Times are in UTC, as V(2030-01-31T12:00:00.000Z).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The id of the token.
+      type: str
+      sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
+    name:
+      description: The name of the token.
+      type: str
+      sample: reports
+    enabled:
+      description: Whether the token can be used. A token that has expired can be enabled all the same.
+      type: bool
+      sample: true
+    owner:
+      description: The user who owns the token.
+      type: str
+      sample: john.smith
+    scopes:
+      description: The scopes of the token, sorted.
+      type: list
+      elements: str
+      sample: [entities.read, metrics.read]
+    personal_access_token:
+      description: Whether the token is a personal access token.
+      type: bool
+      sample: false
+    creation_date:
+      description: When the token was created.
+      type: str
+      sample: "2026-11-05T08:15:30.144Z"
+    expiration_date:
+      description: When the token expires. Null if never.
+      type: str
+      sample: "2027-02-03T08:15:30.144Z"
+    modified_date:
+      description: When its name or its scopes were changed last. Null if never.
+      type: str
+      sample: "2026-11-06T08:15:30.144Z"
+    last_used_date:
+      description: When it was used last. Null if never.
+      type: str
+      sample: "2026-11-07T08:15:30.144Z"
+    last_used_ip_address:
+      description: The address from which it was used last. Null if never.
+      type: str
+      sample: 34.197.2.44
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_INFO_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import query_tokens
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=TOKEN_INFO_OPTIONS, supports_check_mode=True)
+    runtime = Runtime(check_mode=module.check_mode, hands_out=False, may_issue=False, warn=module.warn)
+    try:
+        report = query_tokens(module.params, runtime)
+    except DynatraceError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**report.result, public_line=report.public_line)
+
+
+if __name__ == "__main__":
+    main()

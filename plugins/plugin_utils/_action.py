@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the actions share: options from all their sources, in process or shipped, and no secret in any output."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import traceback
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, scrub_params
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+
+Params = t.Mapping[str, t.Any]
+
+display = Display()
+
+
+class DynatraceAction(ActionBase):  # type: ignore[misc]
+    """Runs its task in process where the connection is local, and ships its module elsewhere."""
+
+    _supports_async = False
+
+    MODULE: str
+    OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]]
+    PERFORM: t.Callable[[Params, Runtime], Report]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        self._task_vars = task_vars or {}
+        self._own_no_log = self._task.no_log
+        self._given = dict(self._task.args)
+        self._secret_options = [name for name, option in self.OPTIONS.items() if option.get("no_log")]
+        self._forget_secret_arguments()
+        try:
+            report = self._perform()
+        except DynatraceError as error:
+            report = _failure(str(error))
+        except Exception as error:
+            # Not left to Ansible: its traceback would show the message as it is.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{os.path.basename(where.filename)}:{where.lineno}"
+            report = _failure(f"Unexpected {type(error).__name__} at {place}: {error}. Please report this.")
+        return self._mark(report)
+
+    def refuse(self) -> None:
+        """Raise ``Refused`` where the task cannot be run the way it was called."""
+
+    def _perform(self) -> Report:
+        self.refuse()
+        self._given = resolve_options(self._given, self.OPTIONS, [self._task_environment(), os.environ])
+        runtime = Runtime(
+            check_mode=bool(self._task.check_mode),
+            hands_out=self._hands_out(),
+            may_issue=self._hands_out() and not self._task.until,
+            warn=lambda message: display.warning(self._scrub(message)),
+            before_secret=self._hide_task,
+        )
+        if self._connection.transport == "local":
+            return type(self).PERFORM(self._given, runtime)
+        return self._ship(runtime)
+
+    def _ship(self, runtime: Runtime) -> Report:
+        """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
+        arguments = {name: value for name, value in self._given.items() if value is not None}
+        if "reveal" in self.OPTIONS:
+            arguments["reveal"] = runtime.may_issue
+            runtime.before_secret()
+        result = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars)
+        result.pop("invocation", None)
+        for warning in result.pop("warnings", []):
+            runtime.warn(str(warning))
+        if result.get("secret_available") and result["usable"] and not result["retired"] and runtime.hands_out and result["action"] in ("none", "updated"):
+            result["token"] = self._given["token"]
+        return Report(result, str(result.pop("public_line", result.get("msg", ""))))
+
+    def _mark(self, report: Report) -> dict[str, t.Any]:
+        """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
+        result = report.result
+        if "msg" in result:
+            result["msg"] = self._scrub(str(result["msg"]))
+        if result.get("token") is not None and not self._given.get("reveal"):
+            result["_ansible_no_log"] = True
+            self._hide_task()
+        else:
+            self._task.no_log = self._own_no_log
+        if self._task.no_log:
+            self._say_publicly(report)
+        return result
+
+    def _say_publicly(self, report: Report) -> None:
+        # To stderr, because stdout may be JSON.
+        display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {report.public_line}"), stderr=True)
+        diff = report.result.get("diff")
+        if diff and self._task.diff and report.result["changed"]:
+            lines = [json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after")]
+            display.display(self._scrub("\n".join(difflib.unified_diff(*lines, "before", "after", lineterm=""))), stderr=True)
+
+    def _hide_task(self) -> None:
+        # Both this and the mark on the result are needed: on ansible-core 2.18 callbacks see the items of a
+        # loop through the task.
+        self._task.no_log = True
+
+    def _hands_out(self) -> bool:
+        return bool(self._given.get("reveal")) or registers_token(self._task.register)
+
+    def _forget_secret_arguments(self) -> None:
+        # Callbacks can read a task's arguments even under no_log. A task that is run again needs them again.
+        if self._task.until or self._task.retries:
+            return
+        for name in self._secret_options:
+            if self._task.args.get(name):
+                self._task.args[name] = HIDDEN
+
+    def _task_environment(self) -> dict[str, str]:
+        environment: dict[str, str] = {}
+        for layer in self._task.environment or []:
+            environment.update({str(name): str(value) for name, value in (layer or {}).items()})
+        return environment
+
+    def _scrub(self, text: str) -> str:
+        return scrub_params(text, self._given, self._secret_options)
+
+
+def registers_token(register: t.Any) -> bool:
+    """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
+    if isinstance(register, dict):
+        return any(
+            str(expression).strip() in ("_task.polymorphic_result", "_task.result") or "token" in str(expression)
+            for expression in register.values()
+        )
+    return bool(register)
+
+
+def _failure(message: str) -> Report:
+    return Report({"failed": True, "changed": False, "msg": message}, f"failed: {message}")

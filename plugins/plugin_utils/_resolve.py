@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options from all their sources: the task and module_defaults, the task's environment, the controller's."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT
+from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
+
+Environment = t.Mapping[str, str]
+
+
+def resolve_options(
+    given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], environments: t.Sequence[Environment]
+) -> dict[str, t.Any]:
+    """Every option with its value, typed and with its default.
+
+    :param given: the arguments of the task, those of module_defaults among them.
+    :param environments: where to look for what was not given, in order.
+    :raises OptionError: where an argument is unknown or cannot be converted.
+    """
+    completed = dict(given)
+    for option, names in CONNECTION_ENVIRONMENT.items():
+        if completed.get(option) is None:
+            completed[option] = _first(names, environments)
+    validated = ArgumentSpecValidator(options).validate(completed)
+    if validated.error_messages:
+        raise OptionError(". ".join(validated.error_messages))
+    params: dict[str, t.Any] = validated.validated_parameters
+    if params["proxy"] is None:
+        params["proxy"] = proxy_for(params["environment_url"] or "", environments)
+    return params
+
+
+def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
+    """The proxy that the usual variables name for this address, NO_PROXY heeded; None for none."""
+    scheme = url.partition("://")[0].lower()
+    if scheme not in ("http", "https") or requests is None:
+        return None
+    proxy = _first((f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"), environments)
+    exceptions = _first(("no_proxy", "NO_PROXY"), environments) or ""
+    if not proxy or requests.utils.should_bypass_proxies(url, exceptions):
+        return None
+    return proxy if "://" in proxy else "http://" + proxy
+
+
+def _first(names: t.Iterable[str], environments: t.Iterable[Environment]) -> str | None:
+    return next((environment[name] for environment in environments for name in names if environment.get(name)), None)
