@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from support import stand_in
+
+
+@pytest.fixture(scope="session")
+def server() -> t.Iterator[stand_in.Environment]:
+    with stand_in.serve() as first_environment:
+        yield first_environment
+
+
+@pytest.fixture
+def environment(server: stand_in.Environment) -> stand_in.Environment:
+    """An environment of the stand-in, empty but for its admin token."""
+    return stand_in.new_environment(server)

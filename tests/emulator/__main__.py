@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A local stand-in for Dynatrace: serves the token API until it is ended, with all state in memory.
+
+Prints one JSON line, with the address of an environment and an admin token for it, and serves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+
+from aiohttp import web
+
+from environment import Environment
+from server import Settings, make_app
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/emulator", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one (default)")
+    parser.add_argument("--preload", type=int, default=0, metavar="N", help="start with N tokens, named preloaded-0 and so on")
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="wait so many milliseconds before each answer")
+    parser.add_argument("--page-cap", type=int, default=None, metavar="N", help="never put more than N tokens on a page")
+    return parser.parse_args()
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    environment = Environment()
+    admin = environment.make_admin()
+    environment.preload(arguments.preload)
+    app = make_app(environment, Settings(arguments.latency / 1000, arguments.page_cap))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", arguments.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    print(json.dumps({"environment_url": f"http://127.0.0.1:{port}", "api_token": admin}), flush=True)
+    ended = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, ended.set)
+    await ended.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(parse_arguments()))

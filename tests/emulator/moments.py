@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Points in time as the API takes and gives them."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+
+_RELATIVE = re.compile(r"now(?:([+-])(\d+)([mhdwMy]))?")
+_DAYS = {"m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7}
+
+
+def text(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
+    """UTC milliseconds, ISO 8601 (without a zone: UTC), or now-NU and now+NU. None for anything else."""
+    if re.fullmatch(r"\d{12,14}", expression):
+        return dt.datetime.fromtimestamp(int(expression) / 1000, dt.timezone.utc)
+    relative = _RELATIVE.fullmatch(expression)
+    if relative:
+        sign, amount, unit = relative.groups()
+        return _shift(now, int(amount) * (-1 if sign == "-" else 1), unit) if unit else now
+    try:
+        moment = dt.datetime.fromisoformat(expression)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
+
+
+def _shift(moment: dt.datetime, amount: int, unit: str) -> dt.datetime:
+    if unit in _DAYS:
+        return moment + dt.timedelta(days=amount * _DAYS[unit])
+    months = moment.year * 12 + moment.month - 1 + amount * (12 if unit == "y" else 1)
+    year, month = months // 12, months % 12 + 1
+    return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stand-in for Dynatrace as tests use it: a server of its own process, an environment for each test."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import requests
+
+EMULATOR = pathlib.Path(__file__).parents[1] / "emulator"
+API = "/api/v2/apiTokens"
+ALL_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """One environment of the stand-in, with its admin token."""
+
+    url: str
+    api_token: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"DYNATRACE_ENV_URL": self.url, "DYNATRACE_API_TOKEN": self.api_token}
+
+    def call(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
+        """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
+        headers = {"Authorization": f"Api-Token {token or self.api_token}"}
+        return requests.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
+
+    def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
+        """All tokens but the admin's, newest first, or those of one name."""
+        listed = self.call("GET", params={"pageSize": 10000, "fields": ALL_FIELDS}).json()["apiTokens"]
+        return [token for token in listed if token["name"] != "admin" and name in (None, token["name"])]
+
+    def issue(self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **more: t.Any) -> dict[str, str]:
+        """A token made behind the collection's back: {id, token, expirationDate?}."""
+        response = self.call("POST", json={"name": name, "scopes": list(scopes), **more})
+        response.raise_for_status()
+        answer: dict[str, str] = response.json()
+        return answer
+
+    def plant(self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **facts: t.Any) -> dict[str, t.Any]:
+        """A token that the API would not make, such as one that has expired (expires="now-1d"), with its secret under token."""
+        response = requests.post(self.url + "/_emulator/tokens", json={"name": name, "scopes": list(scopes), **facts}, timeout=10)
+        response.raise_for_status()
+        answer: dict[str, t.Any] = response.json()
+        return answer
+
+    def requests(self) -> list[dict[str, t.Any]]:
+        """The requests of the API so far: method, path, query, status."""
+        logged: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/requests", timeout=10).json()
+        return logged
+
+    def writes(self) -> list[str]:
+        """The methods of the requests so far that can change something."""
+        return [
+            entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith("/lookup")
+        ]
+
+    def forget_requests(self) -> None:
+        requests.delete(self.url + "/_emulator/requests", timeout=10)
+
+    def secrets(self) -> list[str]:
+        """Every secret that was ever issued here."""
+        issued: list[str] = requests.get(self.url + "/_emulator/secrets", timeout=10).json()
+        return issued
+
+
+@contextlib.contextmanager
+def serve(*options: str) -> t.Iterator[Environment]:
+    """A server with its first environment, until the block ends."""
+    process = subprocess.Popen([sys.executable, str(EMULATOR), "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        yield Environment(said["environment_url"], said["api_token"])
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def new_environment(server: Environment) -> Environment:
+    """Another environment on the same server, empty but for its admin token."""
+    said = requests.post(server.url + "/_emulator/environments", timeout=10).json()
+    return Environment(said["environment_url"], said["api_token"])
