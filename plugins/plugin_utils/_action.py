@@ -12,6 +12,7 @@ import os
 import traceback
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -46,6 +47,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             report = self._perform()
         except DynatraceError as error:
             report = _failure(str(error))
+        except AnsibleError:
+            raise
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
             where = traceback.extract_tb(error.__traceback__)[-1]
