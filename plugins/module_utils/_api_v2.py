@@ -76,9 +76,7 @@ class TokenApiV2:
         answer = self._http.request("GET", _path(token_id), absent=(404,))
         return _token(answer.data) if answer.status != 404 else None
 
-    def create(
-        self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool
-    ) -> Issued:
+    def create(self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool) -> Issued:
         body: dict[str, t.Any] = {"name": name, "scopes": list(scopes), "personalAccessToken": personal_access_token}
         if expires is not None:
             body["expirationDate"] = f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)

@@ -60,7 +60,7 @@ class TlsAdapter(HTTPAdapter):
         pass
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def tls_context(
     validate_certs: bool = True, ca_path: str | None = None, client_cert: str | None = None, client_key: str | None = None
 ) -> ssl.SSLContext:
@@ -94,11 +94,10 @@ _sessions = threading.local()
 
 def _session(connection: Connection) -> requests.Session:
     """The session of this thread and process for these options: a fork must not share a connection."""
-    sessions = _sessions.__dict__.setdefault(os.getpid(), {})
+    sessions: dict[Connection, requests.Session] = vars(_sessions).setdefault(str(os.getpid()), {})
     if connection not in sessions:
         sessions[connection] = _new_session(connection)
-    session: requests.Session = sessions[connection]
-    return session
+    return sessions[connection]
 
 
 def _new_session(connection: Connection) -> requests.Session:
@@ -181,7 +180,9 @@ class Http:
         seconds = f"{self._connection.timeout:g} s"
         reason = self._scrub(_reason(error))
         if isinstance(error, requests.exceptions.SSLError):
-            return RequestFailed(f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path.")
+            return RequestFailed(
+                f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path."
+            )
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.")
         if isinstance(error, requests.exceptions.Timeout):
@@ -221,7 +222,8 @@ class Http:
         except ValueError:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         raise RequestFailed(
-            f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. Is environment_url that of a Dynatrace environment?",
+            f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
+            "Is environment_url that of a Dynatrace environment?",
             status=response.status_code,
             maybe_done=True,
         )
@@ -240,21 +242,24 @@ def explain(text: str) -> str | None:
         data = json.loads(text)
     except ValueError:
         return None
-    said = []
+    said: list[str] = []
     for envelope in data if isinstance(data, list) else [data]:
         error = envelope.get("error") if isinstance(envelope, dict) else None
-        if not isinstance(error, dict):
-            continue
-        said.append(_printable(error.get("message")))
-        for violation in error.get("constraintViolations") or []:
-            if isinstance(violation, dict):
-                said.append(": ".join(filter(None, (_printable(violation.get("path")), _printable(violation.get("message"))))))
+        if isinstance(error, dict):
+            violations = error.get("constraintViolations") or []
+            said += [_printable(error.get("message")), *map(_violation, violations if isinstance(violations, list) else [])]
     return "; ".join(filter(None, said)) or None
+
+
+def _violation(violation: t.Any) -> str:
+    if not isinstance(violation, dict):
+        return ""
+    return ": ".join(filter(None, (_printable(violation.get("path")), _printable(violation.get("message")))))
 
 
 def _printable(value: t.Any) -> str:
     text = "" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+    return "".join(character if character.isprintable() else " " for character in text).strip(" .")
 
 
 def _reason(error: Exception) -> str:

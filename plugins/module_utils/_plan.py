@@ -221,9 +221,7 @@ def _scope_warnings(scopes: t.Iterable[str]) -> tuple[str, ...]:
 def _state_warnings(current: Token, specification: Specification) -> tuple[str, ...]:
     warnings = []
     if not current.enabled and specification.enabled is None:
-        warnings.append(
-            f"{_label(current)} is disabled and is left so, because enabled was not given. Say enabled: true to enable it."
-        )
+        warnings.append(f"{_label(current)} is disabled and is left so, because enabled was not given. Say enabled: true to enable it.")
     if specification.expires_in and current.expires is None:
         warnings.append(
             f"{_label(current)} never ends, although expires_in asks for {specification.expires_in}. "

@@ -86,9 +86,7 @@ def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets
 def check_public(option: str, value: str, secrets: t.Iterable[Secret] = ()) -> None:
     """Refuse a secret where a public value belongs, without echoing it."""
     if looks_like_secret(value) or any(secret.reveal() and secret.reveal() in value for secret in secrets):
-        raise OptionError(
-            f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {_PUBLIC[option]}."
-        )
+        raise OptionError(f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {_PUBLIC[option]}.")
 
 
 _PUBLIC = {

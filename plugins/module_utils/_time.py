@@ -13,9 +13,7 @@ import re
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 
-_TIMESTAMP = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,9}))?\s*(Z|[+-]\d{2}:?\d{2})", re.IGNORECASE
-)
+_TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,9}))?\s*(Z|[+-]\d{2}:?\d{2})", re.IGNORECASE)
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([mhdwMy])")
 _LONGEST_DAYS = 366 * 100
 

@@ -171,7 +171,6 @@ tokens:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_INFO_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime

@@ -15,8 +15,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, scrub_params
@@ -83,8 +82,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
             runtime.warn(str(warning))
-        if result.get("secret_available") and result["usable"] and not result["retired"] and runtime.hands_out and result["action"] in ("none", "updated"):
-            result["token"] = self._given["token"]
+        if runtime.hands_out and result.get("secret_available") and result["usable"] and result["action"] in ("none", "updated"):
+            result["token"] = self._given["token"]  # the module cannot return what was given to it as a secret
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
 
     def _mark(self, report: Report) -> dict[str, t.Any]:
@@ -106,8 +105,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {report.public_line}"), stderr=True)
         diff = report.result.get("diff")
         if diff and self._task.diff and report.result["changed"]:
-            lines = [json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after")]
-            display.display(self._scrub("\n".join(difflib.unified_diff(*lines, "before", "after", lineterm=""))), stderr=True)
+            before, after = (json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after"))
+            display.display(self._scrub("\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))), stderr=True)
 
     def _hide_task(self) -> None:
         # Both this and the mark on the result are needed: on ansible-core 2.18 callbacks see the items of a

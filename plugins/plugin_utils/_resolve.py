@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests

@@ -110,10 +110,10 @@ class Environment:
         return token
 
     def create(self, body: t.Mapping[str, t.Any], caller: Token) -> dict[str, t.Any]:
-        _check_body(body, {"name", "scopes", "expirationDate", "personalAccessToken"}, required={"name", "scopes"})
+        body = _checked(body, {"name", "scopes", "expirationDate", "personalAccessToken"}, required={"name", "scopes"})
         expires = self._parse_expiration(body.get("expirationDate"))
         token = self._add(body["name"], body["scopes"], caller.owner)
-        token.personal_access_token = body.get("personalAccessToken") or False
+        token.personal_access_token = body.get("personalAccessToken", False)
         token.expires = expires
         answer = {"id": token.id, "token": token.secret}
         return answer | ({"expirationDate": moments.text(expires)} if expires else {})
@@ -125,7 +125,7 @@ class Environment:
 
     def update(self, token_id: str, body: t.Mapping[str, t.Any], caller: Token) -> None:
         token = self.get(token_id)
-        _check_body(body, {"name", "scopes", "enabled"}, required=set())
+        body = _checked(body, {"name", "scopes", "enabled"}, required=set())
         if token is caller and body.get("enabled") is False:
             raise Problem(400, "You can't disable the token you're using for authentication of the request.")
         before = (token.name, token.scopes)
@@ -146,8 +146,8 @@ class Environment:
         del self.tokens[token.id]
 
     def lookup(self, body: t.Mapping[str, t.Any]) -> Token:
-        _check_body(body, {"token"}, required={"token"})
-        token = next((token for token in self.tokens.values() if token.secret == body["token"]), None)
+        secret = _checked(body, {"token"}, required={"token"})["token"]
+        token = next((token for token in self.tokens.values() if token.secret == secret), None)
         if token is None:
             raise unknown_token()
         return token
@@ -165,10 +165,10 @@ class Environment:
     def _ended(self, token: Token) -> bool:
         return token.expires is not None and token.expires <= self.now()
 
-    def _parse_expiration(self, value: t.Any) -> dt.datetime | None:
+    def _parse_expiration(self, value: str | None) -> dt.datetime | None:
         if value is None:
             return None
-        expires = moments.parse(value, self.now()) if isinstance(value, str) else None
+        expires = moments.parse(value, self.now())
         if expires is None:
             raise bad_body("expirationDate", f"'{value}' is not a valid time")
         if expires <= self.now():
@@ -179,19 +179,22 @@ class Environment:
 _TYPES = {"name": str, "scopes": list, "expirationDate": str, "personalAccessToken": bool, "enabled": bool, "token": str}
 
 
-def _check_body(body: t.Any, allowed: set[str], required: set[str]) -> None:
+def _checked(body: t.Any, allowed: set[str], required: set[str]) -> dict[str, t.Any]:
+    """The body without its nulls, which mean the same as a missing property."""
     if not isinstance(body, dict):
         raise Problem(400, "Could not map JSON: an object is expected")
     for name, value in body.items():
         if name not in allowed:
             raise bad_body(name, f"Unknown JSON property '{name}'")
-        if not isinstance(value, _TYPES[name]):
+        if value is not None and not isinstance(value, _TYPES[name]):
             raise bad_body(name, f"must be of the type {_TYPES[name].__name__}")
+    given = {name: value for name, value in body.items() if value is not None}
     for name in sorted(required):
-        if not body.get(name):
+        if not given.get(name):
             raise bad_body(name, "must not be empty")
-    if "name" in body and not body["name"].strip():
+    if not given.get("name", "-").strip():
         raise bad_body("name", "must not be blank")
-    for number, scope in enumerate(body.get("scopes", ())):
-        if scope not in GRANTABLE:
+    for number, scope in enumerate(given.get("scopes", ())):
+        if not isinstance(scope, str) or scope not in GRANTABLE:
             raise bad_body(f"scopes[{number}]", f"'{scope}' is not a valid scope")
+    return given

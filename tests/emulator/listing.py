@@ -27,7 +27,7 @@ _MORE_FIELDS = (
     "additionalMetadata",
 )
 _PARAMETERS = {"pageSize", "apiTokenSelector", "fields", "from", "to", "sort", "nextPageKey"}
-_CRITERION = re.compile(r'(owner|personalAccessToken|scope)\(([^()]*)\)')
+_CRITERION = re.compile(r'(owner)\("([^"]+)"\)|(personalAccessToken)\((true|false)\)|(scope)\(("[^"]+"(?:,"[^"]+")*)\)')
 _NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 _UNLIMITED = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 _SORT_KEYS: dict[str, t.Callable[[Token], t.Any]] = {
@@ -68,7 +68,7 @@ def _write_key(offset: int, query: t.Mapping[str, str]) -> str:
 def _read_key(key: str) -> tuple[int, dict[str, str]]:
     try:
         offset, query = json.loads(base64.urlsafe_b64decode(key))
-    except ValueError:
+    except (ValueError, TypeError):
         raise bad_query("nextPageKey", "The given page key is not valid") from None
     return offset, query
 
@@ -76,7 +76,7 @@ def _read_key(key: str) -> tuple[int, dict[str, str]]:
 def _page_size(value: str | None) -> int:
     if value is None:
         return 200
-    if not value.isdigit() or not 100 <= int(value) <= 10000:
+    if not value.isdecimal() or not 100 <= int(value) <= 10000:
         raise bad_query("pageSize", "must be between 100 and 10000")
     return int(value)
 
@@ -99,9 +99,10 @@ def _fields(value: str | None) -> set[str]:
 
 def _selected(tokens: list[Token], query: t.Mapping[str, str], now: dt.datetime) -> list[Token]:
     selector = query.get("apiTokenSelector", "")
-    if selector and not re.fullmatch(rf"{_CRITERION.pattern}(,{_CRITERION.pattern})*", selector):
+    if selector and not re.fullmatch(rf"(?:{_CRITERION.pattern})(?:,(?:{_CRITERION.pattern}))*", selector):
         raise bad_query("apiTokenSelector", f"'{selector}' is not a valid selector")
-    for criterion, argument in _CRITERION.findall(selector):
+    for match in _CRITERION.finditer(selector):
+        criterion, argument = filter(None, match.groups())
         tokens = [token for token in tokens if _meets(token, criterion, argument)]
     for bound, keeps in (("from", lambda used, moment: used >= moment), ("to", lambda used, moment: used <= moment)):
         if bound in query:
@@ -114,13 +115,10 @@ def _selected(tokens: list[Token], query: t.Mapping[str, str], now: dt.datetime)
 
 def _meets(token: Token, criterion: str, argument: str) -> bool:
     if criterion == "personalAccessToken":
-        if argument not in ("true", "false"):
-            raise bad_query("apiTokenSelector", "personalAccessToken takes true or false")
         return token.personal_access_token == (argument == "true")
-    values = re.findall(r'"([^"]*)"', argument)
-    if not values or ",".join(f'"{value}"' for value in values) != argument:
-        raise bad_query("apiTokenSelector", f"{criterion} takes values in quotes")
-    return token.owner in values if criterion == "owner" else bool(set(values).intersection(token.scopes))
+    if criterion == "owner":
+        return token.owner == argument
+    return not set(argument[1:-1].split('","')).isdisjoint(token.scopes)
 
 
 def _sorted(tokens: list[Token], value: str) -> list[Token]:

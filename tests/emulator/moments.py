@@ -10,7 +10,8 @@ import calendar
 import datetime as dt
 import re
 
-_RELATIVE = re.compile(r"now(?:([+-])(\d+)([mhdwMy]))?")
+_RELATIVE = re.compile(r"now(?:([+-])(\d+)([mhdwMy]))?", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DAYS = {"m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7}
 
 
@@ -20,17 +21,17 @@ def text(moment: dt.datetime) -> str:
 
 def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
     """UTC milliseconds, ISO 8601 (without a zone: UTC), or now-NU and now+NU. None for anything else."""
-    if re.fullmatch(r"\d{12,14}", expression):
-        return dt.datetime.fromtimestamp(int(expression) / 1000, dt.timezone.utc)
-    relative = _RELATIVE.fullmatch(expression)
-    if relative:
-        sign, amount, unit = relative.groups()
-        return _shift(now, int(amount) * (-1 if sign == "-" else 1), unit) if unit else now
     try:
-        moment = dt.datetime.fromisoformat(expression)
-    except ValueError:
+        if re.fullmatch(r"[0-9]{12,14}", expression):
+            return dt.datetime.fromtimestamp(int(expression) / 1000, dt.timezone.utc)
+        relative = _RELATIVE.fullmatch(expression)
+        if relative:
+            sign, amount, unit = relative.groups()
+            return _shift(now, int(amount) * (-1 if sign == "-" else 1), unit) if unit else now
+        moment = dt.datetime.fromisoformat(expression) if _ISO.fullmatch(expression) else None
+        return moment and (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
+    except (ValueError, OverflowError):  # no such day, or beyond the calendar
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
 
 
 def _shift(moment: dt.datetime, amount: int, unit: str) -> dt.datetime:

@@ -14,6 +14,7 @@ import dataclasses
 import email.utils
 import itertools
 import json
+import re
 import typing as t
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from problems import Problem
 API = "/api/v2/apiTokens"
 LARGEST_BODY = 1_000_000
 
+_SECRET = re.compile(r"dt0[a-z]\d\d\.[A-Z0-9]+\.[A-Z0-9]{64}")
 _SCOPE_NAMES = {"apiTokens.read": "Read API tokens", "apiTokens.write": "Write API tokens"}
 
 Operation = t.Callable[[Environment, Token, web.Request], t.Awaitable[web.Response]]
@@ -70,18 +72,14 @@ async def _answer(request: web.Request, handler: t.Callable[[web.Request], t.Awa
         response = _json(Problem(error.status, error.reason).envelope, error.status)
     if environment is not None:
         if "/_emulator/" not in request.path:
-            environment.requests.append(_log_entry(environment, request, response.status))
+            environment.requests.append(_log_entry(request, response.status))
         response.headers["Date"] = email.utils.format_datetime(environment.now(), usegmt=True)
     return response
 
 
-def _log_entry(environment: Environment, request: web.Request, status: int) -> dict[str, t.Any]:
+def _log_entry(request: web.Request, status: int) -> dict[str, t.Any]:
     entry = {"method": request.method, "path": request.path, "query": dict(request.query), "status": status}
-    text = json.dumps(entry)
-    for secret in environment.secrets:
-        if secret in text:
-            text = text.replace(secret, "***")
-    return json.loads(text)
+    return json.loads(_SECRET.sub("***", json.dumps(entry)))
 
 
 def _operation(scope: str | None, operation: Operation) -> t.Callable[[web.Request], t.Awaitable[web.Response]]:

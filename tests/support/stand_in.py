@@ -63,9 +63,7 @@ class Environment:
 
     def writes(self) -> list[str]:
         """The methods of the requests so far that can change something."""
-        return [
-            entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith("/lookup")
-        ]
+        return [entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith("/lookup")]
 
     def forget_requests(self) -> None:
         requests.delete(self.url + "/_emulator/requests", timeout=10)

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
+# make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
+# make test-all   the same on every gated ansible-core that the Pythons at hand allow
+# make bench      measure, and print the table that the README quotes
+#
+# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
+
+PYTHON ?= python3
+CORE ?=
+VENV := .venv/$(if $(CORE),core-$(CORE),newest)
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_HOME := $(CURDIR)/.venv/ansible
+
+.PHONY: demo test test-all bench lint types docs sanity pytest clean
+
+demo: $(VENV)/ready
+	$(BIN)/python tests/demo.py
+
+test: lint types docs sanity pytest
+
+test-all:
+	$(PYTHON) tests/matrix.py
+
+bench: $(VENV)/ready
+	$(BIN)/python tests/benchmark
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ansible-lint --strict
+
+types: $(VENV)/ready
+	MYPYPATH=$(VENV)/mypy $(BIN)/mypy --config-file pyproject.toml -p ansible_collections.community.dynatrace.plugins
+
+docs: $(VENV)/ready
+	$(BIN)/antsibull-changelog lint
+	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs .
+
+sanity: $(VENV)/ready
+	$(BIN)/python tests/sanity.py
+
+pytest: $(VENV)/ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+$(VENV)/ready: tests/requirements.txt tests/setup_venv.py
+	$(PYTHON) tests/setup_venv.py $(VENV) $(if $(CORE),--core $(CORE))
+
+clean:
+	rm -rf .venv tests/output

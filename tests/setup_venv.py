@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes a virtual environment with all that tests need, and with this checkout linked in as the collection.
+
+Called by make, with any Python that is 3.11 or newer and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import venv
+
+ROOT = pathlib.Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path, help="where to make it")
+    parser.add_argument("--core", help="the ansible-core to install, such as 2.18, instead of the newest that this Python takes")
+    arguments = parser.parse_args()
+    if sys.version_info < (3, 11):
+        print(f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ...")
+        return 1
+    folder = arguments.folder.resolve()
+    venv.create(folder, clear=True, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True)
+    install(python, overrides(folder, arguments.core))
+    site_packages = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip()
+    link_collection(pathlib.Path(site_packages))
+    link_collection(folder / "mypy")
+    (folder / "ready").touch()
+    return 0
+
+
+def overrides(folder: pathlib.Path, core: str | None) -> list[str]:
+    """What to say so that another ansible-core than the locked one is installed, with the resolvelib that it takes."""
+    if core is None:
+        return []
+    file = folder / "overrides.txt"
+    file.write_text(f"ansible-core~={core}.0\nresolvelib\n")
+    return ["--overrides", str(file)]
+
+
+def install(python: pathlib.Path, options: list[str]) -> None:
+    # Links instead of copies need one file system; copies always work.
+    environment = {**os.environ, "UV_LINK_MODE": "copy", "VIRTUAL_ENV": str(python.parents[1])}
+    command = [python.with_name("uv"), "pip", "install", "--quiet", "--python", python, "--requirements", REQUIREMENTS, *options]
+    subprocess.run(command, check=True, env=environment)
+
+
+def link_collection(folder: pathlib.Path) -> None:
+    link = folder / "ansible_collections" / "community" / "dynatrace"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

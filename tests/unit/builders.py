@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, parse_connection
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    CONNECTION_OPTIONS,
+    QUERY_OPTIONS,
+    TOKEN_SPECIFICATION_OPTIONS,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan, sort_out
+from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, parse_specification
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
+
+NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
+DAY = dt.timedelta(days=1)
+
+URL = "https://abc12345.live.dynatrace.com"
+PUBLIC_PART = "dt0c01." + "P" * 24
+SECRET_PART = "S3CR3T" * 10
+DOTTED_SECRET = f"{PUBLIC_PART}.{SECRET_PART}"
+UNDOTTED_SECRET = "0ldF0rmat-S3CR3T-21ch"
+
+
+def a_token(**facts: t.Any) -> Token:
+    """A live token named reports, unless the facts say otherwise."""
+    usual: dict[str, t.Any] = {"id": "dt0c01.ID", "name": "reports", "enabled": True, "scopes": ("metrics.read",)}
+    return Token(**{**usual, **facts})
+
+
+def a_specification(**options: t.Any) -> Specification:
+    """That the token named reports is to have the scope metrics.read, unless the options say otherwise."""
+    usual = {**_defaults(TOKEN_SPECIFICATION_OPTIONS), "name": "reports", "scopes": ["metrics.read"]}
+    return parse_specification({**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)])
+
+
+def a_query(**options: t.Any) -> Query:
+    return parse_query({**_defaults(QUERY_OPTIONS), **options}, [Secret(UNDOTTED_SECRET)])
+
+
+def a_connection(**options: t.Any) -> Connection:
+    return parse_connection({**_defaults(CONNECTION_OPTIONS), "environment_url": URL, "api_token": DOTTED_SECRET, **options})
+
+
+def find(tokens: t.Iterable[Token], specification: Specification, held_id: str | None = None) -> Found:
+    """What bears on the specification, as a listing or, by id, a single read would give it."""
+    if specification.token_id is not None:
+        of_id = tuple(token for token in tokens if token.id == specification.token_id)
+        ended = any(token.ended(NOW) for token in of_id)
+        return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id)
+    return sort_out([token for token in tokens if bears_on(token, specification)], NOW, held_id)
+
+
+def a_plan(tokens: t.Iterable[Token], held_id: str | None = None, **options: t.Any) -> Plan:
+    specification = a_specification(**options)
+    return make_plan(find(tokens, specification, held_id), specification, NOW)
+
+
+def refusal(parse: t.Callable[[], t.Any]) -> str | None:
+    """What the OptionError says that this raises; None where it raises none."""
+    try:
+        parse()
+    except OptionError as error:
+        return str(error)
+    return None
+
+
+def _defaults(options: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    return {name: option.get("default") for name, option in options.items()}

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_environment_url
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from builders import DOTTED_SECRET, SECRET_PART, URL, a_connection, refusal
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("given_url", "url"),
+    [
+        (URL, URL),
+        (URL + "///", URL),
+        (URL + "/api/v2/", URL),
+        (URL + "/api/v1", URL),
+        ("HTTPS://ABC12345.Live.Dynatrace.com", URL),
+        ("https://managed.example.com/e/Id-1/api/v2", "https://managed.example.com/e/Id-1"),
+        ("https://managed.example.com:9999/e/Id-1/", "https://managed.example.com:9999/e/Id-1"),
+        ("https://[2001:db8::1]:9999", "https://[2001:db8::1]:9999"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_what_people_paste_leads_to_the_environment(given_url: str, url: str) -> None:
+    assert parse_environment_url(given_url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://abc12345.live.dynatrace.com", "in the clear"),
+        ("http://127.0.0.1.example.com", "in the clear"),
+        ("abc12345.live.dynatrace.com", "needs a scheme"),
+        ("ftp://abc12345.live.dynatrace.com", "needs a scheme"),
+        ("https://", "needs a scheme, https://, and a host"),
+        ("https://abc12345:99999", "is damaged"),
+        ("https://a..b", "environment_url: "),
+        ("https://" + "a" * 64 + ".com", "environment_url: "),
+        (URL + "?x=1", "query or a fragment"),
+        (URL + "#top", "query or a fragment"),
+        (URL + "/e/id;x", "the path '/e/id;x' is not that of an environment"),
+        (URL + "\n", "a line break"),
+        ("https://abc12345.live.dynatrace.cöm", "no address has"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_with_an_example(url: str, says: str) -> None:
+    with pytest.raises(OptionError, match=r"^environment_url: .*Give one such as https://") as caught:
+        parse_environment_url(url)
+    assert says in str(caught.value)
+
+
+@given(st.text() | st.from_regex(r"\Ahttps?://[ -~]{0,30}\Z") | st.from_regex(r"\Ahttps://[\[\]:@.%\\/0-9a-z]{0,12}\Z"))
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    said = refusal(lambda: parse_environment_url(text))
+    assert said is None or said.startswith("environment_url: ")
+
+
+PASSWORDS = st.from_regex(r"\A[QXZ][!-~]{0,20}[0-9]{6}\Z", fullmatch=True)
+
+
+@pytest.mark.parametrize("form", ["https://user:{}@example.com", "http://user:{}@host:x", "//user:{}@", "https://user:8/{}@host"])
+@given(password=PASSWORDS)
+def test_a_password_in_the_address_is_refused_without_echo(form: str, password: str) -> None:
+    with pytest.raises(OptionError, match=r"^environment_url: ") as caught:
+        parse_environment_url(form.format(password))
+    assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["socks://user:{}@proxy", "http://user:{}@proxy:99999", "http://user:{}@pro xy"])
+@given(password=PASSWORDS)
+def test_a_password_in_a_wrong_proxy_is_not_echoed(form: str, password: str) -> None:
+    with pytest.raises(OptionError, match=r"^proxy: ") as caught:
+        a_connection(proxy=form.format(password))
+    assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", [URL + "/?Api-Token={}", URL + "/{}", "{}", "https://{}"])
+def test_a_secret_in_the_address_is_refused_without_echo(form: str) -> None:
+    with pytest.raises(OptionError, match=r"^environment_url: .*not shown here") as caught:
+        parse_environment_url(form.format(DOTTED_SECRET))
+    assert SECRET_PART not in str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize(
+    ("option", "variables"),
+    [("environment_url", "DYNATRACE_ENV_URL or DT_ENV_URL"), ("api_token", "DYNATRACE_API_TOKEN or DT_API_TOKEN")],
+)
+def test_a_missing_option_is_named_with_its_variables(option: str, variables: str, nothing: str | None) -> None:
+    with pytest.raises(OptionError, match=f"^{option} is missing.*{variables}"):
+        a_connection(**{option: nothing})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"client_key": __file__}, "client_key: it needs client_cert"),
+        ({"client_cert": "/no/such/file"}, "client_cert: there is no '/no/such/file'"),
+        ({"ca_path": "/no/such/file"}, "ca_path: there is no '/no/such/file'"),
+        ({"timeout": 0.0}, "timeout: 0.0 is not a time to wait. Give"),
+        ({"timeout": float("nan")}, "timeout: nan is not a time to wait. Give"),
+        ({"timeout": 3600.5}, "timeout: 3600.5 is not a time to wait. Give"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_the_name_of_the_option(options: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(OptionError, match=f"^{says}"):
+        a_connection(**options)
+
+
+@pytest.mark.parametrize("damage", [" ", "\n", "\t", "ä", "\x00"])
+def test_a_damaged_api_token_is_refused_without_echo(damage: str) -> None:
+    with pytest.raises(OptionError, match=r"^api_token: ") as caught:
+        a_connection(api_token=DOTTED_SECRET + damage)
+    assert SECRET_PART not in str(caught.value)

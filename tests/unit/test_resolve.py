@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
+from ansible_collections.community.dynatrace.plugins.plugin_utils._action import registers_token
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import proxy_for, resolve_options
+from builders import URL
+
+PROXY = "http://proxy:3128"
+
+
+@pytest.mark.parametrize(
+    ("task", "task_environment", "controller", "url"),
+    [
+        ("given", {"DYNATRACE_ENV_URL": "task"}, {"DYNATRACE_ENV_URL": "controller"}, "given"),
+        (None, {"DYNATRACE_ENV_URL": "task"}, {"DYNATRACE_ENV_URL": "controller"}, "task"),
+        (None, {"DT_ENV_URL": "task"}, {"DYNATRACE_ENV_URL": "controller"}, "task"),
+        (None, {"DYNATRACE_ENV_URL": "first", "DT_ENV_URL": "second"}, {}, "first"),
+        (None, {"DYNATRACE_ENV_URL": ""}, {"DT_ENV_URL": "controller"}, "controller"),
+    ],
+)
+def test_the_nearest_source_of_an_option_wins(
+    task: str | None, task_environment: dict[str, str], controller: dict[str, str], url: str | None
+) -> None:
+    given = {"environment_url": task} if task else {}
+    assert resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])["environment_url"] == url
+
+
+def test_options_are_typed_and_have_their_defaults() -> None:
+    params = resolve_options({"enabled": "no", "scopes": "a,b", "timeout": "5"}, TOKEN_OPTIONS, [])
+    assert params.keys() == TOKEN_OPTIONS.keys()
+    assert (params["enabled"], params["scopes"], params["timeout"], params["state"]) == (False, ["a", "b"], 5.0, "present")
+
+
+@pytest.mark.parametrize("given", [{"scope": ["a"]}, {"timeout": "soon"}, {"state": "gone"}])
+def test_an_option_that_cannot_be_understood_is_named(given: dict[str, t.Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(given))):
+        resolve_options(given, TOKEN_OPTIONS, [])
+
+
+@pytest.mark.parametrize(
+    ("url", "environments", "proxy"),
+    [
+        (URL, [{"https_proxy": PROXY}], PROXY),
+        (URL, [{"ALL_PROXY": PROXY}], PROXY),
+        (URL, [{"https_proxy": "proxy:3128"}], PROXY),
+        (URL, [{"http_proxy": PROXY}], None),
+        (URL, [{"https_proxy": PROXY}, {"https_proxy": "http://controller"}], PROXY),
+        (URL, [{"https_proxy": PROXY, "no_proxy": ".dynatrace.com"}], None),
+        (URL, [{"no_proxy": "example.com,abc12345.live.dynatrace.com"}, {"https_proxy": PROXY}], None),
+        (URL, [{"https_proxy": PROXY}, {"NO_PROXY": "*"}], None),
+        (URL, [{"https_proxy": PROXY, "no_proxy": "example.com"}], PROXY),
+        ("http://127.0.0.1:8080", [{"http_proxy": PROXY, "no_proxy": "127.0.0.0/8"}], None),
+        ("no address", [{"https_proxy": PROXY}], None),
+    ],
+)
+def test_the_proxy_comes_from_the_usual_variables(url: str, environments: list[dict[str, str]], proxy: str | None) -> None:
+    assert proxy_for(url, environments) == proxy
+    assert resolve_options({"environment_url": url}, TOKEN_OPTIONS, environments)["proxy"] == proxy
+
+
+def test_a_given_proxy_wins_over_the_variables() -> None:
+    given = {"environment_url": URL, "proxy": PROXY}
+    assert resolve_options(given, TOKEN_OPTIONS, [{"https_proxy": "http://other", "no_proxy": "*"}])["proxy"] == PROXY
+
+
+def test_only_the_environments_that_are_given_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("DYNATRACE_ENV_URL", "https://elsewhere")
+    params = resolve_options({}, TOKEN_OPTIONS, [{"DT_ENV_URL": URL, "https_proxy": PROXY}])
+    assert (params["environment_url"], params["proxy"]) == (URL, PROXY)
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://host:port", "https://host:99999", "https://user:password@\u2100.com"])
+def test_a_damaged_address_is_left_for_the_connection_to_refuse(url: str) -> None:
+    params = resolve_options({"environment_url": url}, TOKEN_OPTIONS, [{"https_proxy": PROXY, "no_proxy": "example.com"}])
+    assert params["environment_url"] == url
+
+
+@pytest.mark.parametrize(
+    ("register", "keeps"),
+    [
+        ("issued", True),
+        (None, False),
+        ({"issued": "_task.polymorphic_result"}, True),
+        ({"issued": " _task.result "}, True),
+        ({"secret": "_task.result.token"}, True),
+        ({"changed": "_task.result.changed"}, False),
+        ({"changed": "_task.result.changed", "secret": "_task.result['token']"}, True),
+    ],
+)
+def test_a_task_keeps_the_token_where_it_registers_it(register: t.Any, keeps: bool) -> None:
+    assert registers_token(register) is keeps

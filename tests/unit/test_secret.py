@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id, scrub
+from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
+
+SECRET = Secret(DOTTED_SECRET)
+
+
+@pytest.mark.parametrize("show", [repr, str, format, "{}".format, "%s".__mod__, lambda secret: f"{secret!s} {secret!r}"])
+def test_a_secret_prints_as_stars(show: t.Callable[[Secret], str]) -> None:
+    assert set(show(SECRET)) <= set("* ")
+
+
+@pytest.mark.parametrize("serialise", [pickle.dumps, json.dumps, copy.copy, copy.deepcopy, vars, list])
+def test_a_secret_cannot_be_turned_into_data(serialise: t.Callable[[t.Any], t.Any]) -> None:
+    with pytest.raises(TypeError) as caught:
+        serialise(SECRET)
+    assert SECRET_PART not in str(caught.value)
+
+
+def test_secrets_are_equal_by_their_text() -> None:
+    assert {SECRET, Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)} == {SECRET, Secret(UNDOTTED_SECRET)}
+    assert DOTTED_SECRET not in {SECRET}
+
+
+@pytest.mark.parametrize(
+    ("text", "token_id"),
+    [
+        (DOTTED_SECRET, PUBLIC_PART),
+        ("dt0s16.SHORT123.ABCDEFGH12345678", "dt0s16.SHORT123"),
+        (UNDOTTED_SECRET, None),
+        (PUBLIC_PART, None),
+        (DOTTED_SECRET + ".more", None),
+        ("Api-Token " + DOTTED_SECRET, None),
+    ],
+)
+def test_the_id_is_all_up_to_the_second_dot(text: str, token_id: str | None) -> None:
+    assert public_id(Secret(text)) == token_id
+
+
+@pytest.mark.parametrize("around", ["{}", "'{}'", "?Api-Token={}&x=1", "my-{}\n", "my_{}_", "%22{}%22", repr("\n{}\n")])
+def test_a_secret_is_seen_and_scrubbed_wherever_it_stands(around: str) -> None:
+    text = around.format(DOTTED_SECRET)
+    assert looks_like_secret(text)
+    assert scrub(text) == around.format(f"{PUBLIC_PART}.***")
+
+
+@pytest.mark.parametrize("text", ["", "reports", PUBLIC_PART, "metrics.read", "openpipeline.events_sdlc.custom", "dt0c01.reports.daily"])
+def test_public_text_is_no_secret_and_left_alone(text: str) -> None:
+    assert not looks_like_secret(text)
+    assert scrub(text) == text
+
+
+@pytest.mark.parametrize("secret", [UNDOTTED_SECRET, DOTTED_SECRET])
+@pytest.mark.parametrize("other", ["", UNDOTTED_SECRET, UNDOTTED_SECRET[:9], PUBLIC_PART])
+def test_no_part_of_a_known_secret_survives_another(secret: str, other: str) -> None:
+    scrubbed = scrub(f"before {secret} after", [Secret(other), Secret(secret)])
+    assert "S3CR3T" not in scrubbed
+    assert scrubbed.startswith("before ")
+    assert scrubbed.endswith("*** after")
