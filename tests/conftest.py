@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
 from support import stand_in
+from support.ansible import Ansible
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,9 @@ def server() -> t.Iterator[stand_in.Environment]:
 def environment(server: stand_in.Environment) -> stand_in.Environment:
     """An environment of the stand-in, empty but for its admin token."""
     return stand_in.new_environment(server)
+
+
+@pytest.fixture
+def ansible(tmp_path: pathlib.Path, environment: stand_in.Environment) -> Ansible:
+    """Runs Ansible against the environment of this test."""
+    return Ansible(tmp_path, environment)

@@ -40,11 +40,12 @@ def main() -> int:
         copy_tree(copy)
         command = [str(BIN / "ansible-test"), "sanity", "--venv", "--color", "no", *sys.argv[1:]]
         done = subprocess.run(command, cwd=copy, env=environment(), check=False, capture_output=True, text=True)
-        print(done.stdout + done.stderr)
-        if "All targets skipped" in done.stdout + done.stderr:
-            print("ansible-test tested nothing")
-            return 1
-        return done.returncode
+    output = done.stdout + done.stderr
+    ran = len(re.findall("^Running sanity test", output, re.MULTILINE))
+    if done.returncode or not ran or "All targets skipped" in output:
+        print(output)
+    print(f"ansible-test sanity: {ran} tests run, exit code {done.returncode}")
+    return done.returncode or not ran or "All targets skipped" in output
 
 
 def copy_tree(target: pathlib.Path) -> None:

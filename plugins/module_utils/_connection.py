@@ -20,6 +20,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._secret import
 
 _URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
 _LONGEST_TIMEOUT = 3600.0
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
+_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +69,12 @@ def parse_environment_url(text: str) -> str:
     url = _split("environment_url", text, _URL_EXAMPLE)
     if url.scheme == "http" and not _is_loopback(url.hostname or ""):
         raise OptionError(f"environment_url: http:// would send the token in the clear. {_URL_EXAMPLE}")
-    path = re.sub(r"/+(api(/v[12])?/*)?$", "", url.path)
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
-        raise OptionError(f"environment_url: the path {path!r} is not that of an environment. {_URL_EXAMPLE}")
-    return f"{url.scheme}://{url.netloc.lower()}{path}"
+    path = re.sub(r"/+(api(/v[12](/apiTokens|/tokens)?)?/*)?$", "", url.path)
+    if not _PATH.fullmatch(path):
+        raise OptionError(f"environment_url: its path is not that of an environment. {_URL_EXAMPLE}")
+    standard_port = {"http": 80, "https": 443}[url.scheme]
+    host = f"[{url.hostname}]" if ":" in str(url.hostname) else url.hostname
+    return f"{url.scheme}://{host}{path}" if url.port in (None, standard_port) else f"{url.scheme}://{host}:{url.port}{path}"
 
 
 def _parse_proxy(text: str | None) -> str | None:
@@ -94,9 +99,18 @@ def _split(option: str, text: str, example: str, credentials: bool = False) -> u
         raise OptionError(f"{option}: it must not hold a user or a password. {example}")
     if url.scheme not in ("http", "https") or not url.hostname or port == 0:
         raise OptionError(f"{option}: the address needs a scheme, https://, and a host. {example}")
+    if not _is_host(url.hostname):
+        raise OptionError(f"{option}: the host in the address is not one. {example}")
     if url.query or url.fragment or "?" in text or "#" in text:
         raise OptionError(f"{option}: it must not hold a query or a fragment (? or #). {example}")
     return url
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return _HOST.fullmatch(host) is not None
 
 
 def _is_loopback(host: str) -> bool:

@@ -219,7 +219,7 @@ class Http:
             return None
         try:
             return json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
         raise RequestFailed(
             f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
@@ -240,7 +240,7 @@ def explain(text: str) -> str | None:
     """
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     said: list[str] = []
     for envelope in data if isinstance(data, list) else [data]:

@@ -122,7 +122,8 @@ def _choose(found: Found, specification: Specification) -> Token | None:
         if token.id == found.held_id:
             return token
     if len(found.live) > 1:
-        if specification.on_duplicates == "fail":
+        # To delete the newest or oldest would delete another one with every run.
+        if specification.on_duplicates == "fail" or specification.state == "absent":
             raise Refused(_duplicates_message(found, specification))
         return found.live[0 if specification.on_duplicates == "newest" else -1]
     return found.live[0] if found.live else None
@@ -131,13 +132,13 @@ def _choose(found: Found, specification: Specification) -> Token | None:
 def _plan_absent(current: Token | None, found: Found) -> Plan:
     doomed = ((current,) if current else ()) + found.expired
     if not doomed:
-        return Plan("none", None, None)
-    return Plan("deleted", doomed[0], None, deletes=doomed)
+        return Plan("none", None, None, warnings=_pending_warnings(found))
+    return Plan("deleted", doomed[0], None, deletes=doomed, warnings=_pending_warnings(found))
 
 
 def _plan_issue(found: Found, specification: Specification, now: dt.datetime) -> Plan:
     scopes = specification.scopes
-    if specification.name is None:
+    if specification.token_id is not None or specification.name is None:
         raise OptionError(
             f"token_id: {specification.token_id} expired on {format_timestamp(_end(found.expired[0]))}, and the end of a token "
             "cannot be changed. Ask for the token by its name to have a new one issued."
@@ -193,7 +194,7 @@ def _wanted_scopes(current: Token, specification: Specification) -> tuple[str, .
         return sorted_scopes(current.scopes + specification.scopes)
     if specification.scopes_mode == "remove":
         left = sorted_scopes(set(current.scopes).difference(specification.scopes))
-        if not left:
+        if not left and current.scopes:
             raise OptionError(
                 f"scopes: removing {', '.join(specification.scopes)} would leave {_label(current)} without any scope. "
                 "Leave one, disable the token with enabled: false, or delete it with state: absent."
@@ -243,7 +244,7 @@ def _duplicates_message(found: Found, specification: Specification) -> str:
     return (
         f"There are {len(found.live)} tokens of the kind {kind_name(specification.personal_access_token)} named "
         f"{specification.name!r}, and nothing tells which is meant: {listed}. "
-        "Give the token_id of one, or say on_duplicates: newest or oldest, or delete those that are not needed."
+        "Give the token_id of one, or, to keep one of them as specified, say on_duplicates: newest or oldest."
     )
 
 

@@ -67,13 +67,10 @@ def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ())
     """
     if params["token"] is not None and params["token_id"] is not None:
         raise OptionError("token and token_id exclude each other: look a token up by its secret, or by its id.")
-    for option in ("name", "name_regex", "owner"):
-        if params[option] is not None:
-            check_public(option, params[option], secrets)
-    for scope in params["scopes"] or []:
-        check_public("scopes", scope, secrets)
+    token = parse_held_token(params["token"])
+    check_public(params, [*secrets, *([token] if token else [])])
     if params["token_id"] is not None:
-        check_token_id(params["token_id"], secrets)
+        check_token_id(params["token_id"])
     return Query(
         name=params["name"],
         name_regex=_parse_regex(params["name_regex"]),
@@ -84,14 +81,14 @@ def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ())
         enabled=params["enabled"],
         expires_within=_parse_period("expires_within", params),
         unused_for=_parse_period("unused_for", params),
-        token=parse_held_token(params["token"]),
+        token=token,
     )
 
 
 def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return None if pattern is None else re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise OptionError(f"name_regex: {pattern!r} is not a regular expression: {error}.") from None
 
 

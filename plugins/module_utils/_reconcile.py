@@ -21,6 +21,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, kind_name, provisional_name
 
 _TOLERATED_SKEW = dt.timedelta(minutes=5)
@@ -137,9 +138,9 @@ def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification)
 
 def _apply(api: TokenApiV2, plan: Plan, specification: Specification, runtime: Runtime) -> Outcome:
     issued = None
-    if plan.issues:
-        issued = _issue(api, plan, runtime)
-    elif plan.action == "updated" and plan.after is not None:
+    if plan.after is not None and plan.issues:
+        issued = _issue(api, plan.after, plan.expires, runtime)
+    elif plan.after is not None and plan.changed:
         api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
     deleted = []
     for token in plan.deletes:
@@ -154,15 +155,13 @@ def _apply(api: TokenApiV2, plan: Plan, specification: Specification, runtime: R
     return _outcome(plan, specification, issued, tuple(deleted))
 
 
-def _issue(api: TokenApiV2, plan: Plan, runtime: Runtime) -> Issued:
+def _issue(api: TokenApiV2, wanted: Token, expires: Period | dt.datetime | None, runtime: Runtime) -> Issued:
     """Create under a provisional name, then give the real one; take back what was made if that fails."""
-    wanted = plan.after
-    assert wanted is not None
     provisional = provisional_name(wanted.name, runtime.nonce())
     issued = None
     runtime.before_secret()
     try:
-        issued = api.create(provisional, wanted.scopes, plan.expires, wanted.personal_access_token)
+        issued = api.create(provisional, wanted.scopes, expires, wanted.personal_access_token)
         api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.

@@ -13,7 +13,7 @@ HIDDEN = "***"
 
 # Documented: <prefix>.<public part>.<secret part>. The lengths are looser than documented, because
 # tokens with a shorter public part and cut-off ones are secrets too.
-_DOTTED = re.compile(r"\b(dt0[a-zA-Z][0-9]{2}\.[A-Za-z0-9]{4,})\.[A-Za-z0-9]{8,}")
+_DOTTED = re.compile(r"(dt0[a-zA-Z][0-9]{2}\.[A-Za-z0-9]{4,})\.[A-Za-z0-9]{8,}")
 
 
 class Secret:
@@ -55,7 +55,6 @@ def looks_like_secret(text: str) -> bool:
 
 def scrub(text: str, secrets: t.Iterable[Secret] = ()) -> str:
     """The text without these secrets and without anything of the form of one."""
-    for secret in secrets:
-        if secret.reveal():
-            text = text.replace(secret.reveal(), HIDDEN)
+    for value in sorted((secret.reveal() for secret in secrets if secret.reveal()), key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
     return _DOTTED.sub(r"\1." + HIDDEN, text)

@@ -56,14 +56,14 @@ def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets
     :param secrets: secrets that must not stand where a public value belongs.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
-    name, token_id = params["name"], params["token_id"]
+    name, token_id, token = params["name"], params["token_id"], parse_held_token(params["token"])
+    check_public(params, [*secrets, *([token] if token else [])])
     if name is None and token_id is None:
         raise OptionError("name or token_id is needed: say which token is meant.")
     if name is not None:
-        check_public("name", name, secrets)
         _check_name(name)
     if token_id is not None:
-        check_token_id(token_id, secrets)
+        check_token_id(token_id)
     if params["expires_in"] is not None and params["expiration_date"] is not None:
         raise OptionError("expires_in and expiration_date exclude each other: give a period from now or a point in time.")
     return Specification(
@@ -79,28 +79,36 @@ def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets
         on_immutable_change=params["on_immutable_change"],
         on_duplicates=params["on_duplicates"],
         on_missing_secret=params["on_missing_secret"] or "ignore",
-        token=parse_held_token(params["token"]),
+        token=token,
     )
 
 
-def check_public(option: str, value: str, secrets: t.Iterable[Secret] = ()) -> None:
-    """Refuse a secret where a public value belongs, without echoing it."""
-    if looks_like_secret(value) or any(secret.reveal() and secret.reveal() in value for secret in secrets):
-        raise OptionError(f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {_PUBLIC[option]}.")
-
-
+# The options that messages may show, so that a secret has no place in them, and what belongs there.
 _PUBLIC = {
     "name": "token's name",
+    "name_regex": "pattern of a name",
     "token_id": "token's id, which is all up to the second dot",
     "owner": "owner's name",
     "scopes": "names of scopes",
-    "name_regex": "pattern of a name",
+    "expires_in": "period",
+    "expiration_date": "date",
+    "expires_within": "period",
+    "unused_for": "period",
 }
 
 
-def check_token_id(token_id: str, secrets: t.Iterable[Secret] = ()) -> None:
-    """:raises OptionError: where this cannot be the id of a token, above all where it is a secret."""
-    check_public("token_id", token_id, secrets)
+def check_public(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret]) -> None:
+    """:raises OptionError: where a secret stands in an option that messages may show. It is not echoed."""
+    known = [secret.reveal() for secret in secrets if secret.reveal()]
+    for option, meant in _PUBLIC.items():
+        value = params.get(option) or ""
+        for text in value if isinstance(value, list) else [value]:
+            if looks_like_secret(text) or any(secret in text for secret in known):
+                raise OptionError(f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {meant}.")
+
+
+def check_token_id(token_id: str) -> None:
+    """:raises OptionError: where this cannot be the id of a token."""
     if not _ID.fullmatch(token_id) or token_id in (".", ".."):
         raise OptionError(
             f"token_id: {token_id!r} is not the id of a token. An id is the public part of a token, such as "
@@ -138,7 +146,6 @@ def _parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
             "Name at least one scope, or leave the option out to leave the scopes as they are."
         )
     for scope in scopes:
-        check_public("scopes", scope)
         if not _SCOPE.fullmatch(scope):
             raise OptionError(f"scopes: {scope!r} is not the name of a scope. Give a list, one name such as metrics.read an entry.")
     return sorted_scopes(scopes)

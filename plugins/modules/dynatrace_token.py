@@ -83,7 +83,7 @@ options:
     description:
       - What to do if there are several tokens of this name and kind and O(token) does not tell which one is meant.
       - With V(fail), the error lists their ids. With V(newest) or V(oldest), the one created last or first is managed, and the
-        others are left alone.
+        others are left alone. To delete one of several, give its O(token_id).
     type: str
     choices: [fail, newest, oldest]
     default: fail
@@ -171,12 +171,12 @@ EXAMPLES = r"""
         on_immutable_change: ignore
       register: laptop
 
-    - name: Of several tokens of one name, manage the newest
+    - name: Of several tokens of one name, disable the newest
       community.dynatrace.dynatrace_token:
         name: laptop
         personal_access_token: true
         on_duplicates: newest
-        state: absent
+        enabled: false
 
     - name: Delete the token
       community.dynatrace.dynatrace_token:

@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, scrub_params
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 
@@ -120,9 +120,11 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         # Callbacks can read a task's arguments even under no_log. A task that is run again needs them again.
         if self._task.until or self._task.retries:
             return
-        for name in self._secret_options:
-            if self._task.args.get(name):
+        for name, value in self._given.items():
+            if name in self._secret_options and value:
                 self._task.args[name] = HIDDEN
+            elif isinstance(value, str) and looks_like_secret(value):
+                self._task.args[name] = self._scrub(value)
 
     def _task_environment(self) -> dict[str, str]:
         environment: dict[str, str] = {}

@@ -45,8 +45,11 @@ def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
         return None
     proxy = _first((f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"), environments)
     exceptions = _first(("no_proxy", "NO_PROXY"), environments) or ""
-    if not proxy or requests.utils.should_bypass_proxies(url, exceptions):
-        return None
+    try:
+        if not proxy or requests.utils.should_bypass_proxies(url, exceptions):
+            return None
+    except ValueError:
+        return None  # the address is damaged, which is said where it is parsed
     return proxy if "://" in proxy else "http://" + proxy
 
 

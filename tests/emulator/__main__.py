@@ -15,7 +15,6 @@ import json
 import signal
 
 from aiohttp import web
-
 from environment import Environment
 from server import Settings, make_app
 

@@ -153,9 +153,7 @@ class Environment:
         return token
 
     def _add(self, name: str, scopes: t.Iterable[str], owner: str) -> Token:
-        public, secret = (
-            "".join(secrets.choice(_BASE32) for _letter in range(length)) for length in (24, 64)
-        )
+        public, secret = ("".join(secrets.choice(_BASE32) for _letter in range(length)) for length in (24, 64))
         token_id = f"dt0c01.{public}"
         token = Token(token_id, f"{token_id}.{secret}", name, list(dict.fromkeys(scopes)), owner, False, self.now())
         self.tokens[token_id] = token

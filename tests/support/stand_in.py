@@ -77,14 +77,14 @@ class Environment:
 @contextlib.contextmanager
 def serve(*options: str) -> t.Iterator[Environment]:
     """A server with its first environment, until the block ends."""
-    process = subprocess.Popen([sys.executable, str(EMULATOR), "--port", "0", *options], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        yield Environment(said["environment_url"], said["api_token"])
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    command = [sys.executable, str(EMULATOR), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            yield Environment(said["environment_url"], said["api_token"])
+        finally:
+            process.terminate()
 
 
 def new_environment(server: Environment) -> Environment:

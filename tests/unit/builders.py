@@ -24,8 +24,8 @@ NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
 DAY = dt.timedelta(days=1)
 
 URL = "https://abc12345.live.dynatrace.com"
-PUBLIC_PART = "dt0c01." + "P" * 24
-SECRET_PART = "S3CR3T" * 10
+PUBLIC_PART = "dt0c01.PUBLICPART"
+SECRET_PART = "S3CR3TS3CR3T"
 DOTTED_SECRET = f"{PUBLIC_PART}.{SECRET_PART}"
 UNDOTTED_SECRET = "0ldF0rmat-S3CR3T-21ch"
 

@@ -46,7 +46,7 @@ def test_what_people_paste_leads_to_the_environment(given_url: str, url: str) ->
         ("https://" + "a" * 64 + ".com", "environment_url: "),
         (URL + "?x=1", "query or a fragment"),
         (URL + "#top", "query or a fragment"),
-        (URL + "/e/id;x", "the path '/e/id;x' is not that of an environment"),
+        (URL + "/e/id;x", "is not that of an environment"),
         (URL + "\n", "a line break"),
         ("https://abc12345.live.dynatrace.cöm", "no address has"),
     ],

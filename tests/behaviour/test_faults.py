@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is left of a task that fails half-way."""
+
+from __future__ import annotations
+
+import pytest
+from support.ansible import Ansible, check, token
+from support.relay import Fault, relay
+from support.stand_in import Environment
+
+
+def failing(method: str, fault: Fault, times: int = 1):  # type: ignore[no-untyped-def]
+    """A rule under which the first requests of this method fail."""
+    left = [times]
+
+    def rule(called: str, path: str) -> Fault:
+        if called == method and left[0]:
+            left[0] -= 1
+            return fault
+        return None
+
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "explanation"),
+    [
+        ("POST", "lose", "was deleted again. Nothing is left of it"),
+        ("POST", 503, "was found, so none was issued"),
+        ("POST", 403, "No token was issued."),
+        ("PUT", 500, "was deleted again. Nothing is left of it"),
+        ("PUT", "lose", "was deleted again. Nothing is left of it"),
+    ],
+)
+def test_a_token_whose_issuing_fails_is_taken_back(
+    ansible: Ansible, environment: Environment, method: str, fault: Fault, explanation: str
+) -> None:
+    task = token("ci", register="made", scopes=["metrics.read"])
+    with relay(environment, failing(method, fault)) as broken:
+        run = ansible.play(task, env=broken.environment.variables).failed()
+    assert explanation in run.result("ci")["msg"]
+    assert environment.tokens() == []
+    assert not [secret for secret in environment.secrets() if secret in run.output]
+    ansible.play(task, check("made.changed")).succeeded()
+
+
+def test_what_cannot_be_taken_back_is_named(ansible: Ansible, environment: Environment) -> None:
+    with relay(environment, lambda method, path: 500 if method in ("PUT", "DELETE") else None) as broken:
+        run = ansible.play(token("ci", register="made", scopes=["metrics.read"]), env=broken.environment.variables).failed()
+    left = environment.tokens()
+    assert [found["name"].startswith("ci ~pending-") for found in left] == [True]
+    assert f"If there is a token {left[0]['id']}, delete it" in run.result("ci")["msg"]
+
+
+def test_a_new_token_is_not_lost_because_the_old_one_cannot_be_deleted(ansible: Ansible, environment: Environment) -> None:
+    dead = environment.plant("ci", expires="now-1d")["id"]
+    task = token("ci", register="made", scopes=["metrics.read"])
+    with relay(environment, lambda method, path: 500 if method == "DELETE" else None) as broken:
+        run = ansible.play(task, check("made.token is not none", "made.retired == []"), env=broken.environment.variables).succeeded()
+    assert f"({dead}), which has ended, could not be deleted" in run.text

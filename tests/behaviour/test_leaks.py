@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No secret in any output, at any verbosity: every secret that was issued is searched for in everything a run writes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+
+import pytest
+from support.ansible import Ansible, Run, Task, check, token
+from support.stand_in import Environment
+
+READ = ["metrics.read"]
+ROLE = {
+    "name": "role",
+    "ansible.builtin.include_role": {"name": "community.dynatrace.dynatrace_tokens"},
+    "vars": {
+        "dynatrace_tokens": [
+            {"name": "from-role", "scopes": READ, "on_missing_secret": "ignore", "fact": "from_role"},
+            {
+                "name": "held",
+                "scopes": READ,
+                "on_missing_secret": "fail",
+                "token": "{{ single.token }}",
+                "token_id": "{{ single.token_id }}",
+            },
+        ]
+    },
+}
+LOOP = {"loop": ["one", "two"]}
+
+
+def every_way() -> list[Task]:
+    """Every way in which a secret comes out of a task or goes into one, the failing ones too."""
+    argument = {"api_token": "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"}
+    return [
+        {"name": "defaults", "ansible.builtin.set_fact": {"seen": True}},
+        token("single", register="single", scopes=READ),
+        token("loop-{{ item }}", register="loop", keywords=LOOP, scopes=READ),
+        token("single", register="held", scopes=READ, token="{{ single.token }}", on_missing_secret="fail"),
+        token("single", scopes=["logs.read"], token="{{ single.token }}"),
+        token("single", register="as_argument", scopes=READ, **argument),
+        token("single", register="failed", keywords={"ignore_errors": True}, token="{{ single.token }}", scopes=["no.such"], **argument),
+        {
+            "name": "refused",
+            "community.dynatrace.dynatrace_token": {"name": "{{ single.token }}", "scopes": READ},
+            "ignore_errors": True,
+        },
+        token(
+            "loop-{{ item }}",
+            register="half",
+            keywords={"loop": ["three", "four"], "ignore_errors": True},
+            scopes="{{ ['metrics.read'] if item == 'three' else ['no.such'] }}",
+        ),
+        {
+            "name": "listed",
+            "community.dynatrace.dynatrace_token_info": {"token": "{{ single.token }}", **argument},
+        },
+        ROLE,
+        check(
+            "single.token.startswith(single.token_id)",
+            "loop.results[1].token.startswith(loop.results[1].token_id)",
+            "held.token == single.token",
+            "half.results[0].token.startswith(half.results[0].token_id)",
+            "from_role.startswith(dynatrace_tokens_issued['from-role'].id)",
+        ),
+    ]
+
+
+def forms(secret: str) -> list[bytes]:
+    """The secret part in clear and in base64, at every offset that it can have there."""
+    part = secret.rpartition(".")[2].encode()
+    return [part, *(base64.b64encode(b"x" * offset + part)[4:-4] for offset in range(3))]
+
+
+def leaks(run: Run, folder: pathlib.Path, secrets: list[str]) -> list[str]:
+    """Where any of these secrets shows: in the output of a run, or in a file that it left."""
+    places = {"stdout": run.stdout.encode(), "stderr": run.stderr.encode()}
+    for file in folder.rglob("*"):
+        if file.is_file() and file.name != "playbook.yml":
+            places[str(file.relative_to(folder))] = file.read_bytes()
+    wanted = [form for secret in secrets for form in forms(secret)]
+    return sorted(place for place, content in places.items() if any(form in content for form in wanted))
+
+
+def everything_on(folder: pathlib.Path, stdout_callback: str) -> dict[str, str]:
+    """Settings under which Ansible writes all that it ever writes."""
+    return {
+        "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
+        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
+        "ANSIBLE_CALLBACKS_ENABLED": "recorder,ansible.builtin.tree",
+        "ANSIBLE_CALLBACK_TREE_DIR": str(folder / "tree"),
+        "ANSIBLE_STDOUT_CALLBACK": stdout_callback,
+    }
+
+
+@pytest.mark.parametrize("stdout_callback", ["default", "minimal"])
+@pytest.mark.parametrize("verbosity", [[], ["-vvvv"]])
+def test_no_secret_is_shown_or_left(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, verbosity: list[str], stdout_callback: str
+) -> None:
+    run = ansible.play(*every_way(), options=[*verbosity, "--diff"], env=everything_on(tmp_path, stdout_callback)).succeeded()
+    assert len(environment.secrets()) >= 6
+    assert (tmp_path / "ansible.log").stat().st_size > 0
+    assert leaks(run, tmp_path, environment.secrets()) == []
+
+
+def test_no_secret_is_shown_or_left_when_the_module_is_shipped(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+    inventory = ["-i", "remote,", "-e", "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}"]
+    options = ["-vvvv", "--diff", *inventory]
+    run = ansible.play(*every_way()[:-2], hosts="remote", options=options, env=everything_on(tmp_path, "default")).succeeded()
+    assert leaks(run, tmp_path, environment.secrets()) == []
+
+
+def test_no_secret_is_in_the_job_events_of_a_runner(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+    """As AWX runs a job: through ansible-runner, whose job events hold every result."""
+    (tmp_path / "project").mkdir()
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": every_way()}]
+    (tmp_path / "project" / "playbook.yml").write_text(json.dumps(play))
+    run = ansible.command("ansible-runner", "run", str(tmp_path), "-p", "playbook.yml", "--ident", "job", "-v").succeeded()
+    assert len(list((tmp_path / "artifacts" / "job" / "job_events").iterdir())) > 10
+    (tmp_path / "artifacts" / "job" / "command").unlink()  # in it the runner writes the environment that it was given
+    assert leaks(run, tmp_path, environment.secrets()) == []
+
+
+def test_the_search_finds_a_secret_that_is_shown(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+    task = token("shown", register="shown", scopes=READ, reveal=True)
+    encode = {"name": "encoded", "ansible.builtin.debug": {"msg": "{{ ('x' ~ shown.token) | b64encode }}"}}
+    run = ansible.play(task, options=["-v"], env=everything_on(tmp_path, "default")).succeeded()
+    assert {"stdout", "ansible.log", "record.jsonl", "tree/localhost"} <= set(leaks(run, tmp_path, environment.secrets()))
+    hidden = ansible.play({**task, "no_log": True}, encode)
+    assert leaks(hidden, tmp_path / "none", environment.secrets()) == []
+
+
+def test_an_error_stays_readable_where_a_secret_was_at_stake(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(*every_way()).succeeded()
+    failed = [event["result"]["msg"] for event in run.events if event["event"].endswith("failed") and "msg" in event["result"]]
+    assert len([message for message in failed if "'no.such' is not a valid scope" in message]) >= 2
+
+
+def test_what_is_done_is_said_publicly_where_the_result_is_hidden(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(token("ci", register="made", scopes=READ, expires_in="90d"), options=["--diff"]).succeeded()
+    token_id = environment.tokens("ci")[0]["id"]
+    assert f"dynatrace_token: created: 'ci' ({token_id}), scopes metrics.read, expires 20" in run.stderr
+    assert '+    "name": "ci"' in run.stderr
+    hidden = ansible.play(token("ci", keywords={"no_log": True}, scopes=["no.such"])).failed()
+    assert "dynatrace_token: failed:" in hidden.stderr
+    assert "'no.such' is not a valid scope" in hidden.stderr

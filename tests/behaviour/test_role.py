@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role dynatrace_tokens: facts for every host, once, and nothing half done."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from support.ansible import Ansible, Task, check
+from support.stand_in import Environment
+
+READER = {"name": "reader", "scopes": ["apiTokens.read"], "expires_in": "90d", "on_missing_secret": "ignore", "fact": "reader_secret"}
+INGEST = {"name": "ingest", "scopes": ["metrics.ingest", "logs.ingest"], "on_missing_secret": "ignore"}
+INVENTORY = ["-i", "one,two,three,", "-e", "ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}"]
+
+
+def role(*specifications: t.Any, **variables: t.Any) -> Task:
+    return {
+        "name": "role",
+        "ansible.builtin.include_role": {"name": "community.dynatrace.dynatrace_tokens"},
+        "vars": {"dynatrace_tokens": list(specifications), **variables},
+    }
+
+
+def test_the_tokens_are_facts_of_every_host_and_issued_once(ansible: Ansible, environment: Environment) -> None:
+    checks = check(
+        "reader_secret == dynatrace_tokens_issued.reader.token",
+        "reader_secret.startswith(dynatrace_tokens_issued.reader.id ~ '.')",
+        "dynatrace_tokens_issued.ingest.scopes == ['logs.ingest', 'metrics.ingest']",
+        "dynatrace_tokens_issued.ingest.token is not none",
+        "dynatrace_tokens_issued.reader.expiration_date is not none",
+        "dynatrace_tokens_issued.ingest.expiration_date is none",
+    )
+    run = ansible.play(role(READER, INGEST), checks, hosts="all", options=INVENTORY).succeeded()
+    assert sorted(token["name"] for token in environment.tokens()) == ["ingest", "reader"]
+    assert len(run.results("check")) == 3
+    assert "reader (dt0c01." in run.stdout
+    assert "created, scopes apiTokens.read, expires 20" in run.stdout
+    assert not [secret for secret in environment.secrets() if secret in run.output]
+
+
+def test_the_second_run_changes_nothing_and_says_that_the_secret_is_not_known(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(role(READER, INGEST)).succeeded()
+    run = ansible.play(role(READER, INGEST), check("reader_secret is none", "dynatrace_tokens_issued.reader.id is not none")).succeeded()
+    assert "changed=0" in run.stdout
+    assert "unchanged, scopes apiTokens.read" in run.stdout
+    assert "secret not known" in run.stdout
+    assert environment.writes() == ["POST", "PUT"] * 2
+
+
+def test_check_mode_shows_what_would_be_issued(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(role(READER), check("reader_secret is none"), options=["--check"]).succeeded()
+    assert "reader (no id yet): created" in run.stdout
+    assert environment.tokens() == []
+
+
+def test_several_uses_add_up(ansible: Ansible) -> None:
+    both = check("dynatrace_tokens_issued | length == 2", "dynatrace_tokens_issued.reader.token is not none")
+    ansible.play(role(READER), role(INGEST), both).succeeded()
+
+
+def test_what_was_issued_is_registered_even_if_another_fails(ansible: Ansible, environment: Environment) -> None:
+    bad = {**INGEST, "scopes": ["no.such.scope"]}
+    block = {
+        "name": "try",
+        "block": [role(READER, bad)],
+        "rescue": [check("reader_secret is not none", "dynatrace_tokens_issued | length == 1")],
+    }
+    run = ansible.play(block).succeeded()
+    assert "'no.such.scope' is not a valid scope" in run.text
+    assert "ingest: failed" in run.stdout
+
+
+def test_a_secret_that_is_held_already_is_registered(ansible: Ansible, environment: Environment) -> None:
+    made = environment.issue("reader", ["apiTokens.read"])
+    held = {**READER, "token": made["token"], "on_missing_secret": "fail"}
+    run = ansible.play(role(held), check("reader_secret.startswith(dynatrace_tokens_issued.reader.id)"), options=["-vvvv"]).succeeded()
+    assert "secret known" in run.stdout
+
+
+def test_a_disabled_token_stops_the_play(ansible: Ansible, environment: Environment) -> None:
+    environment.plant("ingest", scopes=INGEST["scopes"], enabled=False)
+    run = ansible.play(role(INGEST)).failed()
+    assert "These tokens are disabled" in run.text
+    ansible.play(role({**INGEST, "enabled": False})).succeeded()
+
+
+def test_state_absent_removes_a_token(ansible: Ansible, environment: Environment) -> None:
+    environment.issue("ingest")
+    absent = {"name": "ingest", "state": "absent"}
+    ansible.play(role(absent), check("'ingest' not in dynatrace_tokens_issued | default({})"), role(absent)).succeeded()
+    assert environment.tokens() == []
+
+
+@pytest.mark.parametrize(
+    ("specifications", "message"),
+    [
+        ([{"name": "a", "scopes": ["logs.read"]}], "Say on_missing_secret for a."),
+        ([{**INGEST, "fact": "not a name"}], "cannot be the name of a variable"),
+        ([{**INGEST, "fact": "ansible_host"}], "begins with ansible_"),
+        ([{**INGEST, "fact": "same"}, {**READER, "fact": "same"}], "stands more than once"),
+        ([INGEST, INGEST], "A name stands more than once"),
+        ([{"scopes": ["logs.read"]}], "missing required arguments: name"),
+        ([{**INGEST, "scope": ["logs.read"]}], "Supported parameters include"),
+    ],
+)
+def test_bad_specifications_stop_before_anything_is_issued(
+    ansible: Ansible, environment: Environment, specifications: list[dict[str, t.Any]], message: str
+) -> None:
+    run = ansible.play(role(*specifications)).failed()
+    assert message in run.text
+    assert environment.requests() == []
+
+
+def test_serial_is_refused(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(role(READER), hosts="all", serial=1, options=INVENTORY).failed()
+    assert "Under serial each batch of hosts runs the role again" in run.text
+    assert environment.requests() == []
+
+
+def test_the_connection_comes_from_the_variables_of_the_role(ansible: Ansible, environment: Environment) -> None:
+    nowhere = {"DYNATRACE_ENV_URL": "http://127.0.0.1:9", "DYNATRACE_API_TOKEN": "wrong"}
+    connection = {"dynatrace_tokens_environment_url": environment.url, "dynatrace_tokens_api_token": environment.api_token}
+    run = ansible.play(role(READER, **connection), env=nowhere, options=["-vvvv"]).succeeded()
+    assert environment.api_token not in run.output
+    assert len(environment.tokens()) == 1

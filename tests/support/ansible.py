@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real runs of ansible-playbook and ansible, each in a folder of its own, and what came out of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+from support.stand_in import Environment
+
+BIN = pathlib.Path(sys.executable).parent
+PLUGINS = pathlib.Path(__file__).parent / "plugins"
+
+Task = dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one run said and did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    events: list[dict[str, t.Any]]
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def text(self) -> str:
+        """The output with runs of white space made one, because Ansible wraps messages."""
+        return " ".join(self.output.split())
+
+    def results(self, task: str) -> list[dict[str, t.Any]]:
+        """The results of the task of this name as callbacks got them, the items of a loop first."""
+        return [event["result"] for event in self.events if event["task"].rpartition(" : ")[2] == task]
+
+    def result(self, task: str) -> dict[str, t.Any]:
+        return self.results(task)[-1]
+
+    def succeeded(self) -> Run:
+        assert self.returncode == 0, self.output
+        return self
+
+    def failed(self) -> Run:
+        assert self.returncode != 0, self.output
+        return self
+
+
+def token(name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any) -> Task:
+    """A task of dynatrace_token, called after the token."""
+    task = {"name": name, "community.dynatrace.dynatrace_token": {"name": name, **options}, **(keywords or {})}
+    return {**task, "register": register} if register else task
+
+
+def info(register: str, **options: t.Any) -> Task:
+    return {"name": register, "community.dynatrace.dynatrace_token_info": options, "register": register}
+
+
+def check(*conditions: str) -> Task:
+    return {"name": "check", "ansible.builtin.assert": {"that": list(conditions)}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Ansible:
+    """Runs Ansible against one environment, with everything it writes below one folder."""
+
+    folder: pathlib.Path
+    environment: Environment
+
+    def play(self, *tasks: Task, options: t.Sequence[str] = (), env: t.Mapping[str, str] | None = None, **keywords: t.Any) -> Run:
+        """One play of these tasks, on localhost if no hosts are given."""
+        return self.playbook([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks), **keywords}], options, env)
+
+    def playbook(self, plays: t.Any, options: t.Sequence[str] = (), env: t.Mapping[str, str] | None = None) -> Run:
+        file = self.folder / "playbook.yml"
+        file.write_text(plays if isinstance(plays, str) else json.dumps(plays, indent=1))
+        return self.command("ansible-playbook", str(file), *options, env=env)
+
+    def adhoc(self, module: str, arguments: str, *options: str, env: t.Mapping[str, str] | None = None) -> Run:
+        return self.command("ansible", "localhost", "-m", f"community.dynatrace.{module}", "-a", arguments, *options, env=env)
+
+    def command(self, program: str, *arguments: str, env: t.Mapping[str, str] | None = None) -> Run:
+        record = self.folder / "record.jsonl"
+        record.unlink(missing_ok=True)
+        done = subprocess.run(
+            [str(BIN / program), *arguments],
+            env={**self.variables(), **(env or {})},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        lines = record.read_text().splitlines() if record.exists() else []
+        return Run(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
+
+    def variables(self) -> dict[str, str]:
+        """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
+        own = ("ANSIBLE_", "DT_", "DYNATRACE_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own) and not name.lower().endswith("_proxy")}
+        folders = {"HOME": "home", "TMPDIR": "tmp", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
+        for name in folders.values():
+            (self.folder / name).mkdir(exist_ok=True)
+        return {
+            **kept,
+            **{variable: str(self.folder / name) for variable, name in folders.items()},
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "1000",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+            "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
+            "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
+            "ANSIBLE_CALLBACKS_ENABLED": "recorder",
+            "RECORDER_FILE": str(self.folder / "record.jsonl"),
+            **self.environment.variables,
+        }
