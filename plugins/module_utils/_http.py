@@ -61,9 +61,7 @@ class TlsAdapter(HTTPAdapter):
 
 
 @functools.cache
-def tls_context(
-    validate_certs: bool = True, ca_path: str | None = None, client_cert: str | None = None, client_key: str | None = None
-) -> ssl.SSLContext:
+def tls_context(validate_certs: bool, ca_path: str | None, client_cert: str | None, client_key: str | None) -> ssl.SSLContext:
     """A TLS context; kept, because reading the certificates of the system takes longer than a request."""
     try:
         context = ssl.create_default_context(
@@ -87,7 +85,7 @@ def _no_password() -> str:
     return ""  # without this, OpenSSL would ask on the terminal
 
 
-tls_context()  # paid once, where the plugin is loaded, and not again in each of Ansible's forks
+tls_context(True, None, None, None)  # paid once, where the plugin is loaded, and not again in each of Ansible's forks
 
 _sessions = threading.local()
 

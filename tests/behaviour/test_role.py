@@ -44,7 +44,7 @@ def test_the_tokens_are_facts_of_every_host_and_issued_once(ansible: Ansible, en
 
 def test_the_second_run_changes_nothing_and_says_that_the_secret_is_not_known(ansible: Ansible, environment: Environment) -> None:
     ansible.play(role(READER, INGEST)).succeeded()
-    run = ansible.play(role(READER, INGEST), check("reader_secret is none", "dynatrace_tokens_issued.reader.id is not none")).succeeded()
+    run = ansible.play(role(READER, INGEST), check("not reader_secret", "dynatrace_tokens_issued.reader.token is none")).succeeded()
     assert "changed=0" in run.stdout
     assert "unchanged, scopes apiTokens.read" in run.stdout
     assert "secret not known" in run.stdout
@@ -52,7 +52,7 @@ def test_the_second_run_changes_nothing_and_says_that_the_secret_is_not_known(an
 
 
 def test_check_mode_shows_what_would_be_issued(ansible: Ansible, environment: Environment) -> None:
-    run = ansible.play(role(READER), check("reader_secret is none"), options=["--check"]).succeeded()
+    run = ansible.play(role(READER), check("not reader_secret", "dynatrace_tokens_issued.reader.token is none"), options=["--check"]).succeeded()
     assert "reader (no id yet): created" in run.stdout
     assert environment.tokens() == []
 

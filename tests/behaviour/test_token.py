@@ -170,7 +170,7 @@ def test_the_secret_that_is_held_tells_which_of_two_is_meant(ansible: Ansible, e
 @pytest.mark.parametrize("secret", ["none", "foreign", "unknown"])
 def test_on_missing_secret_fail_stops_and_says_why(ansible: Ansible, environment: Environment, secret: str) -> None:
     mine, other = environment.issue("ci"), environment.issue("other")
-    held = {"none": None, "foreign": other["token"], "unknown": mine["token"][:-1] + "2"}[secret]
+    held = {"none": None, "foreign": other["token"], "unknown": mine["token"].rpartition(".")[0] + "." + "A" * 64}[secret]
     run = ansible.play(token("ci", token=held, scopes=["metrics.read"], on_missing_secret="fail")).failed()
     explanation = {"none": "was not given as token", "foreign": other["id"], "unknown": "no token that Dynatrace knows"}[secret]
     assert explanation in run.result("ci")["msg"]

@@ -22,7 +22,8 @@ _SCOPES_FILE = pathlib.Path(__file__).parents[2] / "plugins" / "module_utils" / 
 
 def _known_scopes() -> frozenset[str]:
     spec = importlib.util.spec_from_file_location("known_scopes", _SCOPES_FILE)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return frozenset(module.KNOWN_SCOPES)
