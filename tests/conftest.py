@@ -8,6 +8,7 @@ import pathlib
 import typing as t
 
 import pytest
+
 from support import stand_in
 from support.ansible import Ansible
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.ansible import Ansible, check, token
 from support.relay import Fault, relay
 from support.stand_in import Environment

@@ -11,6 +11,7 @@ import json
 import pathlib
 
 import pytest
+
 from support.ansible import Ansible, Run, Task, check, token
 from support.stand_in import Environment
 

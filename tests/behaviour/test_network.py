@@ -11,6 +11,7 @@ import ssl
 
 import pytest
 import trustme
+
 from support.ansible import Ansible, info
 from support.relay import relay
 from support.stand_in import Environment

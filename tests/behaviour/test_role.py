@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from support.ansible import Ansible, Task, check
 from support.stand_in import Environment
 
@@ -52,7 +53,9 @@ def test_the_second_run_changes_nothing_and_says_that_the_secret_is_not_known(an
 
 
 def test_check_mode_shows_what_would_be_issued(ansible: Ansible, environment: Environment) -> None:
-    run = ansible.play(role(READER), check("not reader_secret", "dynatrace_tokens_issued.reader.token is none"), options=["--check"]).succeeded()
+    run = ansible.play(
+        role(READER), check("not reader_secret", "dynatrace_tokens_issued.reader.token is none"), options=["--check"]
+    ).succeeded()
     assert "reader (no id yet): created" in run.stdout
     assert environment.tokens() == []
 

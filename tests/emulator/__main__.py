@@ -15,6 +15,7 @@ import json
 import signal
 
 from aiohttp import web
+
 from environment import Environment
 from server import Settings, make_app
 

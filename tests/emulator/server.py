@@ -18,6 +18,7 @@ import re
 import typing as t
 
 from aiohttp import web
+
 from environment import Environment, Token
 from listing import list_tokens
 from problems import Problem

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from dynatrace import Dynatrace
 from dynatrace.environment_v2.tokens_api import ApiTokenUpdate, TokenService
+
 from support import stand_in
 
 

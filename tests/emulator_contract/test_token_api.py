@@ -17,6 +17,7 @@ import urllib.parse
 
 import pytest
 import requests
+
 from support import stand_in
 
 DEFAULT_FIELDS = {"id", "name", "enabled", "owner", "creationDate"}

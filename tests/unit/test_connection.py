@@ -9,9 +9,10 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_environment_url
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from builders import DOTTED_SECRET, SECRET_PART, URL, a_connection, refusal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from builders import DOTTED_SECRET, SECRET_PART, URL, a_connection, refusal
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
-from builders import DAY, DOTTED_SECRET, NOW, a_plan, a_specification, a_token, find
 from hypothesis import given, reject
 from hypothesis import strategies as st
+
+from builders import DAY, DOTTED_SECRET, NOW, a_plan, a_specification, a_token, find
 
 LIVE = a_token(id="live")
 DISABLED = a_token(id="disabled", enabled=False)

@@ -8,9 +8,10 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from builders import DAY, DOTTED_SECRET, NOW, SECRET_PART, UNDOTTED_SECRET, a_query, a_token, refusal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from builders import DAY, DOTTED_SECRET, NOW, SECRET_PART, UNDOTTED_SECRET, a_query, a_token, refusal
 
 TOKEN = a_token(
     owner="ada",

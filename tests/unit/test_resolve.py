@@ -11,6 +11,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import registers_token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import proxy_for, resolve_options
+
 from builders import URL
 
 PROXY = "http://proxy:3128"

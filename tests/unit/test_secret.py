@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id, scrub
+
 from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
 
 SECRET = Secret(DOTTED_SECRET)

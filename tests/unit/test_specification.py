@@ -9,9 +9,10 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._token import provisional_name
-from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, a_specification, refusal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, a_specification, refusal
 
 
 @pytest.mark.parametrize(

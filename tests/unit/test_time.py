@@ -9,9 +9,10 @@ import datetime as dt
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp, parse_period, parse_timestamp
-from builders import NOW
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from builders import NOW
 
 UTC = dt.timezone.utc
 
