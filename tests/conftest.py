@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from support import stand_in
-from support.ansible import Ansible
+from support.runs import Ansible
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.ansible import Ansible, Task
+from support.runs import Ansible, Task
 from support.stand_in import Environment
 
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16

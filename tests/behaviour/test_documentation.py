@@ -17,7 +17,7 @@ import yaml
 from ansible_collections.community.dynatrace.plugins.doc_fragments.connection import ModuleDocFragment
 from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_OPTIONS, TOKEN_SPECIFICATION_OPTIONS
 
-from support.ansible import Ansible
+from support.runs import Ansible
 from support.stand_in import Environment
 
 ROOT = pathlib.Path(__file__).parents[2]

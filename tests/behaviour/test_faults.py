@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.ansible import Ansible, check, token
 from support.relay import Fault, relay
+from support.runs import Ansible, check, token
 from support.stand_in import Environment
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.ansible import Ansible, info
+from support.runs import Ansible, info
 from support.stand_in import Environment
 
 CRITERIA = {

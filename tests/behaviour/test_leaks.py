@@ -12,7 +12,7 @@ import pathlib
 
 import pytest
 
-from support.ansible import Ansible, Run, Task, check, token
+from support.runs import Ansible, Run, Task, check, token
 from support.stand_in import Environment
 
 READ = ["metrics.read"]

@@ -12,8 +12,8 @@ import ssl
 import pytest
 import trustme
 
-from support.ansible import Ansible, info
 from support.relay import relay
+from support.runs import Ansible, info
 from support.stand_in import Environment
 
 

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from support.ansible import Ansible, Task, check
+from support.runs import Ansible, Task, check
 from support.stand_in import Environment
 
 READER = {"name": "reader", "scopes": ["apiTokens.read"], "expires_in": "90d", "on_missing_secret": "ignore", "fact": "reader_secret"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.ansible import Ansible, check, info, token
+from support.runs import Ansible, check, info, token
 from support.stand_in import Environment
 
 READ = ["metrics.read"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from support import stand_in
-from support.ansible import Ansible, check, token
+from support.runs import Ansible, check, token
 from support.stand_in import Environment
 
 READ = ["metrics.read", "entities.read"]
