@@ -217,7 +217,7 @@ def situations(draw: st.DrawFn, states: tuple[str, ...]) -> tuple[Specification,
 
 @given(situations(states=("present",)))
 def test_a_second_run_changes_nothing(situation: tuple[Specification, list[Token], Found, Plan]) -> None:
-    specification, tokens, _, plan = situation
+    specification, tokens, _found, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
     left = [token for token in tokens if token not in (plan.before, *plan.deletes)]
@@ -229,7 +229,7 @@ def test_a_second_run_changes_nothing(situation: tuple[Specification, list[Token
 def test_only_what_was_found_is_deleted_and_nothing_that_lives_for_present(
     situation: tuple[Specification, list[Token], Found, Plan],
 ) -> None:
-    specification, _, found, plan = situation
+    specification, _tokens, found, plan = situation
     assert set(plan.deletes) <= {*found.live, *found.expired}
     assert len(set(plan.deletes) & set(found.live)) <= (1 if specification.state == "absent" else 0)
 
@@ -242,7 +242,7 @@ def test_order_and_repeats_of_scopes_never_matter(current: list[str], wanted: tu
 
 @given(situations(states=("present",)))
 def test_leaving_enabled_out_never_changes_it(situation: tuple[Specification, list[Token], Found, Plan]) -> None:
-    specification, _, found, _ = situation
+    specification, _tokens, found, _plan = situation
     plan = make_plan(found, dataclasses.replace(specification, enabled=None), NOW)
     assert plan.after is not None
     assert plan.after.enabled is (True if plan.issues or plan.before is None else plan.before.enabled)
