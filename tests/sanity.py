@@ -23,12 +23,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 BIN = pathlib.Path(sys.executable).parent
 HOME = ROOT / ".venv" / "ansible-test"  # keeps its environments from run to run, and out of the user's home
 
-# Does what the script does that ansible-test downloads, with what Python brings along.
-BOOTSTRAP = """
-import subprocess, sys
-subprocess.check_call([sys.executable, "-m", "ensurepip", "--upgrade", "--default-pip"])
-arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
-sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *arguments]))
+# Does what the script does that ansible-test downloads: puts pip of a given version into an empty environment.
+BOOTSTRAP = """# stand-in for get-pip
+import os, subprocess, sys
+packages = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+command = [{uv!r}, "pip", "install", "--quiet", "--python", sys.executable, *packages]
+sys.exit(subprocess.call(command, env={{**os.environ, **{settings!r}}}))
 """
 
 
@@ -67,27 +67,33 @@ def provide_bootstrap() -> None:
     source = (pathlib.Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py").read_text()
     for version in set(re.findall(r"'(2\d\.\d(?:\.\d)?)'", source)):
         script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
-        if script.exists():
+        if script.exists() and not script.read_text().startswith("# stand-in"):
             continue
         url = f"https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
         try:
             urllib.request.urlopen(url, timeout=10).close()
         except OSError:
             script.parent.mkdir(parents=True, exist_ok=True)
-            script.write_text(BOOTSTRAP)
+            script.write_text(BOOTSTRAP.format(uv=str(BIN / "uv"), settings=settings("UV_", "SSL_CERT_", "HTTPS_PROXY", "https_proxy")))
 
 
 def provide_pip_settings() -> None:
     """Hand pip's settings over in a file: ansible-test hides the environment variables that hold them."""
-    settings = {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    lines = [f"{name[4:].lower().replace('_', '-')} = {value}\n" for name, value in settings("PIP_").items()]
     config = HOME / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+    config.write_text("[global]\n" + "".join(lines))
+
+
+def settings(*prefixes: str) -> dict[str, str]:
+    """What the environment says to installers, which ansible-test does not pass on."""
+    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
 
 
 def environment() -> dict[str, str]:
     """With the folders of real Pythons first: those that a version manager puts there answer for versions that are not active."""
-    real = sorted(str(folder) for folder in pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")).glob("versions/3.*/bin"))
+    versions = pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")) / "versions"
+    real = [str(folder) for minor in range(9, 15) for folder in versions.glob(f"3.{minor}.*/bin")]
     return {**os.environ, "HOME": str(HOME), "PATH": os.pathsep.join([str(BIN), *real, os.environ["PATH"]])}
 
 

@@ -52,7 +52,18 @@ def overrides(folder: pathlib.Path, core: str | None) -> list[str]:
 def install(python: pathlib.Path, options: list[str]) -> None:
     # Links instead of copies need one file system; copies always work.
     environment = {**os.environ, "UV_LINK_MODE": "copy", "VIRTUAL_ENV": str(python.parents[1])}
-    command = [python.with_name("uv"), "pip", "install", "--quiet", "--python", python, "--requirements", REQUIREMENTS, *options]
+    command = [
+        python.with_name("uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        python,
+        "--requirements",
+        REQUIREMENTS,
+        *options,
+    ]
     subprocess.run(command, check=True, env=environment)
 
 

@@ -116,7 +116,8 @@ class Ansible:
             **{variable: str(self.folder / name) for variable, name in folders.items()},
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "1000",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(BIN.parent / "pycache"),  # compiled once for all runs, and nothing written into the checkout
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_LOCALHOST_WARNING": "0",
