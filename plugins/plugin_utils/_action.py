@@ -47,6 +47,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         except DynatraceError as error:
             report = _failure(str(error))
         except AnsibleError:
+            self._task.no_log = self._own_no_log
             raise
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
@@ -79,6 +80,12 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             arguments["reveal"] = runtime.may_issue
             runtime.before_secret()
         result = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars)
+        if "module_stdout" in result:
+            # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
+            raise DynatraceError(
+                f"The module's answer from this host could not be read: {result.get('msg')}. If a token was issued, nobody knows its "
+                "secret: look for it with dynatrace_token_info, and delete it."
+            )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
             runtime.warn(str(warning))
@@ -109,8 +116,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             display.display(self._scrub("\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))), stderr=True)
 
     def _hide_task(self) -> None:
-        # Both this and the mark on the result are needed: on ansible-core 2.18 callbacks see the items of a
-        # loop through the task.
+        # The mark on the result alone does not do: on ansible-core 2.18 callbacks see the items of a loop through the task.
         self._task.no_log = True
 
     def _hands_out(self) -> bool:

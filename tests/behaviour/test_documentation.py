@@ -57,6 +57,14 @@ def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Env
     assert not [secret for secret in environment.secrets() if secret in ansible.playbook(example).output]
 
 
+def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(ansible: Ansible) -> None:
+    ansible.command("ansible-galaxy", "collection", "install", str(ROOT), "-p", "installed", "--force").succeeded()
+    installed = ansible.folder / "installed" / "ansible_collections" / "community" / "dynatrace"
+    names = {path.name for path in installed.iterdir()}
+    assert {"plugins", "roles", "playbooks", "meta", "README.md", "COPYING", "LICENSES", "MANIFEST.json"} <= names
+    assert not names & {".venv", ".git", ".ci", ".pytest_cache"}
+
+
 def test_the_playbook_that_issues_tokens_needs_variables_alone(ansible: Ansible, environment: Environment) -> None:
     variables = ansible.folder / "variables.yml"
     variables.write_text(yaml.safe_dump({"dynatrace_tokens": [{"name": "ci", "scopes": ["logs.read"], "on_missing_secret": "ignore"}]}))

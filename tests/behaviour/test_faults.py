@@ -48,6 +48,15 @@ def test_a_token_whose_issuing_fails_is_taken_back(
     ansible.play(task, check("made.changed")).succeeded()
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible, environment: Environment, method: str) -> None:
+    with relay(environment, failing(method, "hang")) as broken:
+        task = token("ci", register="made", keywords={"timeout": 2}, scopes=["metrics.read"])
+        ansible.play(task, env=broken.environment.variables).failed()
+    assert environment.writes()[-1] == "DELETE"
+    assert environment.tokens() == []
+
+
 def test_what_cannot_be_taken_back_is_named(ansible: Ansible, environment: Environment) -> None:
     with relay(environment, lambda method, path: 500 if method in ("PUT", "DELETE") else None) as broken:
         run = ansible.play(token("ci", register="made", scopes=["metrics.read"]), env=broken.environment.variables).failed()

@@ -124,6 +124,12 @@ def test_serial_is_refused(ansible: Ansible, environment: Environment) -> None:
     assert environment.requests() == []
 
 
+def test_several_hosts_under_the_strategy_free_are_refused(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(role(READER), hosts="all", strategy="free", options=INVENTORY).failed()
+    assert "run_once does not work under the strategy free" in run.text
+    assert environment.requests() == []
+
+
 def test_the_connection_comes_from_the_variables_of_the_role(ansible: Ansible, environment: Environment) -> None:
     nowhere = {"DYNATRACE_ENV_URL": "http://127.0.0.1:9", "DYNATRACE_API_TOKEN": "wrong"}
     connection = {"dynatrace_tokens_environment_url": environment.url, "dynatrace_tokens_api_token": environment.api_token}

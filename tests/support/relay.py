@@ -19,7 +19,8 @@ import requests
 from support.stand_in import Environment
 
 # What becomes of a request: None, it is passed on; a number, it is answered with this status and not passed on;
-# "lose", it is passed on and its answer is lost; an address, it is answered with a redirect to there.
+# "lose", it is passed on and its answer is lost; "hang", it is passed on and its answer does not come;
+# an address, it is answered with a redirect to there.
 Fault = t.Union[int, str, None]
 Rule = t.Callable[[str, str], Fault]
 
@@ -46,12 +47,14 @@ def relay(behind: Environment, rule: Rule = lambda method, path: None, tls: ssl.
             if isinstance(fault, int):
                 self.reply(fault, b"", {})
                 return
-            if fault not in (None, "lose"):
+            if fault not in (None, "lose", "hang"):
                 self.reply(302, b"", {"Location": str(fault)})
                 return
             kept = {name: value for name, value in self.headers.items() if name in ("Authorization", "Content-Type", "Accept")}
             passed = requests.request(self.command, origin + self.path, data=body, headers=kept, timeout=10)
-            if fault == "lose":
+            if fault == "hang":
+                ended.wait(60)
+            if fault in ("lose", "hang"):
                 self.close_connection = True
                 return
             self.reply(
@@ -72,6 +75,7 @@ def relay(behind: Environment, rule: Rule = lambda method, path: None, tls: ssl.
         def log_message(self, *arguments: t.Any) -> None:
             pass
 
+    ended = threading.Event()
     address = urllib.parse.urlsplit(behind.url)
     origin = f"{address.scheme}://{address.netloc}"
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -83,4 +87,5 @@ def relay(behind: Environment, rule: Rule = lambda method, path: None, tls: ssl.
         try:
             yield running
         finally:
+            ended.set()
             server.shutdown()
