@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
+from ansible import constants
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
+from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import DynatraceAction
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_lock
 
 
 class ActionModule(DynatraceAction):
@@ -23,3 +30,10 @@ class ActionModule(DynatraceAction):
                 f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
                 "Use the strategy linear for this play, or a play of its own on localhost."
             )
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        options = self._given
+        if self._task.check_mode or not options["name"] or not options["environment_url"]:
+            return contextlib.nullcontext()  # nothing can be issued
+        identity = (environment_key(options["environment_url"]), kind_name(options["personal_access_token"]), options["name"])
+        return identity_lock(os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "locks"), identity)

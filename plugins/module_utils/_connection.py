@@ -20,6 +20,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._secret import
 
 _URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
 _LONGEST_TIMEOUT = 3600.0
+_SAAS_DOMAINS = (".dynatrace.com", ".dynatracelabs.com")
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
@@ -75,6 +76,20 @@ def parse_environment_url(text: str) -> str:
     standard_port = {"http": 80, "https": 443}[url.scheme]
     host = f"[{url.hostname}]" if ":" in str(url.hostname) else url.hostname
     return f"{url.scheme}://{host}{path}" if url.port in (None, standard_port) else f"{url.scheme}://{host}:{url.port}{path}"
+
+
+def environment_key(url: str) -> str:
+    """What stands for the environment, the same for every address of it that tells.
+
+    :returns: the id behind ``/e/``, else the first label of a SaaS host, else the host with its port.
+    :raises OptionError: where the address cannot work.
+    """
+    parts = urllib.parse.urlsplit(parse_environment_url(url))
+    managed = re.match(r"/e/([^/]+)", parts.path)
+    if managed:
+        return managed.group(1)
+    label, _dot, domain = str(parts.hostname).partition(".")
+    return label if domain.endswith(_SAAS_DOMAINS) else parts.netloc
 
 
 def _parse_proxy(text: str | None) -> str | None:

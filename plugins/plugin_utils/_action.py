@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -39,6 +40,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         self._own_no_log = self._task.no_log
+        # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
         self._secret_options = [name for name, option in self.OPTIONS.items() if option.get("no_log")]
         self._forget_secret_arguments()
@@ -59,6 +61,10 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def refuse(self) -> None:
         """Raise ``Refused`` where the task cannot be run the way it was called."""
 
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """What to hold while the task is performed. The options are resolved by then."""
+        return contextlib.nullcontext()
+
     def _perform(self) -> Report:
         self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, [self._task_environment(), os.environ])
@@ -69,9 +75,10 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             warn=lambda message: display.warning(self._scrub(message)),
             before_secret=self._hide_task,
         )
-        if self._connection.transport == "local":
-            return type(self).PERFORM(self._given, runtime)
-        return self._ship(runtime)
+        with self.lock():
+            if self._connection.transport == "local":
+                return type(self).PERFORM(self._given, runtime)
+            return self._ship(runtime)
 
     def _ship(self, runtime: Runtime) -> Report:
         """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""

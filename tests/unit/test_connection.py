@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_environment_url
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key, parse_environment_url
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +121,19 @@ def test_a_damaged_api_token_is_refused_without_echo(damage: str) -> None:
     with pytest.raises(OptionError, match=r"^api_token: ") as caught:
         a_connection(api_token=DOTTED_SECRET + damage)
     assert SECRET_PART not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://abc12345.live.dynatrace.com", "abc12345"),
+        ("https://ABC12345.live.dynatrace.com/api/v2/", "abc12345"),
+        ("https://abc12345.sprint.dynatracelabs.com", "abc12345"),
+        ("https://managed.example.com/e/abc12345", "abc12345"),
+        ("https://activegate.example.com:9999/e/abc12345/api/v2", "abc12345"),
+        ("https://dynatrace.example.com", "dynatrace.example.com"),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+    ],
+)
+def test_every_address_of_an_environment_has_the_same_key(url: str, key: str) -> None:
+    assert environment_key(url) == key

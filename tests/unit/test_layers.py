@@ -25,7 +25,7 @@ LAYERS = (
     "module_utils: _reconcile",
     "module_utils: _report",
     "module_utils: _tasks",
-    "plugin_utils: _resolve",
+    "plugin_utils: _resolve _lock",
     "plugin_utils: _action",
 )
 LAYER_OF = {

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many tasks that want the same token at the same time: one issues it, the others find it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pathlib
+
+import pytest
+
+from support import stand_in
+from support.runs import Ansible, Run, check, token
+
+READ = ["metrics.read"]
+
+
+@pytest.mark.parametrize("connection", ["local", "elsewhere"])
+def test_twenty_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection: str) -> None:
+    hosts = ",".join(f"host{number}" for number in range(20 if connection == "local" else 4))
+    options = [
+        "-i",
+        hosts + ",",
+        "-f",
+        "20",
+        "-e",
+        f"ansible_connection={connection} ansible_python_interpreter={{{{ansible_playbook_python}}}}",
+    ]
+    with stand_in.serve("--latency", "30") as slow:
+        run = Ansible(tmp_path, slow).play(token("shared", register="made", scopes=READ), hosts="all", options=options).succeeded()
+        assert len(slow.tokens("shared")) == 1
+        assert slow.writes() == ["POST", "PUT"]
+        assert run.stdout.count("changed=1") == 1
+        assert "is from a run that was cut off" not in run.text
+
+
+def test_two_playbooks_get_one_token(tmp_path: pathlib.Path) -> None:
+    def play(name: str) -> Run:
+        folder = tmp_path / name
+        folder.mkdir()
+        tasks = [token("shared", register="made", scopes=READ), check("made.usable")]
+        return Ansible(folder, slow).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path / "shared")})
+
+    with stand_in.serve("--latency", "300") as slow, concurrent.futures.ThreadPoolExecutor() as pool:
+        for run in pool.map(play, ["one", "two"]):
+            run.succeeded()
+        assert slow.writes() == ["POST", "PUT"]
