@@ -17,9 +17,9 @@ from support.runs import Ansible, Run, check, token
 READ = ["metrics.read"]
 
 
-@pytest.mark.parametrize("connection", ["local", "elsewhere"])
-def test_twenty_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection: str) -> None:
-    hosts = ",".join(f"host{number}" for number in range(20 if connection == "local" else 4))
+@pytest.mark.parametrize(("connection", "count", "latency"), [("local", 20, 30), ("elsewhere", 3, 700)])
+def test_many_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection: str, count: int, latency: int) -> None:
+    hosts = ",".join(f"host{number}" for number in range(count))
     options = [
         "-i",
         hosts + ",",
@@ -28,7 +28,7 @@ def test_twenty_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connecti
         "-e",
         f"ansible_connection={connection} ansible_python_interpreter={{{{ansible_playbook_python}}}}",
     ]
-    with stand_in.serve("--latency", "30") as slow:
+    with stand_in.serve("--latency", str(latency)) as slow:
         run = Ansible(tmp_path, slow).play(token("shared", register="made", scopes=READ), hosts="all", options=options).succeeded()
         assert len(slow.tokens("shared")) == 1
         assert slow.writes() == ["POST", "PUT"]
