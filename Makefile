@@ -13,8 +13,6 @@ PYTHON ?= python3
 CORE ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
-export ANSIBLE_HOME := $(CURDIR)/.venv/ansible
 
 .PHONY: demo test test-all bench lint types docs sanity pytest clean
 
@@ -28,6 +26,10 @@ test-all:
 
 bench: $(VENV)/ready
 	$(BIN)/python tests/benchmark
+
+# These look for their tools on the path, and write below ANSIBLE_HOME.
+lint docs: export PATH := $(CURDIR)/$(BIN):$(PATH)
+lint docs: export ANSIBLE_HOME := $(CURDIR)/.venv/ansible
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -179,7 +179,8 @@ class Http:
         reason = self._scrub(_reason(error))
         if isinstance(error, requests.exceptions.SSLError):
             return RequestFailed(
-                f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path."
+                f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path.",
+                maybe_done="certificate verify failed" not in reason,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.")
@@ -203,11 +204,11 @@ class Http:
     def _refusal(self, what: str, response: requests.Response) -> RequestFailed:
         status = response.status_code
         if 300 <= status < 400:
-            target = urllib.parse.urlsplit(response.headers.get("Location", ""))
-            answer = f"a redirect to {target.scheme}://{target.hostname}, which is not followed, so that no token goes to another host"
+            target = _host(response.headers.get("Location", ""))
+            answer = f"a redirect to {target}, which is not followed, so that no token goes to another host"
             step = "Check environment_url."
         else:
-            answer = explain(response.text if len(response.content) < 1_000_000 else "") or response.reason or "no explanation"
+            answer = explain(response.text if len(response.content) < 1_000_000 else "") or _printable(response.reason) or "no explanation"
             step = _NEXT_STEP.get(status, "")
         message = self._scrub(f"{what} failed: Dynatrace answered {status}: {answer}").rstrip(".")
         return RequestFailed(f"{message}. {step}".rstrip(), status=status, maybe_done=status >= 500)
@@ -218,7 +219,7 @@ class Http:
         try:
             return json.loads(response.content)
         except (ValueError, RecursionError):
-            kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+            kind = _printable(response.headers.get("Content-Type", "no content type").split(";")[0])
         raise RequestFailed(
             f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
             "Is environment_url that of a Dynatrace environment?",
@@ -258,6 +259,14 @@ def _violation(violation: t.Any) -> str:
 def _printable(value: t.Any) -> str:
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else " " for character in text).strip(" .")
+
+
+def _host(address: str) -> str:
+    try:
+        target = urllib.parse.urlsplit(address)
+        return _printable(f"{target.scheme}://{target.hostname}")
+    except ValueError:
+        return "a damaged address"
 
 
 def _reason(error: Exception) -> str:

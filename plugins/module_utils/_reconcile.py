@@ -126,7 +126,7 @@ def _get(api: TokenApiV2, specification: Specification) -> Token | None:
 
 
 def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification) -> None:
-    if plan.action == "none":
+    if plan.action in ("none", "created"):
         return
     harm = plan.harms(api.caller_id())
     if harm:
