@@ -32,7 +32,7 @@ def main() -> int:
     venv.create(folder, clear=True, with_pip=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True)
-    install(python, overrides(folder, arguments.core))
+    install(python, requirements(folder, arguments.core))
     site_packages = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip()
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
@@ -40,16 +40,18 @@ def main() -> int:
     return 0
 
 
-def overrides(folder: pathlib.Path, core: str | None) -> list[str]:
-    """What to say so that another ansible-core than the locked one is installed, with the resolvelib that it takes."""
+def requirements(folder: pathlib.Path, core: str | None) -> pathlib.Path:
+    """What to install: all as it is locked, or all but another ansible-core, with the resolvelib that it takes."""
     if core is None:
-        return []
-    file = folder / "overrides.txt"
-    file.write_text(f"ansible-core~={core}.0\nresolvelib\n")
-    return ["--overrides", str(file)]
+        return REQUIREMENTS
+    locked = REQUIREMENTS.read_text().splitlines()
+    kept = [line for line in locked if not line.startswith(("ansible-core==", "resolvelib=="))]
+    file = folder / "requirements.txt"
+    file.write_text("\n".join([*kept, f"ansible-core~={core}.0"]) + "\n")
+    return file
 
 
-def install(python: pathlib.Path, options: list[str]) -> None:
+def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
     # Links instead of copies need one file system; copies always work.
     environment = {**os.environ, "UV_LINK_MODE": "copy", "VIRTUAL_ENV": str(python.parents[1])}
     command = [
