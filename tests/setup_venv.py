@@ -63,8 +63,7 @@ def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
         "--python",
         python,
         "--requirements",
-        REQUIREMENTS,
-        *options,
+        requirements,
     ]
     subprocess.run(command, check=True, env=environment)
 
