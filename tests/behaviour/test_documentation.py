@@ -57,6 +57,13 @@ def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Env
     assert not [secret for secret in environment.secrets() if secret in ansible.playbook(example).output]
 
 
+def test_the_example_of_the_role_runs(ansible: Ansible, environment: Environment) -> None:
+    example = (ROLE / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    run = ansible.playbook(example, ["-i", "one,two,", "-c", "local"]).succeeded()
+    assert len(run.results("Each host has the secrets")) == 2
+    assert sorted(token["name"] for token in environment.tokens()) == ["metrics", "oneagent-install"]
+
+
 def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(ansible: Ansible) -> None:
     ansible.command("ansible-galaxy", "collection", "install", str(ROOT), "-p", "installed", "--force").succeeded()
     installed = ansible.folder / "installed" / "ansible_collections" / "community" / "dynatrace"
