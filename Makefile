@@ -19,7 +19,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/ready
 	$(BIN)/python tests/demo.py
 
-test: lint types docs sanity pytest
+# The checks run beside the tests, each with its output in one piece where this make can do that.
+test: $(VENV)/ready
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest lint types docs sanity
 
 test-all:
 	$(PYTHON) tests/matrix.py

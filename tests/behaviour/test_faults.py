@@ -51,7 +51,7 @@ def test_a_token_whose_issuing_fails_is_taken_back(
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible, environment: Environment, method: str) -> None:
     with relay(environment, failing(method, "hang")) as broken:
-        task = token("ci", register="made", keywords={"timeout": 2}, scopes=["metrics.read"])
+        task = token("ci", register="made", keywords={"timeout": 3}, scopes=["metrics.read"])
         ansible.play(task, env=broken.environment.variables).failed()
     assert environment.writes()[-1] == "DELETE"
     assert environment.tokens() == []
