@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 from support.stand_in import Environment
@@ -92,15 +93,20 @@ class Ansible:
     def command(self, program: str, *arguments: str, env: t.Mapping[str, str] | None = None) -> Run:
         record = self.folder / "record.jsonl"
         record.unlink(missing_ok=True)
-        done = subprocess.run(
-            [str(BIN / program), *arguments],
-            env={**self.variables(), **(env or {})},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        variables = {**self.variables(), **(env or {})}
+        with tempfile.TemporaryDirectory(prefix="dt") as short:
+            # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer than about 100 characters.
+            link = pathlib.Path(short) / "t"
+            link.symlink_to(self.folder / "tmp")
+            done = subprocess.run(
+                [str(BIN / program), *arguments],
+                env={**variables, "TMPDIR": str(link)},
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
         lines = record.read_text().splitlines() if record.exists() else []
         return Run(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
 
@@ -108,8 +114,8 @@ class Ansible:
         """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
         own = ("ANSIBLE_", "DT_", "DYNATRACE_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own) and not name.lower().endswith("_proxy")}
-        folders = {"HOME": "home", "TMPDIR": "tmp", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
-        for name in folders.values():
+        folders = {"HOME": "home", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
+        for name in ("tmp", *folders.values()):
             (self.folder / name).mkdir(exist_ok=True)
         return {
             **kept,
