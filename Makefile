@@ -5,7 +5,7 @@
 # make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
 # make test-all   the same on every gated ansible-core that the Pythons at hand allow
-# make bench      measure, and print the table that the README quotes
+# make bench      measure, and print the tables that docs/performance.md quotes
 #
 # PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
 

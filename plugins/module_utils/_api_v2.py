@@ -13,9 +13,9 @@ import urllib.parse
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp, parse_timestamp
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, sorted_scopes
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, is_token_id, sorted_scopes
 
 _PATH = "/api/v2/apiTokens"
 _PAGE_SIZE = 10000  # documented: the largest
@@ -109,6 +109,9 @@ class TokenApiV2:
 
 
 def _path(token_id: str) -> str:
+    # Documented: DELETE takes a whole secret in the address too, where it must never stand.
+    if not is_token_id(token_id) or looks_like_secret(token_id):
+        raise RequestFailed("Dynatrace gave an id for a token that cannot be one, so no request was made with it.")
     return f"{_PATH}/{urllib.parse.quote(token_id, safe='')}"
 
 
@@ -128,6 +131,7 @@ def _token(data: t.Any) -> Token:
         last_used=_moment(data.get("lastUsedDate")),
         last_used_ip=data.get("lastUsedIpAddress"),
         made_by_product=bool(data.get("additionalMetadata")),
+        complete=isinstance(data.get("enabled"), bool) and isinstance(data.get("scopes"), list),
     )
 
 

@@ -33,6 +33,7 @@ _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _NEXT_STEP = {
     401: "Check api_token: it may be wrong, disabled or expired, or belong to another environment.",
     403: "Give the calling token the scope it lacks, or use another as api_token.",
+    404: "Check environment_url, and whether the token is still there.",
     429: "Dynatrace is busy. Run again later, with fewer requests at once.",
 }
 

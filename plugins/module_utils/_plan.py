@@ -177,6 +177,11 @@ def _plan_update(current: Token, found: Found, specification: Specification) -> 
         enabled=current.enabled if specification.enabled is None else specification.enabled,
         scopes=_wanted_scopes(current, specification),
     )
+    if after != current and not current.complete:
+        raise Refused(
+            f"{_label(current)} would be changed, but Dynatrace did not tell its scopes or whether it is enabled, and an update replaces "
+            "both. Nothing was changed. Run again, or change it by hand."
+        )
     added = set(after.scopes).difference(current.scopes)
     return Plan(
         action="none" if after == current else "updated",

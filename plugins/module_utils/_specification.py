@@ -19,9 +19,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._time import (
     parse_period,
     parse_timestamp,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._token import is_provisional, sorted_scopes
+from ansible_collections.community.dynatrace.plugins.module_utils._token import is_provisional, is_token_id, sorted_scopes
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SCOPE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
@@ -109,10 +108,10 @@ def check_public(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret]) -> 
 
 def check_token_id(token_id: str) -> None:
     """:raises OptionError: where this cannot be the id of a token."""
-    if not _ID.fullmatch(token_id) or token_id in (".", ".."):
+    if not is_token_id(token_id):
         raise OptionError(
             f"token_id: {token_id!r} is not the id of a token. An id is the public part of a token, such as "
-            "dt0c01.ST2EY72KQINMH574WMNVI7YN, of letters, digits, dots, dashes and underscores."
+            "dt0c01.ST2EY72KQINMH574WMNVI7YN, without a slash or a blank."
         )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import typing as t
 
 _PENDING = " ~pending-"
+_ID = re.compile(r"[A-Za-z0-9._~:=+@-]{1,200}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +31,15 @@ class Token:
     last_used: dt.datetime | None = None
     last_used_ip: str | None = None
     made_by_product: bool = False
+    complete: bool = True  # whether Dynatrace told both enabled and scopes, without which an update could take one away
 
     def ended(self, now: dt.datetime) -> bool:
         return self.expires is not None and self.expires <= now
+
+
+def is_token_id(text: str) -> bool:
+    """Whether the text can be an id, and so a part of an address. Documented ids are dt0c01.PUBLIC, or UUIDs in the API v1."""
+    return _ID.fullmatch(text) is not None and text not in (".", "..")
 
 
 def sorted_scopes(scopes: t.Iterable[str]) -> tuple[str, ...]:

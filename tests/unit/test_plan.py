@@ -215,6 +215,13 @@ def situations(draw: st.DrawFn, states: tuple[str, ...]) -> tuple[Specification,
         reject()
 
 
+def test_a_token_that_was_not_told_whole_is_not_updated_but_found() -> None:
+    half = dataclasses.replace(a_token(scopes=()), complete=False)
+    assert a_plan([half], scopes=None).action == "none"
+    with pytest.raises(Refused, match="an update replaces both"):
+        a_plan([half], scopes=["logs.read"], scopes_mode="add")
+
+
 @given(situations(states=("present",)))
 def test_a_second_run_changes_nothing(situation: tuple[Specification, list[Token], Found, Plan]) -> None:
     specification, tokens, _found, plan = situation
