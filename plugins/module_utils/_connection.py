@@ -54,9 +54,9 @@ def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
         environment_url=parse_environment_url(params["environment_url"]),
         api_token=_parse_api_token(params["api_token"]),
         validate_certs=params["validate_certs"],
-        ca_path=_existing("ca_path", params["ca_path"]),
-        client_cert=_existing("client_cert", params["client_cert"]),
-        client_key=_existing("client_key", params["client_key"]),
+        ca_path=existing_path("ca_path", params["ca_path"]),
+        client_cert=existing_path("client_cert", params["client_cert"]),
+        client_key=existing_path("client_key", params["client_key"]),
         proxy=_parse_proxy(params["proxy"]),
         timeout=_parse_timeout(params["timeout"]),
     )
@@ -67,9 +67,7 @@ def parse_environment_url(text: str) -> str:
 
     :raises OptionError: where the address is not one, or would send the token in the clear.
     """
-    url = _split("environment_url", text, _URL_EXAMPLE)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-        raise OptionError(f"environment_url: http:// would send the token in the clear. {_URL_EXAMPLE}")
+    url = parse_address("environment_url", text, _URL_EXAMPLE)
     path = re.sub(r"/+(api(/v[12](/apiTokens|/tokens)?)?/*)?$", "", url.path)
     if not _PATH.fullmatch(path):
         raise OptionError(f"environment_url: its path is not that of an environment. {_URL_EXAMPLE}")
@@ -97,6 +95,17 @@ def _parse_proxy(text: str | None) -> str | None:
         return None
     _split("proxy", text, "Give one such as http://proxy.example.com:3128.", credentials=True)
     return text
+
+
+def parse_address(option: str, text: str, example: str) -> urllib.parse.SplitResult:
+    """The parts of an address that a secret is sent to.
+
+    :raises OptionError: where it is not one, or would send the secret in the clear.
+    """
+    url = _split(option, text, example)
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        raise OptionError(f"{option}: http:// would send the token in the clear. {example}")
+    return url
 
 
 def _split(option: str, text: str, example: str, credentials: bool = False) -> urllib.parse.SplitResult:
@@ -147,7 +156,7 @@ def _parse_timeout(seconds: float) -> float:
     return seconds
 
 
-def _existing(option: str, path: str | None) -> str | None:
+def existing_path(option: str, path: str | None) -> str | None:
     if path and not os.path.exists(path):
         raise OptionError(f"{option}: there is no {path!r} on the machine that talks to Dynatrace.")
     return path or None

@@ -19,6 +19,10 @@ class Refused(DynatraceError):
     """The plan would break a promise of this collection, so nothing was written."""
 
 
+class StoreChanged(DynatraceError):
+    """Somebody else has written the entry in the store since it was read. Nothing was overwritten."""
+
+
 class RequestFailed(DynatraceError):
     """A request was not answered as hoped.
 

@@ -177,7 +177,7 @@ class Http:
 
     def _failure(self, what: str, error: requests.exceptions.RequestException) -> RequestFailed:
         seconds = f"{self._connection.timeout:g} s"
-        reason = self._scrub(_reason(error))
+        reason = self._scrub(reason_of(error))
         if isinstance(error, requests.exceptions.SSLError):
             return RequestFailed(
                 f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path.",
@@ -270,7 +270,7 @@ def _host(address: str) -> str:
         return "a damaged address"
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The innermost reason that a library gives, without the address, whose query might hold a secret."""
     inner = error.args[0] if error.args else error
     reason = getattr(inner, "reason", None) or (inner if isinstance(inner, Exception) else error)

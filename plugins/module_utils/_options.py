@@ -14,6 +14,8 @@ CONNECTION_ENVIRONMENT = {
     "api_token": ("DYNATRACE_API_TOKEN", "DT_API_TOKEN"),
 }
 
+STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
+
 CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "environment_url": {"type": "str"},
     "api_token": {"type": "str", "no_log": True},
@@ -38,10 +40,46 @@ TOKEN_SPECIFICATION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "on_immutable_change": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
     "on_duplicates": {"type": "str", "default": "fail", "choices": ["fail", "newest", "oldest"]},
     "token": {"type": "str", "no_log": True},
-    "on_missing_secret": {"type": "str", "choices": ["fail", "ignore"], "no_log": False},
+    "on_missing_secret": {"type": "str", "choices": ["fail", "ignore", "rotate"], "no_log": False},
 }
 
-TOKEN_OPTIONS = {**CONNECTION_OPTIONS, **TOKEN_SPECIFICATION_OPTIONS, "reveal": {"type": "bool", "default": False}}
+TOKEN_OPTIONS = {
+    **CONNECTION_OPTIONS,
+    **TOKEN_SPECIFICATION_OPTIONS,
+    "store": {"type": "raw"},
+    "reveal": {"type": "bool", "default": False},
+}
+
+# What store can be: a dictionary with type and these, or the path of a store of type file.
+FILE_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "str", "required": True},
+    "encrypt": {"type": "bool", "default": True},
+    "encrypt_vault_id": {"type": "str"},
+}
+
+# Named and looked up as in the collection community.hashi_vault.
+HASHI_VAULT_ENVIRONMENT = {
+    "url": ("ANSIBLE_HASHI_VAULT_ADDR", "VAULT_ADDR"),
+    "auth_method": ("ANSIBLE_HASHI_VAULT_AUTH_METHOD",),
+    "token": ("ANSIBLE_HASHI_VAULT_TOKEN", "VAULT_TOKEN"),
+    "role_id": ("ANSIBLE_HASHI_VAULT_ROLE_ID",),
+    "secret_id": ("ANSIBLE_HASHI_VAULT_SECRET_ID",),
+    "namespace": ("ANSIBLE_HASHI_VAULT_NAMESPACE", "VAULT_NAMESPACE"),
+    "ca_cert": ("ANSIBLE_HASHI_VAULT_CA_CERT", "VAULT_CACERT"),
+}
+
+HASHI_VAULT_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "url": {"type": "str"},
+    "engine_mount_point": {"type": "str", "default": "secret"},
+    "path": {"type": "str", "default": "dynatrace"},
+    "auth_method": {"type": "str", "default": "token", "choices": ["token", "approle"]},
+    "token": {"type": "str", "no_log": True},
+    "role_id": {"type": "str"},
+    "secret_id": {"type": "str", "no_log": True},
+    "namespace": {"type": "str"},
+    "ca_cert": {"type": "path"},
+    "timeout": {"type": "float", "default": 30.0},
+}
 
 QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str"},

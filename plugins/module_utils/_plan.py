@@ -13,12 +13,14 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._scopes import MANAGING_SCOPES, unknown_scope_hint
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import (
     Token,
     is_provisional,
     is_provisional_of,
     kind_name,
+    provisional_name,
     sorted_scopes,
 )
 
@@ -28,48 +30,63 @@ _SAME_MOMENT = dt.timedelta(seconds=1)
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The tokens of one identity, newest first, and what is known of the secret that the caller holds."""
+    """The tokens of one identity, newest first, and what is known of secrets."""
 
     live: tuple[Token, ...]
     expired: tuple[Token, ...]
-    pending: tuple[Token, ...] = ()
+    pending: tuple[Token, ...] = ()  # provisional ones of somebody else
+    orphans: tuple[Token, ...] = ()  # provisional ones of an earlier run, whose secret is lost
+    retiring: tuple[Token, ...] = ()  # those that the store says are to be deleted
     held_id: str | None = None  # the id of the token that the caller's secret belongs to
+    entry: Entry | None = None  # what the store holds; None without a store
+    kept_id: str | None = None  # the id of the token that the store's secret belongs to
+
+    def knows_secret_of(self, token: Token) -> bool:
+        return token.id is not None and token.id in (self.held_id, self.kept_id)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What is to be done to reach what is wanted.
 
-    A token is issued for ``created`` and ``rotated``, changed by one update for ``updated``; after that
-    the tokens in ``deletes`` are deleted, in order.
+    First the tokens in ``orphans`` are deleted. A token is issued for ``created`` and ``rotated``, changed by one
+    update for ``updated``; after that the tokens in ``deletes`` are deleted, in order.
     """
 
-    action: str  # none, created, updated, rotated, deleted
+    action: str  # none, created, updated, rotated, deleted: of the current token
     before: Token | None
     after: Token | None
     expires: Period | dt.datetime | None = None  # of the token to issue
+    orphans: tuple[Token, ...] = ()
     deletes: tuple[Token, ...] = ()
     warnings: tuple[str, ...] = ()
     secret_held: bool = False
+    adopts: bool = False  # whether the caller's secret is to be put into the store
+    store_updated: bool = False
 
     @property
     def changed(self) -> bool:
-        return self.action != "none"
+        return self.action != "none" or bool(self.retired) or self.store_updated
 
     @property
     def issues(self) -> bool:
         return self.action in ("created", "rotated")
 
     @property
+    def seals(self) -> bool:
+        """Whether a secret is to be written into the store."""
+        return self.adopts or self.issues
+
+    @property
     def retired(self) -> tuple[Token, ...]:
         """The tokens that go beside the one the action is about."""
-        return self.deletes[1:] if self.action == "deleted" else self.deletes
+        return self.orphans + (self.deletes[1:] if self.action == "deleted" else self.deletes)
 
     def harms(self, token_id: str | None) -> str | None:
         """What this plan would do to that token that its bearer cannot want, or None."""
         if token_id is None:
             return None
-        if any(token.id == token_id for token in self.deletes):
+        if any(token.id == token_id for token in self.orphans + self.deletes):
             return "delete"
         if self.action != "updated" or self.before is None or self.after is None or self.before.id != token_id:
             return None
@@ -79,17 +96,29 @@ class Plan:
         return f"take {', '.join(sorted(lost))} from" if lost else None
 
 
-def sort_out(tokens: t.Iterable[Token], now: dt.datetime, held_id: str | None) -> Found:
+def sort_out(
+    tokens: t.Iterable[Token],
+    now: dt.datetime,
+    held_id: str | None = None,
+    entry: Entry | None = None,
+    kept_id: str | None = None,
+) -> Found:
     """Tell apart the tokens that bear on one specification."""
-    live, expired, pending = [], [], []
+    sorted_tokens: dict[str, list[Token]] = {"live": [], "expired": [], "pending": [], "orphans": [], "retiring": []}
     for token in tokens:
-        if is_provisional(token.name):
-            pending.append(token)
-        elif token.ended(now):
-            expired.append(token)
-        else:
-            live.append(token)
-    return Found(_newest_first(live), _newest_first(expired), _newest_first(pending), held_id)
+        sorted_tokens[_role(token, now, entry)].append(token)
+    return Found(**{role: _newest_first(of_role) for role, of_role in sorted_tokens.items()}, held_id=held_id, entry=entry, kept_id=kept_id)
+
+
+def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
+    if entry is not None and token.id != entry.id:
+        if token.id in entry.retiring:
+            return "retiring"
+        if entry.intent and token.name == provisional_name(entry.name, entry.intent.nonce):
+            return "orphans"
+    if is_provisional(token.name) and not (entry is not None and token.id == entry.id and entry.names(token)):
+        return "pending"
+    return "expired" if token.ended(now) else "live"
 
 
 def bears_on(token: Token, specification: Specification) -> bool:
@@ -111,16 +140,37 @@ def make_plan(found: Found, specification: Specification, now: dt.datetime) -> P
     """
     current = _choose(found, specification)
     if specification.state == "absent":
-        return _plan_absent(current, found)
-    if current is None:
-        return _plan_issue(found, specification, now)
-    return _plan_update(current, found, specification)
+        plan = _plan_absent(current, found)
+    elif current is None:
+        plan = _plan_issue(found, specification, now)
+    else:
+        plan = _plan_current(current, found, specification, now)
+    return dataclasses.replace(
+        plan, orphans=found.orphans, deletes=plan.deletes + found.retiring, store_updated=_updates_store(plan, found)
+    )
+
+
+def _updates_store(plan: Plan, found: Found) -> bool:
+    """Whether the store will hold something else. That a run left an intent there does not count."""
+    entry = found.entry
+    if entry is None:
+        return False
+    if plan.seals or entry.retiring:
+        return True
+    return entry.id is not None and (plan.after is None or (plan.action == "updated" and plan.after.id == entry.id))
 
 
 def _choose(found: Found, specification: Specification) -> Token | None:
-    for token in found.live:
-        if token.id == found.held_id:
-            return token
+    entry_id = found.entry.id if found.entry else None
+    kept = next((token for token in found.live if token.id == entry_id), None)
+    held = next((token for token in found.live if token.id == found.held_id), None)
+    if kept and held and kept is not held:
+        raise Refused(
+            f"token: the value given is the secret of {held.id}, but the store holds that of {kept.id}, and both are named "
+            f"{kept.name!r}. Nothing was changed. Leave token out to go on with the one in the store, or delete that one by its token_id."
+        )
+    if kept or held:
+        return kept or held
     if len(found.live) > 1:
         # To delete the newest or oldest would delete another one with every run.
         if specification.on_duplicates == "fail" or specification.state == "absent":
@@ -138,7 +188,7 @@ def _plan_absent(current: Token | None, found: Found) -> Plan:
 
 def _plan_issue(found: Found, specification: Specification, now: dt.datetime) -> Plan:
     scopes = specification.scopes
-    if specification.token_id is not None or specification.name is None:
+    if specification.token_id is not None:
         raise OptionError(
             f"token_id: {specification.token_id} expired on {format_timestamp(_end(found.expired[0]))}, and the end of a token "
             "cannot be changed. Ask for the token by its name to have a new one issued."
@@ -148,28 +198,56 @@ def _plan_issue(found: Found, specification: Specification, now: dt.datetime) ->
             f"scopes: there is no usable token named {specification.name!r}, and one cannot be issued without scopes. "
             "Name its scopes, with scopes_mode exact or add."
         )
-    after = Token(
-        id=None,
-        name=specification.name,
-        enabled=specification.enabled is not False,
-        scopes=scopes,
-        personal_access_token=specification.personal_access_token,
-        expires=specification.expires_in.after(now) if specification.expires_in else specification.expiration_date,
-    )
     return Plan(
         action="rotated" if found.expired else "created",
         before=found.expired[0] if found.expired else None,
-        after=after,
+        after=_new_token(specification, scopes, _asked_end(specification, now)),
         expires=specification.expires_in or specification.expiration_date,
         deletes=found.expired,
-        warnings=_scope_warnings(scopes) + _pending_warnings(found),
+        warnings=_scope_warnings(scopes) + _pending_warnings(found) + _gone_warnings(found),
     )
 
 
+def _plan_current(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
+    if not found.knows_secret_of(current):
+        if specification.on_missing_secret == "fail":
+            raise Refused(_missing_secret_message(current, found, specification))
+        if specification.on_missing_secret == "rotate" and (current.enabled or specification.enabled is not None):
+            return _plan_replacement(current, found, specification, now)
+    return _plan_update(current, found, specification)
+
+
+def _plan_replacement(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
+    """Another token with what this one has, where nothing else is asked for, its end too."""
+    scopes = _wanted_scopes(current, specification)
+    if not scopes:
+        raise Refused(f"{_label(current)} would be replaced, but Dynatrace did not tell its scopes. Name them with scopes.")
+    return Plan(
+        action="rotated",
+        before=current,
+        after=_new_token(specification, scopes, _asked_end(specification, now) or current.expires),
+        expires=specification.expires_in or specification.expiration_date or current.expires,
+        deletes=(current, *found.expired),
+        warnings=_scope_warnings(set(scopes).difference(current.scopes)) + _pending_warnings(found),
+    )
+
+
+def _new_token(specification: Specification, scopes: tuple[str, ...], expires: dt.datetime | None) -> Token:
+    return Token(
+        id=None,
+        name=specification.name or "",
+        enabled=specification.enabled is not False,
+        scopes=scopes,
+        personal_access_token=specification.personal_access_token,
+        expires=expires,
+    )
+
+
+def _asked_end(specification: Specification, now: dt.datetime) -> dt.datetime | None:
+    return specification.expires_in.after(now) if specification.expires_in else specification.expiration_date
+
+
 def _plan_update(current: Token, found: Found, specification: Specification) -> Plan:
-    held = found.held_id is not None and found.held_id == current.id
-    if not held and specification.on_missing_secret == "fail":
-        raise Refused(_missing_secret_message(current, found, specification))
     _check_expiration(current, specification)
     after = dataclasses.replace(
         current,
@@ -188,7 +266,8 @@ def _plan_update(current: Token, found: Found, specification: Specification) -> 
         before=current,
         after=after,
         warnings=_scope_warnings(sorted(added)) + _state_warnings(current, specification) + _pending_warnings(found),
-        secret_held=held,
+        secret_held=found.knows_secret_of(current),
+        adopts=found.entry is not None and found.held_id == current.id and found.kept_id != current.id,
     )
 
 
@@ -253,17 +332,38 @@ def _duplicates_message(found: Found, specification: Specification) -> str:
     )
 
 
-def _missing_secret_message(current: Token, found: Found, specification: Specification) -> str:
-    if specification.token is None:
-        why = "its secret was shown when it was made and never again, and was not given as token"
-    elif found.held_id is None:
-        why = "the secret given as token belongs to no token that Dynatrace knows"
-    else:
-        why = f"the secret given as token belongs to another token, {found.held_id}"
+def _gone_warnings(found: Found) -> tuple[str, ...]:
+    entry = found.entry
+    if entry is None or entry.id is None or any(token.id == entry.id for token in found.expired):
+        return ()
     return (
-        f"{_label(current)} exists, but {why}; on_missing_secret is fail. "
-        "Give its secret as token, or say on_missing_secret: ignore to go on without it."
+        f"The token {entry.name!r} ({entry.id}), which the store holds, is gone: it was deleted by somebody else. A new one is issued.",
     )
+
+
+def _missing_secret_message(current: Token, found: Found, specification: Specification) -> str:
+    return (
+        f"{_label(current)} exists, but {_why_missing(current, found, specification)}; on_missing_secret is fail. "
+        "Give its secret as token, say on_missing_secret: rotate to have another token issued in its place (whoever uses this one "
+        "is locked out then), or on_missing_secret: ignore to go on without it."
+    )
+
+
+def _why_missing(current: Token, found: Found, specification: Specification) -> str:
+    reasons = []
+    entry = found.entry
+    if entry is not None and entry.id is None:
+        reasons.append("the store has no secret for it")
+    elif entry is not None and entry.id == current.id:
+        reasons.append(f"the secret in the store is not its own but that of {found.kept_id or 'no token that Dynatrace knows'}")
+    elif entry is not None:
+        fate = "has expired" if any(token.id == entry.id for token in found.expired) else "is gone"
+        reasons.append(f"the store holds the secret of another, {entry.id}, which {fate}")
+    if specification.token is not None and found.held_id is None:
+        reasons.append("the secret given as token belongs to no token that Dynatrace knows")
+    elif specification.token is not None:
+        reasons.append(f"the secret given as token belongs to another token, {found.held_id}")
+    return " and ".join(reasons) or "its secret was shown when it was made and never again, and was not given as token"
 
 
 def _newest_first(tokens: t.Iterable[Token]) -> tuple[Token, ...]:

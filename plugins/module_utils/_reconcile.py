@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import secrets
+import time
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2
@@ -17,14 +19,24 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
     OptionError,
     Refused,
     RequestFailed,
+    StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan, sort_out
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, kind_name, provisional_name
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._token import (
+    Token,
+    kind_name,
+    provisional_name,
+)
 
 _TOLERATED_SKEW = dt.timedelta(minutes=5)
+_TRIES = 3
+# How long a run on another machine may take from its intent to the secret in the store before it is taken for dead.
+# Whoever is wrong about that loses nothing: the store refuses the later of two writers, who takes back what it issued.
+_PATIENCE = dt.timedelta(seconds=60)
+_PAUSE = 0.5  # seconds
 
 NOBODY_KEEPS = (
     "A token would be issued, and nobody would keep its secret, which Dynatrace shows only once. Nothing was issued. "
@@ -49,8 +61,10 @@ class Runtime:
     hands_out: bool  # whether somebody receives the secret with the result
     may_issue: bool  # whether the secret of a token that is issued now would be kept
     warn: t.Callable[[str], None]
+    store: Store | None = None
     before_secret: t.Callable[[], None] = _nothing  # called right before the request that answers with a secret
     nonce: t.Callable[[], str] = _nonce
+    sleep: t.Callable[[float], None] = time.sleep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +73,8 @@ class Outcome:
 
     plan: Plan
     token: Token | None  # the current token, as it is now or would be
-    secret: Secret | None = None
+    secret: Secret | None = None  # where it was asked for
+    secret_available: bool = False
     retired: tuple[Token, ...] = ()
 
 
@@ -68,17 +83,31 @@ def reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -
 
     :raises DynatraceError: with nothing done, or saying what was.
     """
-    found = find(api, specification)
+    for _try in range(_TRIES):
+        try:
+            return _reconcile(api, specification, runtime)
+        except StoreChanged:
+            continue
+    raise Refused(f"Others keep changing the entry of {specification.label()} in the store. Nothing was issued. Run again later.")
+
+
+def _reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Outcome:
+    found, known = find(api, specification, runtime)
     warn_of_skew(api, runtime.warn)
     plan = make_plan(found, specification, api.now())
-    for warning in plan.warnings:
-        runtime.warn(warning)
+    if plan.after is not None and plan.after.id is not None and found.held_id == plan.after.id:
+        known = specification.token
     _spare_the_caller(api, plan, specification)
     if plan.issues and not runtime.may_issue:
         raise Refused(NOBODY_KEEPS)
+    if runtime.store and found.entry and plan.seals:
+        runtime.store.check_writable(found.entry)
+        runtime.store.unseal(found.entry)  # what cannot be opened is not overwritten
+    for warning in plan.warnings:
+        runtime.warn(warning)
     if runtime.check_mode:
-        return _outcome(plan, specification, None, plan.deletes)
-    return _apply(api, plan, specification, runtime)
+        return _outcome(plan, known, None, plan.retired)
+    return _apply(api, found, plan, specification, runtime, known)
 
 
 def warn_of_skew(api: TokenApiV2, warn: t.Callable[[str], None]) -> None:
@@ -88,19 +117,98 @@ def warn_of_skew(api: TokenApiV2, warn: t.Callable[[str], None]) -> None:
         warn(f"This machine's clock is {abs(skew).total_seconds() / 60:.0f} minutes {direction} Dynatrace's, whose clock counts here.")
 
 
-def find(api: TokenApiV2, specification: Specification) -> Found:
-    """What there is of this identity. Sends only requests that read."""
-    held_id = None
-    if specification.token is not None:
-        held = api.lookup(specification.token)
-        held_id = held.id if held else None
-    if specification.token_id is None:
+def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tuple[Found, Secret | None]:
+    """What there is of this identity, and the secret that the store has if it is handed out. Sends only requests that read."""
+    held_id = _id_of(api, specification.token) if specification.token else None
+    if specification.token_id is not None:
+        return _find_by_id(api, specification, runtime, held_id)
+    entry = _load(api, specification, runtime)
+    kept = _get_kept(api, entry, runtime) if entry else None
+    secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
+    if entry and kept and entry.settled and not kept.ended(api.now()) and held_id in (None, kept.id):
+        tokens = [kept]
+    else:
         tokens = [token for token in api.list(specification.personal_access_token) if bears_on(token, specification)]
-        return sort_out(tokens, api.now(), held_id)
+    return sort_out(tokens, api.now(), held_id, entry, kept_id), secret
+
+
+def _id_of(api: TokenApiV2, secret: Secret) -> str | None:
+    token = api.lookup(secret)
+    return token.id if token else None
+
+
+def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Entry | None:
+    """The entry of this name, once no run on another machine is busy with it any more."""
+    if runtime.store is None:
+        return None
+    waited = dt.timedelta(0)
+    while True:
+        entry = runtime.store.load(specification.name or "", specification.personal_access_token)
+        if entry.intent is None or runtime.store.exclusive or runtime.check_mode:
+            return entry
+        if waited >= _PATIENCE or api.now() - entry.intent.since >= _PATIENCE:
+            return entry
+        runtime.sleep(_PAUSE)
+        waited += dt.timedelta(seconds=_PAUSE)
+
+
+def _get_kept(api: TokenApiV2, entry: Entry, runtime: Runtime) -> Token | None:
+    """The token that the store names, None where it is gone.
+
+    A store can be written by others: that it names a token does not make it ours.
+    """
+    token = api.get(entry.id) if entry.id else None
+    if token is None or entry.names(token):
+        return token
+    assert runtime.store is not None
+    elsewhere = runtime.store.load(token.name, token.personal_access_token)
+    if elsewhere.id == token.id:
+        return None  # renamed by its id, and the run was cut off before it removed this entry
+    raise Refused(
+        f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows it as the "
+        f"{kind_name(token.personal_access_token)} {token.name!r}. Nothing was changed. To give it its name back, run once with this "
+        f"token_id and this name; to have another one issued, remove the entry from the store."
+    )
+
+
+def _open(api: TokenApiV2, entry: Entry | None, runtime: Runtime) -> tuple[Secret | None, str | None]:
+    """The secret in the store, if it is to be handed out, and the id of the token that it belongs to."""
+    if entry is None or entry.secret is None or runtime.store is None:
+        return None, None
+    if not runtime.hands_out:
+        return None, entry.id
+    secret = runtime.store.unseal(entry)
+    assert secret is not None
+    return secret, public_id(secret) or _id_of(api, secret)
+
+
+def _find_by_id(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
     token = _get(api, specification)
     if token is None:
-        return Found((), (), held_id=held_id)
-    return Found((), (token,), held_id=held_id) if token.ended(api.now()) else Found((token,), (), held_id=held_id)
+        return Found((), (), held_id=held_id), None
+    entry = _entry_by_id(token, specification, runtime.store) if runtime.store else None
+    secret, kept_id = _open(api, entry, runtime)
+    live, expired = ((), (token,)) if token.ended(api.now()) else ((token,), ())
+    return Found(live, expired, held_id=held_id, entry=entry, kept_id=kept_id), secret
+
+
+def _entry_by_id(token: Token, specification: Specification, store: Store) -> Entry:
+    """The entry that holds this token, under its name or under the one that it is to get."""
+    entries = [store.load(name, token.personal_access_token) for name in dict.fromkeys((token.name, specification.name or token.name))]
+    for entry in entries:
+        if not entry.settled:
+            raise Refused(
+                f"A run for the token {entry.name!r} was cut off, or is still going on. Nothing was changed. Run a task for it by its "
+                "name first, which puts it right."
+            )
+    target = entries[-1]
+    if specification.state == "present" and target.id not in (None, token.id):
+        raise Refused(
+            f"The store holds the secret of another token, {target.id}, under the name {target.name!r}. Nothing was changed. "
+            "Choose another name, or delete that token first."
+        )
+    nowhere = target if target.id is None else Entry(target.name, target.personal_access_token)
+    return next((entry for entry in entries if entry.id == token.id), nowhere)
 
 
 def _get(api: TokenApiV2, specification: Specification) -> Token | None:
@@ -126,7 +234,7 @@ def _get(api: TokenApiV2, specification: Specification) -> Token | None:
 
 
 def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification) -> None:
-    if plan.action in ("none", "created"):
+    if plan.action in ("none", "created") and not plan.retired:
         return
     harm = plan.harms(api.caller_id())
     if harm:
@@ -136,12 +244,25 @@ def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification)
         )
 
 
-def _apply(api: TokenApiV2, plan: Plan, specification: Specification, runtime: Runtime) -> Outcome:
-    issued = None
+def _apply(api: TokenApiV2, found: Found, plan: Plan, specification: Specification, runtime: Runtime, known: Secret | None) -> Outcome:
+    for orphan in plan.orphans:
+        api.delete(orphan.id or "")
+    entry, issued = found.entry, None
     if plan.after is not None and plan.issues:
-        issued = _issue(api, plan.after, plan.expires, runtime)
-    elif plan.after is not None and plan.changed:
-        api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
+        issued, entry = _issue(api, plan, plan.after, entry, runtime)
+    elif plan.after is not None:
+        if entry is not None and runtime.store is not None:
+            entry = _keep(entry, plan, plan.after, specification.token, runtime.store)
+        if plan.action == "updated":
+            api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
+    deleted = _delete(api, plan, issued, runtime)
+    if entry is not None and runtime.store is not None:
+        left = tuple(token.id or "" for token in plan.deletes if token not in deleted)
+        _settle(entry, found.entry, plan, left, runtime.store, runtime.warn)
+    return _outcome(plan, known, issued, plan.orphans + deleted)
+
+
+def _delete(api: TokenApiV2, plan: Plan, issued: Issued | None, runtime: Runtime) -> tuple[Token, ...]:
     deleted = []
     for token in plan.deletes:
         try:
@@ -151,31 +272,101 @@ def _apply(api: TokenApiV2, plan: Plan, specification: Specification, runtime: R
             if issued is None:
                 raise
             # The new token is good and its secret must not be lost for the sake of the old one.
-            runtime.warn(f"The token {token.name!r} ({token.id}), which has ended, could not be deleted: {error}")
-    return _outcome(plan, specification, issued, tuple(deleted))
+            next_step = "The next run tries again." if runtime.store else "Delete it by its id."
+            runtime.warn(f"The token {token.name!r} ({token.id}) was replaced, but could not be deleted: {error} {next_step}")
+    return tuple(deleted)
 
 
-def _issue(api: TokenApiV2, wanted: Token, expires: Period | dt.datetime | None, runtime: Runtime) -> Issued:
-    """Create under a provisional name, then give the real one; take back what was made if that fails."""
-    provisional = provisional_name(wanted.name, runtime.nonce())
-    issued = None
+def _keep(entry: Entry, plan: Plan, after: Token, secret: Secret | None, store: Store) -> Entry:
+    """Put into the store, before anything else is done, what would otherwise be lost: an adopted secret, an entry that moves."""
+    if plan.adopts:
+        kept = dataclasses.replace(entry, id=after.id, secret=secret, scopes=after.scopes, expires=after.expires, created=None)
+    else:
+        kept = entry
+    if after.name != entry.name and kept.id == after.id:
+        place = store.load(after.name, entry.personal_access_token)
+        return store.save(dataclasses.replace(kept, name=after.name, version=place.version))
+    return store.save(kept) if kept != entry else entry
+
+
+def _settle(entry: Entry, found: Entry | None, plan: Plan, left: tuple[str, ...], store: Store, warn: t.Callable[[str], None]) -> None:
+    """Bring the store up to date when all is done."""
+    if plan.after is None:
+        _remove(entry, store)
+        return
+    final = dataclasses.replace(entry, intent=None, retiring=left)
+    if plan.action == "updated" and plan.after.id == entry.id:
+        final = dataclasses.replace(final, scopes=plan.after.scopes, expires=plan.after.expires)
+    try:
+        if final.id is None and not final.retiring:
+            _remove(entry, store)
+        elif final != entry:
+            store.save(final)
+        if found is not None and found.name != entry.name:
+            _remove(found, store)
+    except DynatraceError as error:
+        # The secret is safe, and the next run does this again.
+        warn(f"The entry of {entry.name!r} in the store could not be brought up to date: {error}")
+
+
+def _remove(entry: Entry, store: Store) -> None:
+    if entry.version is not None:
+        store.remove(entry)
+
+
+def _issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry | None, runtime: Runtime) -> tuple[Issued, Entry | None]:
+    """Intent, POST under a provisional name, save, and only then the real name; take back what was made if that fails."""
+    nonce = runtime.nonce()
+    provisional = provisional_name(wanted.name, nonce)
+    store, entry, issued, saved = runtime.store, found, None, False
+    if store is not None and found is not None:
+        entry = store.save(dataclasses.replace(found, intent=Intent(nonce, api.now())))
     runtime.before_secret()
     try:
-        issued = api.create(provisional, wanted.scopes, expires, wanted.personal_access_token)
+        issued = api.create(provisional, wanted.scopes, plan.expires, wanted.personal_access_token)
+        if store is not None and entry is not None:
+            entry = store.save(_entry_of(issued, entry, plan, wanted, api.now()))
+            saved = True
         api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        left = _take_back(api, wanted, provisional, issued, error)
-        if isinstance(error, RequestFailed):
-            raise RequestFailed(f"{error} {left}", error.status, error.maybe_done) from None
+        if saved and isinstance(error, RequestFailed):
+            hint = (
+                f"The token was issued ({issued.id if issued else ''}) and its secret is in the store. Run again, which gives it its name."
+            )
+            raise RequestFailed(f"{error} {hint}", error.status, error.maybe_done) from None
+        if saved:
+            raise
+        back = _take_back(api, wanted, provisional, issued, error)
+        if back.clean and store is not None and found is not None and entry is not None:
+            _withdraw(entry, found, store)
+        if isinstance(error, DynatraceError) and not (isinstance(error, StoreChanged) and back.clean):
+            raise DynatraceError(f"{error} {back.message}") from None
         raise
-    return issued
+    return issued, entry
 
 
-def _take_back(api: TokenApiV2, wanted: Token, provisional: str, issued: Issued | None, error: BaseException) -> str:
+def _entry_of(issued: Issued, intent: Entry, plan: Plan, wanted: Token, now: dt.datetime) -> Entry:
+    return dataclasses.replace(
+        intent,
+        id=issued.id,
+        secret=issued.secret,
+        scopes=wanted.scopes,
+        expires=issued.expires or wanted.expires,
+        created=now,
+        retiring=tuple(token.id or "" for token in plan.deletes),
+    )
+
+
+class _TakenBack(t.NamedTuple):
+    clean: bool  # whether surely nothing is left
+    message: str
+
+
+def _take_back(api: TokenApiV2, wanted: Token, provisional: str, issued: Issued | None, error: BaseException) -> _TakenBack:
     """Delete what a creation that failed has left behind; says what is left."""
     if issued is None and isinstance(error, RequestFailed) and not error.maybe_done:
-        return "No token was issued."
+        return _TakenBack(True, "No token was issued.")
     try:
         if issued is not None:
             orphans = [issued.id]
@@ -184,18 +375,30 @@ def _take_back(api: TokenApiV2, wanted: Token, provisional: str, issued: Issued 
         for orphan in orphans:
             api.delete(orphan)
     except DynatraceError as second:
-        return (
+        return _TakenBack(
+            False,
             f"What became of it could not be put right ({second}) "
-            f"If there is a token {issued.id if issued else repr(provisional)}, delete it: nobody knows its secret."
+            f"If there is a token {issued.id if issued else repr(provisional)}, delete it: nobody knows its secret.",
         )
     if orphans:
-        return f"The token that was made ({', '.join(orphans)}) was deleted again. Nothing is left of it; run again."
-    return f"No token {provisional!r} was found, so none was issued; if it turns up after all, delete it, and run again."
+        return _TakenBack(True, f"The token that was made ({', '.join(orphans)}) was deleted again. Nothing is left of it; run again.")
+    return _TakenBack(False, f"No token {provisional!r} was found, so none was issued; if it turns up after all, delete it, and run again.")
 
 
-def _outcome(plan: Plan, specification: Specification, issued: Issued | None, deleted: tuple[Token, ...]) -> Outcome:
-    token, secret = plan.after, specification.token if plan.secret_held else None
+def _withdraw(intent: Entry, found: Entry, store: Store) -> None:
+    """Take the intent out of the store. Where that fails it stays, and costs the next run one listing."""
+    with contextlib.suppress(DynatraceError):
+        if found.version is None:
+            store.remove(intent)
+        else:
+            store.save(dataclasses.replace(found, version=intent.version))
+
+
+def _outcome(plan: Plan, known: Secret | None, issued: Issued | None, deleted: tuple[Token, ...]) -> Outcome:
+    retired = tuple(token for token in plan.retired if token in deleted)
     if issued is not None and plan.after is not None:
         token = dataclasses.replace(plan.after, id=issued.id, expires=issued.expires or plan.after.expires)
-        secret = issued.secret
-    return Outcome(plan, token, secret, tuple(token for token in plan.retired if token in deleted))
+        return Outcome(plan, token, issued.secret, True, retired)
+    if not plan.secret_held:
+        return Outcome(plan, plan.after, retired=retired)
+    return Outcome(plan, plan.after, known, True, retired)

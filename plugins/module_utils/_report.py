@@ -26,10 +26,11 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         "action": plan.action,
         "token_id": subject.id if subject else None,
         "token": outcome.secret.reveal() if shown and outcome.secret else None,
-        "secret_available": outcome.secret is not None,
+        "secret_available": outcome.secret_available,
         "usable": usable,
         "metadata": metadata(subject) if subject else None,
         "retired": [{"id": token.id, "action": "deleted"} for token in outcome.retired],
+        "store_updated": plan.store_updated,
         "diff": diff(plan),
     }
 
@@ -69,12 +70,15 @@ def diff(plan: Plan) -> dict[str, t.Any]:
 def public_line(outcome: Outcome, check_mode: bool) -> str:
     """What was done, for people, without any secret."""
     plan, token = outcome.plan, outcome.token or outcome.plan.before
-    if token is None:
-        return "nothing to do"
-    done = {"none": "unchanged"}.get(plan.action, plan.action)
     would = "would be " if check_mode and plan.changed else ""
+    done = {"none": "unchanged"}.get(plan.action, plan.action)
+    beside = [f"{would}deleted beside it: {', '.join(str(old.id) for old in plan.retired)}"] if plan.retired else []
+    beside += [f"store {would}updated"] if plan.store_updated and plan.action == "none" else []
+    if token is None:
+        return "; ".join(beside) or "nothing to do"
     ends = f"expires {_date(token.expires)}" if token.expires else "never expires"
-    return f"{would}{done}: {token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
+    facts = f"{token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
+    return "; ".join([f"{would if plan.action != 'none' else ''}{done}: {facts}", *beside])
 
 
 def _compared(token: Token | None) -> dict[str, t.Any]:

@@ -47,12 +47,15 @@ class Specification:
         return repr(self.name) if self.name is not None else str(self.token_id)
 
 
-def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets: t.Iterable[Secret] = ()) -> Specification:
+def parse_specification(
+    params: t.Mapping[str, t.Any], now: dt.datetime, secrets: t.Iterable[Secret] = (), stored: bool = False
+) -> Specification:
     """What the user wants, from the options of ``dynatrace_token``.
 
     :param params: the options, typed by the argument spec.
     :param now: the clock of this machine: no request has been made yet.
     :param secrets: secrets that must not stand where a public value belongs.
+    :param stored: whether a store keeps the secret. Somebody else may be using a token whose secret it does not have.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
     name, token_id, token = params["name"], params["token_id"], parse_held_token(params["token"])
@@ -63,6 +66,8 @@ def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets
         _check_name(name)
     if token_id is not None:
         check_token_id(token_id)
+    if token_id is not None and params["on_missing_secret"] == "rotate":
+        raise OptionError("on_missing_secret: rotate cannot go with token_id, because the token that is issued instead has another id.")
     if params["expires_in"] is not None and params["expiration_date"] is not None:
         raise OptionError("expires_in and expiration_date exclude each other: give a period from now or a point in time.")
     return Specification(
@@ -77,7 +82,7 @@ def parse_specification(params: t.Mapping[str, t.Any], now: dt.datetime, secrets
         expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
         on_immutable_change=params["on_immutable_change"],
         on_duplicates=params["on_duplicates"],
-        on_missing_secret=params["on_missing_secret"] or "ignore",
+        on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
         token=token,
     )
 

@@ -39,7 +39,8 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    specification = parse_specification(params, utc_now(), [connection.api_token])
+    known_secrets = [connection.api_token, *(runtime.store.secrets if runtime.store else ())]
+    specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store is not None)
     outcome = reconcile(TokenApiV2(Http(connection)), specification, runtime)
     return Report(result(outcome, runtime.hands_out), public_line(outcome, runtime.check_mode))
 

@@ -18,8 +18,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, scrub_params
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import store_secrets, without_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 
 Params = t.Mapping[str, t.Any]
@@ -42,6 +44,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         self._own_no_log = self._task.no_log
         # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
+        self._store: Store | None = None
         self._secret_options = [name for name, option in self.OPTIONS.items() if option.get("no_log")]
         self._forget_secret_arguments()
         try:
@@ -61,18 +64,24 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def refuse(self) -> None:
         """Raise ``Refused`` where the task cannot be run the way it was called."""
 
+    def open_store(self, warn: t.Callable[[str], None]) -> Store | None:
+        """Where secrets are kept. The options are resolved by then."""
+        return None
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """What to hold while the task is performed. The options are resolved by then."""
+        """What to hold while the task is performed. The store is open by then."""
         return contextlib.nullcontext()
 
     def _perform(self) -> Report:
         self.refuse()
-        self._given = resolve_options(self._given, self.OPTIONS, [self._task_environment(), os.environ])
+        self._given = resolve_options(self._given, self.OPTIONS, self._environments())
+        self._store = self.open_store(self._warn)
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
             hands_out=self._hands_out(),
-            may_issue=self._hands_out() and not self._task.until,
-            warn=lambda message: display.warning(self._scrub(message)),
+            may_issue=self._store is not None or (self._hands_out() and not self._task.until),
+            warn=self._warn,
+            store=self._store,
             before_secret=self._hide_task,
         )
         with self.lock():
@@ -136,17 +145,24 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         for name, value in self._given.items():
             if name in self._secret_options and value:
                 self._task.args[name] = HIDDEN
+            elif name == "store":
+                self._task.args[name] = without_secrets(value)
             elif isinstance(value, str) and looks_like_secret(value):
                 self._task.args[name] = self._scrub(value)
 
-    def _task_environment(self) -> dict[str, str]:
-        environment: dict[str, str] = {}
+    def _environments(self) -> list[t.Mapping[str, str]]:
+        """Where to look for what the task does not say: its own environment, then the controller's."""
+        own: dict[str, str] = {}
         for layer in self._task.environment or []:
-            environment.update({str(name): str(value) for name, value in (layer or {}).items()})
-        return environment
+            own.update({str(name): str(value) for name, value in (layer or {}).items()})
+        return [own, os.environ]
+
+    def _warn(self, message: str) -> None:
+        display.warning(self._scrub(message))
 
     def _scrub(self, text: str) -> str:
-        return scrub_params(text, self._given, self._secret_options)
+        of_store = [*store_secrets(self._given.get("store")), *(self._store.secrets if self._store else ())]
+        return scrub(scrub_params(text, self._given, self._secret_options), of_store)
 
 
 def registers_token(register: t.Any) -> bool:

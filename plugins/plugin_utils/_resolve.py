@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT
+from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT, STORE_ENVIRONMENT
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 
 Environment = t.Mapping[str, str]
@@ -26,9 +26,9 @@ def resolve_options(
     :raises OptionError: where an argument is unknown or cannot be converted.
     """
     completed = dict(given)
-    for option, names in CONNECTION_ENVIRONMENT.items():
-        if completed.get(option) is None:
-            completed[option] = _first(names, environments)
+    for option, names in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
+        if option in options and completed.get(option) is None:
+            completed[option] = first(names, environments)
     validated = ArgumentSpecValidator(options).validate(completed)
     if validated.error_messages:
         raise OptionError(". ".join(validated.error_messages))
@@ -43,8 +43,8 @@ def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
     scheme = url.partition("://")[0].lower()
     if scheme not in ("http", "https") or requests is None:
         return None
-    proxy = _first((f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"), environments)
-    exceptions = _first(("no_proxy", "NO_PROXY"), environments) or ""
+    proxy = first((f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"), environments)
+    exceptions = first(("no_proxy", "NO_PROXY"), environments) or ""
     try:
         if not proxy or requests.utils.should_bypass_proxies(url, exceptions):
             return None
@@ -53,5 +53,6 @@ def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
     return proxy if "://" in proxy else "http://" + proxy
 
 
-def _first(names: t.Iterable[str], environments: t.Iterable[Environment]) -> str | None:
+def first(names: t.Iterable[str], environments: t.Iterable[Environment]) -> str | None:
+    """The first of these variables that is set, in the first environment that has one."""
     return next((environment[name] for environment in environments for name in names if environment.get(name)), None)

@@ -70,4 +70,4 @@ def test_a_new_token_is_not_lost_because_the_old_one_cannot_be_deleted(ansible: 
     task = token("ci", register="made", scopes=["metrics.read"])
     with relay(environment, lambda method, path: 500 if method == "DELETE" else None) as broken:
         run = ansible.play(task, check("made.token is not none", "made.retired == []"), env=broken.environment.variables).succeeded()
-    assert f"({dead}), which has ended, could not be deleted" in run.text
+    assert f"({dead}) was replaced, but could not be deleted" in run.text

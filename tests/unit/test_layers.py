@@ -18,14 +18,16 @@ FACES = ("modules", "action", "lookup", "doc_fragments")
 LAYERS = (
     "module_utils: _errors _scopes _options _requests",
     "module_utils: _secret _time _token",
-    "module_utils: _specification _connection",
+    "module_utils: _specification _connection _store",
     "module_utils: _plan _query _auth",
     "module_utils: _http",
     "module_utils: _api_v2",
     "module_utils: _reconcile",
     "module_utils: _report",
     "module_utils: _tasks",
-    "plugin_utils: _resolve _lock",
+    "plugin_utils: _resolve _lock _seal _entry",
+    "plugin_utils: _store_file _store_hashi_vault",
+    "plugin_utils: _open_store",
     "plugin_utils: _action",
 )
 LAYER_OF = {

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the option store to the store that it means."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    FILE_STORE_OPTIONS,
+    HASHI_VAULT_ENVIRONMENT,
+    HASHI_VAULT_STORE_OPTIONS,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import Environment, first, proxy_for
+from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault, vault_secrets
+from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._store_hashi_vault import HashiVaultStore
+
+_TYPES = {"file": FILE_STORE_OPTIONS, "hashi_vault": HASHI_VAULT_STORE_OPTIONS}
+_SECRET_OPTIONS = [name for options in _TYPES.values() for name, option in options.items() if option.get("no_log")]
+
+
+def open_store(
+    option: t.Any,
+    environment_url: str,
+    folder: str,
+    loader: t.Any,
+    environments: t.Sequence[Environment],
+    warn: t.Callable[[str], None],
+) -> Store | None:
+    """The store that the option means, None where it means none. Nothing is read or written yet.
+
+    :param option: a path, a dictionary, or one as JSON.
+    :param folder: what a relative path is relative to.
+    :param loader: Ansible's, which knows the vault secrets.
+    :raises OptionError: naming what cannot work.
+    """
+    given = _as_dict(option)
+    if not given:
+        return None
+    kind = given.pop("type", None)
+    if kind not in _TYPES:
+        raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
+    if kind == "hashi_vault":
+        for name, variables in HASHI_VAULT_ENVIRONMENT.items():
+            if given.get(name) is None:
+                given[name] = first(variables, environments)
+    options = _validated(given, _TYPES[kind])
+    environment = environment_key(environment_url)
+    if kind == "hashi_vault":
+        return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
+    path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
+    vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
+    return FileStore(path, environment, vault, options["encrypt"], warn)
+
+
+def store_secrets(option: t.Any) -> list[Secret]:
+    """The secrets that stand in the option itself."""
+    try:
+        given = _as_dict(option)
+    except OptionError:
+        return []
+    return [Secret(str(given[name])) for name in _SECRET_OPTIONS if given.get(name)]
+
+
+def without_secrets(option: t.Any) -> t.Any:
+    """The option with its secrets hidden."""
+    if not store_secrets(option):
+        return option
+    return {name: HIDDEN if name in _SECRET_OPTIONS else value for name, value in _as_dict(option).items()}
+
+
+def _as_dict(option: t.Any) -> dict[str, t.Any]:
+    if not option:
+        return {}
+    if isinstance(option, str) and option.lstrip().startswith("{"):
+        try:
+            option = json.loads(option)
+        except ValueError:
+            raise OptionError("store: it begins like JSON and is none. Give the path of a folder, or a dictionary.") from None
+    if isinstance(option, str):
+        return {"type": "file", "path": option}
+    if not isinstance(option, t.Mapping):
+        raise OptionError("store: it is neither the path of a folder nor a dictionary.")
+    return dict(option)
+
+
+def _validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    validated = ArgumentSpecValidator(options).validate(dict(given))
+    if validated.error_messages:
+        raise OptionError(f"store: {'. '.join(validated.error_messages)}")
+    params: dict[str, t.Any] = validated.validated_parameters
+    return params

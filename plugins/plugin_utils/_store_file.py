@@ -1,0 +1,208 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store of type file: one YAML file for each token, public facts plain, the secret encrypted.
+
+``PATH/ENVIRONMENT/NAME.yml``, or ``NAME.pat.yml`` for a personal access token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+import yaml
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, StoreChanged
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Sealed
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_lock
+from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
+
+_LARGEST = 1_000_000  # bytes
+_HEADER = b"# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.\n"
+
+
+class FileStore:
+    exclusive = True
+    secrets: tuple[Secret, ...] = ()
+
+    def __init__(self, path: str, environment: str, vault: AnsibleVault, encrypt: bool, warn: t.Callable[[str], None]) -> None:
+        self._path = path
+        self._environment = environment
+        self._vault = vault
+        self._encrypt = encrypt
+        self._warn = warn
+
+    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
+        with self._explained("locked"), self._folder(create=True):
+            pass
+        folder = os.path.join(self._path, self._environment)
+        if not os.access(folder, os.W_OK):
+            return contextlib.nullcontext()  # what nobody can write needs no lock
+        return identity_lock(os.path.join(folder, ".locks"), [entry_name(name, personal_access_token), name])
+
+    def load(self, name: str, personal_access_token: bool) -> Entry:
+        file = _file(name, personal_access_token)
+        with self._explained("read"), self._folder() as folder:
+            content = None if folder is None else _read(folder, file)
+        if content is None:
+            return Entry(name, personal_access_token)
+        place = f"The file {self._place(file)}"
+        try:
+            data = yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
+        except (yaml.YAMLError, ValueError, RecursionError):
+            data = None  # what the parser says may quote the file
+        return parse_entry(data, self._environment, name, personal_access_token, content, place)
+
+    def save(self, entry: Entry) -> Entry:
+        sealed = self._seal(entry.secret)
+        token = sealed.reveal() if isinstance(sealed, Secret) else sealed
+        data = dump_entry(entry, self._environment, token)
+        content = _HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000).encode()
+        file = _file(entry.name, entry.personal_access_token)
+        with self._explained("written"), self._folder(create=True) as folder:
+            assert folder is not None
+            self._check_version(folder, file, entry)
+            _replace(folder, file, content)
+        return Entry(**{**vars(entry), "secret": sealed, "version": content})
+
+    def remove(self, entry: Entry) -> None:
+        file = _file(entry.name, entry.personal_access_token)
+        with self._explained("removed"), self._folder() as folder:
+            if folder is not None:
+                self._check_version(folder, file, entry)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file, dir_fd=folder)
+                os.fsync(folder)
+
+    def unseal(self, entry: Entry) -> Secret | None:
+        if isinstance(entry.secret, Sealed):
+            return self._vault.unseal(entry.secret, self._place(_file(entry.name, entry.personal_access_token)))
+        return entry.secret
+
+    def check_writable(self, entry: Entry) -> None:
+        if self._encrypt:
+            self._vault.sealing_secret()
+        else:
+            self._warn(f"The secret of {entry.name!r} is kept in the clear in {self._path}, because store says encrypt: false.")
+        with self._explained("written"), self._folder() as folder:
+            place = os.path.join(self._path, self._environment) if folder is not None else self._path
+            while not os.path.lexists(place):
+                place = os.path.dirname(place)
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise PermissionError(0, "it may not be written", place)
+
+    def _seal(self, secret: Secret | Sealed | None) -> Secret | Sealed | None:
+        return self._vault.seal(secret) if self._encrypt and isinstance(secret, Secret) else secret
+
+    def _check_version(self, folder: int, file: str, entry: Entry) -> None:
+        if _read(folder, file) != entry.version:
+            raise StoreChanged(f"The file {self._place(file)} was changed by somebody else meanwhile, and was left as it is.")
+
+    @contextlib.contextmanager
+    def _folder(self, create: bool = False) -> t.Iterator[int | None]:
+        """The open folder of the environment, None where it is not there. Everything below is reached through it."""
+        if create:
+            os.makedirs(self._path, mode=0o700, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                root = _open_folder(self._path, os.O_DIRECTORY, None, stack)
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(self._environment, 0o700, dir_fd=root)
+                folder: int | None = _open_folder(self._environment, os.O_DIRECTORY | os.O_NOFOLLOW, root, stack)
+            except FileNotFoundError:
+                folder = None
+            yield folder
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> t.Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place = error.filename if isinstance(error.filename, str) else ""
+            raise DynatraceError(
+                f"The store {self._path} cannot be {what}: {error.strerror or error}{f' ({place})' if place else ''}. "
+                "See to that folder, and run again."
+            ) from None
+
+    def _place(self, file: str) -> str:
+        return os.path.join(self._path, self._environment, file)
+
+
+def _file(name: str, personal_access_token: bool) -> str:
+    return entry_name(name, personal_access_token) + ".yml"
+
+
+def _open_folder(path: str, flags: int, parent: int | None, stack: contextlib.ExitStack) -> int:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=parent)
+    stack.callback(os.close, descriptor)
+    _check_owner(descriptor, path)
+    return descriptor
+
+
+def _check_owner(descriptor: int, path: str) -> None:
+    status = os.fstat(descriptor)
+    if status.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(0, "another user owns it, who could put anything there", path)
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(0, "others than its owner may write it; take that right away (chmod go-w)", path)
+
+
+def _read(folder: int, file: str) -> bytes | None:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PermissionError(0, "it is not a file", file)
+        _check_owner(descriptor, file)
+        content = opened.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise PermissionError(0, "it is too large to be the entry of a token", file)
+    return content
+
+
+def _replace(folder: int, file: str, content: bytes) -> None:
+    """Write the file as a whole or not at all, and have it on the disk."""
+    temporary = f".{file}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        with open(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, file, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain data, and what is encrypted as sealed. Dates stay text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes plain data, and what is sealed as ansible-vault does."""
+
+    def ignore_aliases(self, data: t.Any) -> bool:
+        return True
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_constructor("!vault", lambda loader, node: Sealed(str(node.value)))
+_Dumper.add_representer(Sealed, lambda dumper, sealed: dumper.represent_scalar("!vault", sealed.text, style="|"))
+# Ansible's strings know where they are from.
+_Dumper.add_multi_representer(str, lambda dumper, text: dumper.represent_str("".join(text)))
