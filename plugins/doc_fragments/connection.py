@@ -13,15 +13,13 @@ options:
       - The address of the Dynatrace environment, for example V(https://abc12345.live.dynatrace.com) or
         V(https://managed.example.com/e/ENVIRONMENT-ID). What is often pasted behind it, V(/api/v2), is taken away.
       - V(http://) is accepted for loopback addresses alone, because it would send the token in the clear.
-      - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used, first from the C(environment)
-        of the task, then from that of the controller.
+      - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used.
     type: str
   api_token:
     description:
       - The access token that the task calls Dynatrace with. It needs the scope C(apiTokens.read), and C(apiTokens.write) to
         change anything.
-      - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used, first from the
-        C(environment) of the task, then from that of the controller.
+      - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used.
     type: str
   validate_certs:
     description:
@@ -51,10 +49,60 @@ options:
       - How many seconds to wait for a connection, and then for each part of an answer.
     type: float
     default: 30.0
-notes:
-  - On a local connection, also with C(delegate_to) V(localhost), the task runs inside the process of Ansible itself. C(become) is
-    ignored there.
-  - C(async) is not supported.
 requirements:
   - requests, on the machine that talks to Dynatrace
+"""
+
+    # What holds for tasks.
+    ACTION = r"""
+attributes:
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+notes:
+  - Environment variables are taken from the C(environment) of the task first, then from that of the controller.
+  - On a local connection, also with C(delegate_to) V(localhost), the task runs inside the process of Ansible itself. C(become) is
+    ignored there.
+"""
+
+    # What holds for plugins that Ansible itself gives their options. Of several variables that are set, it takes the last.
+    PLUGIN = r"""
+options:
+  environment_url:
+    env:
+      - name: DT_ENV_URL
+      - name: DYNATRACE_ENV_URL
+    ini:
+      - section: dynatrace
+        key: environment_url
+  api_token:
+    env:
+      - name: DT_API_TOKEN
+      - name: DYNATRACE_API_TOKEN
+  validate_certs:
+    ini:
+      - section: dynatrace
+        key: validate_certs
+  ca_path:
+    ini:
+      - section: dynatrace
+        key: ca_path
+  client_cert:
+    ini:
+      - section: dynatrace
+        key: client_cert
+  client_key:
+    ini:
+      - section: dynatrace
+        key: client_key
+  proxy:
+    ini:
+      - section: dynatrace
+        key: proxy
+  timeout:
+    ini:
+      - section: dynatrace
+        key: timeout
+notes:
+  - Environment variables are those of the controller. A lookup does not see the C(environment) of a task.
 """

@@ -47,7 +47,7 @@ def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
     """
     for option in CONNECTION_ENVIRONMENT:
         if not params[option]:
-            raise OptionError(_missing(option))
+            raise OptionError(missing_option(option))
     if params["client_key"] and not params["client_cert"]:
         raise OptionError("client_key: it needs client_cert, the certificate that goes with the key.")
     return Connection(
@@ -162,6 +162,7 @@ def existing_path(option: str, path: str | None) -> str | None:
     return path or None
 
 
-def _missing(option: str) -> str:
+def missing_option(option: str) -> str:
+    """What to say where this option is not given."""
     names = " or ".join(CONNECTION_ENVIRONMENT[option])
     return f"{option} is missing. Give the option, in the task or in module_defaults, or set the environment variable {names}."

@@ -50,6 +50,16 @@ TOKEN_OPTIONS = {
     "reveal": {"type": "bool", "default": False},
 }
 
+LOOKUP_OPTIONS: dict[str, dict[str, t.Any]] = {
+    **CONNECTION_OPTIONS,
+    "store": {"type": "raw"},
+    "personal_access_token": {"type": "bool", "default": False, "no_log": False},
+    "verify": {"type": "bool", "default": False},
+    "scopes": {"type": "list", "elements": "str"},
+    "return": {"type": "str", "default": "secret", "choices": ["secret", "id", "metadata"]},
+    "on_missing": {"type": "str", "default": "error", "choices": ["error", "warn", "skip"]},
+}
+
 # What store can be: a dictionary with type and these, or the path of a store of type file.
 FILE_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "str", "required": True},

@@ -185,11 +185,19 @@ def _open(api: TokenApiV2, entry: Entry | None, runtime: Runtime) -> tuple[Secre
 def _find_by_id(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
     token = _get(api, specification)
     if token is None:
-        return Found((), (), held_id=held_id), None
+        return Found((), (), held_id=held_id, entry=_entry_of_gone(specification, runtime.store)), None
     entry = _entry_by_id(token, specification, runtime.store) if runtime.store else None
     secret, kept_id = _open(api, entry, runtime)
     live, expired = ((), (token,)) if token.ended(api.now()) else ((token,), ())
     return Found(live, expired, held_id=held_id, entry=entry, kept_id=kept_id), secret
+
+
+def _entry_of_gone(specification: Specification, store: Store | None) -> Entry | None:
+    """The entry of a token that is gone, if it stands under the name that is given."""
+    if store is None or specification.name is None:
+        return None
+    entry = store.load(specification.name, specification.personal_access_token)
+    return entry if entry.id == specification.token_id and entry.settled else None
 
 
 def _entry_by_id(token: Token, specification: Specification, store: Store) -> Entry:

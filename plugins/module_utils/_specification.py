@@ -63,7 +63,7 @@ def parse_specification(
     if name is None and token_id is None:
         raise OptionError("name or token_id is needed: say which token is meant.")
     if name is not None:
-        _check_name(name)
+        check_name(name)
     if token_id is not None:
         check_token_id(token_id)
     if token_id is not None and params["on_missing_secret"] == "rotate":
@@ -75,7 +75,7 @@ def parse_specification(
         name=name,
         token_id=token_id,
         personal_access_token=params["personal_access_token"],
-        scopes=_parse_scopes(params["scopes"]),
+        scopes=parse_scopes(params["scopes"]),
         scopes_mode=params["scopes_mode"],
         enabled=params["enabled"],
         expires_in=None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"]),
@@ -130,7 +130,8 @@ def parse_held_token(text: str | None) -> Secret | None:
     return Secret(text)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """:raises OptionError: where this cannot be the name of a token."""
     if not name.strip():
         raise OptionError("name: it is empty. Give the name of the token.")
     if name != name.strip():
@@ -141,7 +142,8 @@ def _check_name(name: str) -> None:
         raise OptionError(f"name: {name!r} is of the form that tokens carry while they are being issued. Choose another.")
 
 
-def _parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
+def parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
+    """The scopes, sorted. :raises OptionError: where one cannot be the name of a scope."""
     if scopes is None:
         return None
     if not scopes:

@@ -17,7 +17,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._query import 
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime, reconcile, warn_of_skew
 from ansible_collections.community.dynatrace.plugins.module_utils._report import public_line, result, usage
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification
 from ansible_collections.community.dynatrace.plugins.module_utils._time import utc_now
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
@@ -57,11 +56,6 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     tokens = [usage(token) for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
-
-
-def scrub_params(text: str, params: Params, secret_options: t.Iterable[str]) -> str:
-    """The text without the values of these options and without anything of the form of a secret."""
-    return scrub(text, [Secret(str(params[option])) for option in secret_options if params.get(option)])
 
 
 def _candidates(api: TokenApiV2, query: Query) -> t.Iterable[Token]:

@@ -15,15 +15,20 @@ author:
 description:
   - Makes sure that one access token of a Dynatrace environment exists with the scopes it should have, or that it does not exist.
   - The name, the scopes and the state of an existing token are changed in place, by one request. Its end cannot be changed.
-  - The secret of a token is shown by Dynatrace once, when it is issued. This module refuses to issue a token whose secret nobody
-    would receive, and marks a result that holds a secret so that Ansible does not print it. All other results stay readable.
+  - The secret of a token is shown by Dynatrace once, when it is issued. With O(store) it is kept, and a second run still has it.
+  - This module refuses to issue a token whose secret nobody would receive or keep, and marks a result that holds a secret so that
+    Ansible does not print it. All other results stay readable.
+  - With a store, a run that was cut off at any point is put right by the next one. A token that was issued and whose secret was not
+    saved is deleted, and one whose secret was saved gets its name.
 extends_documentation_fragment:
   - community.dynatrace.connection
+  - community.dynatrace.connection.action
+  - community.dynatrace.store
 options:
   state:
     description:
       - With V(present), the token is issued if there is none, and changed if it differs.
-      - With V(absent), the token is deleted, and with it expired tokens of its name and kind.
+      - With V(absent), the token is deleted, and with it expired tokens of its name and kind, and its entry in O(store).
     type: str
     choices: [present, absent]
     default: present
@@ -31,7 +36,8 @@ options:
     description:
       - The name of the token. Together with the kind (O(personal_access_token)) it identifies the token in its environment.
       - Names are not unique in Dynatrace, see O(on_duplicates).
-      - At least one of O(name) and O(token_id) is needed. With both, the token with this id is given this name.
+      - At least one of O(name) and O(token_id) is needed. With both, the token with this id is given this name, and its entry in
+        O(store) moves along.
     type: str
   token_id:
     description:
@@ -90,14 +96,18 @@ options:
   token:
     description:
       - The secret of the token, if the caller already holds it. It is checked against the token that is found, with one request.
-      - If it belongs to the token, RV(secret_available) is true and RV(token) is this secret.
+      - If it belongs to the token, RV(secret_available) is true and RV(token) is this secret. With O(store) it is put there.
     type: str
   on_missing_secret:
     description:
-      - What to do if the token exists and its secret was not given as O(token), or does not belong to it.
-      - If not given, V(ignore).
+      - What to do if the token exists and nobody holds its secret. It is not in O(store) and not given as O(token), or what is there
+        belongs to another token.
+      - With V(rotate), another token is issued with the same scopes and the same end, where nothing else is asked for, its secret is
+        kept, and then the old one is deleted. Whoever uses the old one is locked out. A token that is disabled is left alone, unless
+        O(enabled) is given.
+      - If not given, V(fail) with O(store), because somebody else may be using the token, and V(ignore) without.
     type: str
-    choices: [fail, ignore]
+    choices: [fail, ignore, rotate]
   reveal:
     description:
       - Whether the result may show the secret. The result is not marked then, and Ansible prints it. Meant for ad-hoc commands.
@@ -178,10 +188,38 @@ EXAMPLES = r"""
         on_duplicates: newest
         enabled: false
 
-    - name: Delete the token
+    - name: Keep the secret from now on
+      community.dynatrace.dynatrace_token:
+        name: reports-old
+        token: "{{ reports.token }}"
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
+    - name: Have it from the store, in this play and in every later one
+      community.dynatrace.dynatrace_token:
+        name: reports-old
+        scopes: [metrics.read, entities.read]
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+      register: kept
+      failed_when: kept.token != reports.token
+
+    - name: Delete the token and what the store has of it
       community.dynatrace.dynatrace_token:
         name: reports-old
         state: absent
+        store:
+          type: file
+          path: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
+    - name: Replace a token whose secret nobody has, and keep that of the new one
+      community.dynatrace.dynatrace_token:
+        name: laptop
+        personal_access_token: true
+        on_missing_secret: rotate
+        enabled: true
+        store:
+          type: file
+          path: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+          encrypt_vault_id: default
 
     - name: Issue a token and have it printed
       community.dynatrace.dynatrace_token:
@@ -192,7 +230,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was done to the token. C(rotated) means that one which had expired was replaced.
+  description:
+    - What was done to the token. C(rotated) means that one which had expired was replaced, or one whose secret nobody had.
+    - C(changed) can be true with C(none), where only others were deleted, or only the store was changed.
   returned: success
   type: str
   sample: created
@@ -203,7 +243,8 @@ token_id:
   sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
 token:
   description:
-    - The secret of the token, if it was issued in this task, or if it was given as O(token) and belongs to the token, which must be usable.
+    - The secret of the token, if it was issued in this task, is in O(store), or was given as O(token) and belongs to the token, which
+      must be usable.
     - Filled only in a task with C(register) or O(reveal). Null otherwise, and in check mode where a token would be issued.
   returned: success
   type: str
@@ -258,7 +299,9 @@ metadata:
       type: str
       sample: "2027-02-03T08:15:30.144Z"
 retired:
-  description: The tokens that went beside the one that RV(action) is about, which are expired ones of its name and kind.
+  description:
+    - The tokens that went beside the one that RV(action) is about, which are its predecessors, expired ones of its name and kind, and those
+      that an earlier run of this collection had issued and left without a secret when it was cut off.
   returned: success
   type: list
   elements: dict
@@ -271,6 +314,11 @@ retired:
       description: What was done to it.
       type: str
       sample: deleted
+store_updated:
+  description: Whether O(store) holds something else now. In check mode, whether it would.
+  returned: success
+  type: bool
+  sample: true
 diff:
   description: The token before and after. The same in check mode and outside it.
   returned: success

@@ -17,6 +17,7 @@ description:
   - Never returns a secret, and changes nothing.
 extends_documentation_fragment:
   - community.dynatrace.connection
+  - community.dynatrace.connection.action
 options:
   name:
     description:

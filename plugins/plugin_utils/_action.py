@@ -20,8 +20,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, scrub_params
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import store_secrets, without_secrets
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, without_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 
 Params = t.Mapping[str, t.Any]
@@ -161,8 +161,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         display.warning(self._scrub(message))
 
     def _scrub(self, text: str) -> str:
-        of_store = [*store_secrets(self._given.get("store")), *(self._store.secrets if self._store else ())]
-        return scrub(scrub_params(text, self._given, self._secret_options), of_store)
+        return scrub(text, [*known_secrets(self._given, self.OPTIONS), *(self._store.secrets if self._store else ())])
 
 
 def registers_token(register: t.Any) -> bool:

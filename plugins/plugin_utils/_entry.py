@@ -21,6 +21,20 @@ _PLAIN = re.compile(r"[a-z0-9._-]{1,100}")
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
+_KEYS = (
+    "environment",
+    "name",
+    "personal_access_token",
+    "id",
+    "token",
+    "scopes",
+    "expiration_date",
+    "created",
+    "pending",
+    "retiring",
+)
+
+
 class Damaged(Exception):
     """What the data of an entry has wrong."""
 
@@ -69,6 +83,9 @@ def parse_entry(data: t.Any, environment: str, name: str, personal_access_token:
 def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool, version: t.Hashable) -> Entry:
     if not isinstance(data, dict):
         raise Damaged("it is not a dictionary")
+    missing = [key for key in _KEYS if key not in data]
+    if missing:
+        raise Damaged(f"{', '.join(missing)} is not there")
     for key, value in (("environment", environment), ("name", name), ("personal_access_token", personal_access_token)):
         if data.get(key) != value:
             raise Damaged(f"{key} should be {value!r} and is not")

@@ -63,10 +63,15 @@ def open_store(
     return FileStore(path, environment, vault, options["encrypt"], warn)
 
 
-def store_secrets(option: t.Any) -> list[Secret]:
-    """The secrets that stand in the option itself."""
+def known_secrets(params: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Secret]:
+    """The secrets that stand in these options, those in store among them."""
+    names = [name for name, option in options.items() if option.get("no_log")]
+    return [Secret(str(params[name])) for name in names if params.get(name)] + _secrets_in(params.get("store"))
+
+
+def _secrets_in(store: t.Any) -> list[Secret]:
     try:
-        given = _as_dict(option)
+        given = _as_dict(store)
     except OptionError:
         return []
     return [Secret(str(given[name])) for name in _SECRET_OPTIONS if given.get(name)]
@@ -74,7 +79,7 @@ def store_secrets(option: t.Any) -> list[Secret]:
 
 def without_secrets(option: t.Any) -> t.Any:
     """The option with its secrets hidden."""
-    if not store_secrets(option):
+    if not _secrets_in(option):
         return option
     return {name: HIDDEN if name in _SECRET_OPTIONS else value for name, value in _as_dict(option).items()}
 

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,10 @@ from support.stand_in import Environment
 BIN = pathlib.Path(sys.executable).parent
 PLUGINS = pathlib.Path(__file__).parent / "plugins"
 
+VAULT_PASSWORD = "hunter2"
+
 Task = dict[str, t.Any]
+Env = t.Optional[t.Mapping[str, t.Optional[str]]]  # variables of a run; None takes one away
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,16 @@ class Run:
         return self
 
 
+def _children(pid: int) -> list[int]:
+    """The descendants of a process, the youngest first."""
+    parents = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [child for child, parent in parents.items() if parent == pid]
+    return [descendant for child in found for descendant in [*_children(child), child]]
+
+
 def token(name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any) -> Task:
     """A task of dynatrace_token, called after the token."""
     task = {"name": name, "community.dynatrace.dynatrace_token": {"name": name, **options}, **(keywords or {})}
@@ -77,38 +92,50 @@ class Ansible:
 
     folder: pathlib.Path
     environment: Environment
+    running: list[int] = dataclasses.field(default_factory=list)  # process ids
 
-    def play(self, *tasks: Task, options: t.Sequence[str] = (), env: t.Mapping[str, str] | None = None, **keywords: t.Any) -> Run:
+    def kill(self) -> None:
+        """Kill what runs, its workers first, as a machine that loses power would."""
+        for pid in self.running:
+            for doomed in [*_children(pid), pid]:
+                os.kill(doomed, signal.SIGKILL)
+
+    def play(self, *tasks: Task, options: t.Sequence[str] = (), env: Env = None, **keywords: t.Any) -> Run:
         """One play of these tasks, on localhost if no hosts are given."""
         return self.playbook([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks), **keywords}], options, env)
 
-    def playbook(self, plays: t.Any, options: t.Sequence[str] = (), env: t.Mapping[str, str] | None = None) -> Run:
+    def playbook(self, plays: t.Any, options: t.Sequence[str] = (), env: Env = None) -> Run:
         file = self.folder / "playbook.yml"
         file.write_text(plays if isinstance(plays, str) else json.dumps(plays, indent=1))
         return self.command("ansible-playbook", str(file), *options, env=env)
 
-    def adhoc(self, module: str, arguments: str, *options: str, env: t.Mapping[str, str] | None = None) -> Run:
+    def adhoc(self, module: str, arguments: str, *options: str, env: Env = None) -> Run:
         return self.command("ansible", "localhost", "-m", f"community.dynatrace.{module}", "-a", arguments, *options, env=env)
 
-    def command(self, program: str, *arguments: str, env: t.Mapping[str, str] | None = None) -> Run:
+    def command(self, program: str, *arguments: str, env: Env = None) -> Run:
         record = self.folder / "record.jsonl"
         record.unlink(missing_ok=True)
-        variables = {**self.variables(), **(env or {})}
+        variables = {name: value for name, value in {**self.variables(), **(env or {})}.items() if value is not None}
         with tempfile.TemporaryDirectory(prefix="dt") as short:
             # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer than about 100 characters.
             link = pathlib.Path(short) / "t"
             link.symlink_to(self.folder / "tmp")
-            done = subprocess.run(
+            with subprocess.Popen(
                 [str(BIN / program), *arguments],
                 env={**variables, "TMPDIR": str(link)},
                 cwd=self.folder,
-                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
-                timeout=120,
-                check=False,
-            )
+            ) as process:
+                self.running.append(process.pid)
+                try:
+                    stdout, stderr = process.communicate(timeout=120)
+                finally:
+                    self.running.remove(process.pid)
         lines = record.read_text().splitlines() if record.exists() else []
-        return Run(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
+        return Run(process.returncode, stdout, stderr, [json.loads(line) for line in lines])
 
     def variables(self) -> dict[str, str]:
         """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
@@ -117,6 +144,7 @@ class Ansible:
         folders = {"HOME": "home", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
         for name in ("tmp", *folders.values()):
             (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / "vault-password").write_text(VAULT_PASSWORD)
         return {
             **kept,
             **{variable: str(self.folder / name) for variable, name in folders.items()},
@@ -131,6 +159,7 @@ class Ansible:
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.folder / "vault-password"),
             "RECORDER_FILE": str(self.folder / "record.jsonl"),
             **self.environment.variables,
         }

@@ -28,7 +28,7 @@ LAYERS = (
     "plugin_utils: _resolve _lock _seal _entry",
     "plugin_utils: _store_file _store_hashi_vault",
     "plugin_utils: _open_store",
-    "plugin_utils: _action",
+    "plugin_utils: _action _lookup",
 )
 LAYER_OF = {
     f"{folder}/{file}": number for number, (folder, files) in enumerate(layer.split(": ") for layer in LAYERS) for file in files.split()

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: api_token
+short_description: Secrets of Dynatrace access tokens from a store
+version_added: 0.1.0
+author:
+  - The community.dynatrace project (@ansible-collections)
+description:
+  - Returns the secrets of access tokens that M(community.dynatrace.dynatrace_token) has put into a store.
+  - Reads only. It issues nothing, because a lookup cannot know whether the play runs in check mode, and is evaluated each time that
+    the variable it stands in is used.
+extends_documentation_fragment:
+  - community.dynatrace.connection
+  - community.dynatrace.connection.plugin
+  - community.dynatrace.store
+  - community.dynatrace.store.plugin
+options:
+  _terms:
+    description: The names of the tokens.
+    type: list
+    elements: str
+    required: true
+  personal_access_token:
+    description: Whether the tokens are personal access tokens.
+    type: bool
+    default: false
+  verify:
+    description:
+      - Whether to ask Dynatrace, with one request for each token, that the secret belongs to a token that is enabled, has not expired,
+        and has O(scopes).
+    type: bool
+    default: false
+  scopes:
+    description: The scopes that each token must have. Needs O(verify).
+    type: list
+    elements: str
+  return:
+    description: What to return of each token. V(metadata) is a dictionary of its public facts.
+    type: str
+    choices: [secret, id, metadata]
+    default: secret
+  on_missing:
+    description:
+      - What to do about a token that the store does not hold, or, with O(verify), that Dynatrace does not know. V(warn) and
+        V(skip) leave it out of the result.
+      - A token that is there and cannot be used, because it is disabled, has expired, or lacks a scope, always is an error.
+    type: str
+    choices: [error, warn, skip]
+    default: error
+seealso:
+  - module: community.dynatrace.dynatrace_token
+"""
+
+EXAMPLES = r"""
+- name: Issue a token into a store, and use it from there
+  hosts: localhost
+  gather_facts: false
+  vars:
+    tokens: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+  tasks:
+    - name: A token that lists tokens
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [apiTokens.read, metrics.read]
+        store: "{{ tokens }}"
+
+    - name: Use its secret
+      ansible.builtin.uri:
+        url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
+        headers:
+          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store=tokens) }}
+      no_log: true
+
+    - name: Make sure that it still works and may read metrics
+      ansible.builtin.assert:
+        that: lookup('community.dynatrace.api_token', 'reports', store=tokens, verify=true, scopes=['metrics.read'], return='id') is string
+        quiet: true
+
+    - name: Which of these tokens there are, and what they may do
+      ansible.builtin.debug:
+        msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
+      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store=tokens, return='metadata', on_missing='skip') }}"
+      loop_control:
+        label: "{{ item.id }}"
+"""
+
+RETURN = r"""
+_list:
+  description:
+    - The secrets, in the order of the names; with O(return=id) the ids; with O(return=metadata) dictionaries of the public facts, as the
+      module M(community.dynatrace.dynatrace_token) returns them, of which the store alone does not know C(enabled) and C(owner).
+  type: list
+  elements: raw
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets
+
+display = Display()
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
+        self.set_options(var_options=variables, direct=kwargs)
+        params = {name: self.get_option(name) for name in LOOKUP_OPTIONS}
+        secrets = known_secrets(params, LOOKUP_OPTIONS)
+        try:
+            return read_tokens(terms, params, self._loader, lambda message: display.warning(scrub(message, secrets)))
+        except DynatraceError as error:
+            raise AnsibleLookupError(scrub(str(error), secrets)) from None

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the lookup does: reads tokens from a store, and asks Dynatrace about them if it is told to."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import missing_option, parse_connection
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._report import metadata
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import check_name, check_public, parse_scopes
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+
+Params = t.Mapping[str, t.Any]
+
+
+class _Missing(Exception):
+    """That there is no such token, and where not."""
+
+
+def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.Callable[[str], None]) -> list[t.Any]:
+    """What the lookup returns for these names.
+
+    :raises DynatraceError: where an option cannot work, or a token is missing or cannot be used.
+    """
+    params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
+    if not params["environment_url"]:
+        raise OptionError(missing_option("environment_url"))
+    store = open_store(params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn)
+    if store is None:
+        raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
+    scopes = parse_scopes(params["scopes"])
+    if scopes and not params["verify"]:
+        raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
+    api = TokenApiV2(Http(parse_connection(params))) if params["verify"] else None
+    found = []
+    for term in terms:
+        try:
+            found.append(_read(_name(term, store.secrets), params, store, api, scopes or ()))
+        except _Missing as missing:
+            if params["on_missing"] == "error":
+                raise DynatraceError(f"{missing} Issue it with dynatrace_token and this store, or say on_missing: skip.") from None
+            if params["on_missing"] == "warn":
+                warn(str(missing))
+    return found
+
+
+def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
+    name = str(term)
+    check_public({"name": name}, secrets)
+    check_name(name)
+    return name
+
+
+def _read(name: str, params: Params, store: Store, api: TokenApiV2 | None, scopes: tuple[str, ...]) -> t.Any:
+    entry = store.load(name, params["personal_access_token"])
+    if entry.id is None:
+        raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
+    secret = store.unseal(entry) if api is not None or params["return"] == "secret" else None
+    token = _verify(entry, secret, api, scopes) if api is not None and secret is not None else None
+    if params["return"] == "id":
+        return entry.id
+    if params["return"] == "metadata":
+        return metadata(token) if token else _noted(entry)
+    return secret.reveal() if secret else None
+
+
+def _verify(entry: Entry, secret: Secret, api: TokenApiV2, scopes: tuple[str, ...]) -> Token:
+    token = api.lookup(secret)
+    label = f"The token {entry.name!r} ({entry.id})"
+    if token is None:
+        raise _Missing(f"{label}, whose secret the store holds, is not known to Dynatrace any more.")
+    if token.id != entry.id:
+        raise DynatraceError(f"{label}: the secret in the store is that of another token, {token.id}. Remove the entry and issue anew.")
+    if not token.enabled:
+        raise DynatraceError(f"{label} is disabled. Enable it with dynatrace_token and enabled: true.")
+    if token.ended(api.now()):
+        raise DynatraceError(f"{label} has expired. Run dynatrace_token, which issues a new one.")
+    lacking = sorted(set(scopes).difference(token.scopes))
+    if lacking:
+        raise DynatraceError(f"{label} lacks the scope {', '.join(lacking)}. Give it with dynatrace_token.")
+    return token
+
+
+def _noted(entry: Entry) -> dict[str, t.Any]:
+    """The public facts as far as the store knows them."""
+    token = Token(entry.id, entry.name, False, entry.scopes, entry.personal_access_token, entry.expires, created=entry.created)
+    return {**metadata(token), "enabled": None}

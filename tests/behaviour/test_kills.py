@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs that are killed between any two of their requests, and what the next run makes of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.relay import Call, Fault, relay
+from support.runs import Ansible, Task, check, token
+from support.stand_in import Environment
+
+READ = ["metrics.read"]
+CREATE = token("ci", register="got", scopes=READ, store="store")
+ROTATE = token("ci", register="got", scopes=READ, store="store", on_missing_secret="rotate")
+WORKS = token("ci", register="used", scopes=READ, token="{{ got.token }}", store="", on_missing_secret="fail")
+
+# Each moment between two steps: the request it lies before, or after it was carried out and before its answer was read.
+BEFORE_POST, AFTER_POST = ("POST", False), ("POST", True)  # with the intent in the store; the secret not saved yet
+BEFORE_PUT, AFTER_PUT = ("PUT", False), ("PUT", True)  # the secret saved; the real name given
+BEFORE_DELETE, AFTER_DELETE = ("DELETE", False), ("DELETE", True)
+
+MOMENTS = [
+    pytest.param(CREATE, moment, id=f"create-{'after' if moment[1] else 'before'}-{moment[0]}")
+    for moment in (BEFORE_POST, AFTER_POST, BEFORE_PUT, AFTER_PUT)
+] + [
+    pytest.param(ROTATE, moment, id=f"rotate-{'after' if moment[1] else 'before'}-{moment[0]}")
+    for moment in (BEFORE_POST, AFTER_POST, BEFORE_PUT, AFTER_PUT, BEFORE_DELETE, AFTER_DELETE)
+]
+
+
+def killing(ansible: Ansible, method: str, passed_on: bool) -> t.Callable[[str, str], Fault]:
+    def rule(called: str, path: str) -> Fault:
+        return Call(ansible.kill, passed_on) if called == method and not path.endswith("/lookup") else None
+
+    return rule
+
+
+@pytest.mark.parametrize(("task", "moment"), MOMENTS)
+def test_a_killed_run_is_put_right_by_the_next(ansible: Ansible, environment: Environment, task: Task, moment: tuple[str, bool]) -> None:
+    if task is ROTATE:
+        environment.issue("ci")
+    with relay(environment, killing(ansible, *moment)) as deadly:
+        assert ansible.play(task, env=deadly.environment.variables).returncode < 0
+    seen = ansible.play(task, options=["--check"]).succeeded()
+    before = environment.tokens()
+    ansible.play(
+        task, check("got.usable", "got.secret_available"), WORKS, check("used.secret_available"), task, check("not got.changed")
+    ).succeeded()
+    (left,) = environment.tokens()
+    assert left["name"] == "ci"
+    assert left["enabled"] is True
+    # Check mode had told whether something was to be done, and had done nothing.
+    assert ("changed=1" in seen.stdout) == (before != environment.tokens() or moment == AFTER_DELETE)
+
+
+def test_a_run_that_was_killed_is_put_right_by_absent_too(ansible: Ansible, environment: Environment) -> None:
+    for moment in (AFTER_POST, BEFORE_PUT):
+        with relay(environment, killing(ansible, *moment)) as deadly:
+            assert ansible.play(CREATE, env=deadly.environment.variables).returncode < 0
+        assert len(environment.tokens()) == 1
+        ansible.play(token("ci", state="absent", store="store")).succeeded()
+        assert environment.tokens() == []
+        assert list((ansible.folder / "store").glob("*/*.yml")) == []
+
+
+def test_a_provisional_token_of_somebody_else_is_left_alone(ansible: Ansible, environment: Environment) -> None:
+    with relay(environment, killing(ansible, *BEFORE_POST)) as deadly:
+        ansible.play(CREATE, env=deadly.environment.variables)
+    theirs = environment.issue("ci ~pending-0123456789abcdef")["id"]
+    run = ansible.play(CREATE).succeeded()
+    assert f"({theirs}) is from a run that was cut off" in run.text
+    assert {token["name"] for token in environment.tokens()} == {"ci", "ci ~pending-0123456789abcdef"}
