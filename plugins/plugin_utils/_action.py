@@ -104,7 +104,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
-            runtime.warn(str(warning))
+            runtime.warn(_text_of(warning))
         if runtime.hands_out and result.get("secret_available") and result["usable"] and result["action"] in ("none", "updated"):
             result["token"] = self._given["token"]  # the module cannot return what was given to it as a secret
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
@@ -172,6 +172,12 @@ def registers_token(register: t.Any) -> bool:
             for expression in register.values()
         )
     return bool(register)
+
+
+def _text_of(warning: t.Any) -> str:
+    """The text of a module's warning: an event from ansible-core 2.20 on, before that a summary of details, on 2.18 plain text."""
+    details = getattr(warning, "details", None)
+    return str(getattr(details[0] if details else getattr(warning, "event", None), "msg", warning))
 
 
 def _failure(message: str) -> Report:

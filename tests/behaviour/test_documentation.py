@@ -7,32 +7,46 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
 
 import pytest
 import yaml
-from ansible_collections.community.dynatrace.plugins.doc_fragments.connection import ModuleDocFragment
-from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_OPTIONS, TOKEN_SPECIFICATION_OPTIONS
+from ansible_collections.community.dynatrace.plugins.doc_fragments import connection, store
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    CONNECTION_ENVIRONMENT,
+    CONNECTION_OPTIONS,
+    LOOKUP_OPTIONS,
+    STORE_ENVIRONMENT,
+    TOKEN_SPECIFICATION_OPTIONS,
+)
 
 from support.runs import Ansible
 from support.stand_in import Environment
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROLE = ROOT / "roles" / "dynatrace_tokens"
+GUIDE_EXAMPLES = [
+    block
+    for guide in sorted((ROOT / "docs").glob("*.md"))
+    for block in re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
+    if "hosts:" in block
+]
 EXAMPLE_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 
 
-def examples(module: str) -> str:
-    text: str = importlib.import_module(f"ansible_collections.community.dynatrace.plugins.modules.{module}").EXAMPLES
+def examples(plugin: str) -> str:
+    text: str = importlib.import_module(f"ansible_collections.community.dynatrace.plugins.{plugin}").EXAMPLES
     return text
 
 
-def role_options() -> dict[str, dict[str, t.Any]]:
+def role_options(entry_point: str = "main") -> dict[str, dict[str, t.Any]]:
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())
-    options: dict[str, dict[str, t.Any]] = specs["argument_specs"]["main"]["options"]
+    options: dict[str, dict[str, t.Any]] = specs["argument_specs"][entry_point]["options"]
     return options
 
 
@@ -41,10 +55,10 @@ def bare(option: dict[str, t.Any]) -> dict[str, t.Any]:
     return {key: value for key, value in option.items() if key in ("type", "elements", "choices", "default") or (key == "no_log" and value)}
 
 
-@pytest.mark.parametrize("module", ["dynatrace_token", "dynatrace_token_info"])
-def test_the_examples_of_a_module_run(ansible: Ansible, environment: Environment, module: str) -> None:
+@pytest.mark.parametrize("plugin", ["modules.dynatrace_token", "modules.dynatrace_token_info", "lookup.api_token"])
+def test_the_examples_of_a_plugin_run(ansible: Ansible, environment: Environment, plugin: str) -> None:
     made = environment.issue("example")
-    run = ansible.playbook(examples(module).replace(EXAMPLE_ID, made["id"])).succeeded()
+    run = ansible.playbook(examples(plugin).replace(EXAMPLE_ID, made["id"])).succeeded()
     assert "failed=0" in run.stdout
 
 
@@ -80,10 +94,15 @@ def test_the_playbook_that_issues_tokens_needs_variables_alone(ansible: Ansible,
     assert [token["name"] for token in environment.tokens()] == ["ci"]
 
 
-def test_the_demo_runs_and_prints_no_secret() -> None:
+def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> None:
     run = subprocess.run([sys.executable, str(ROOT / "tests" / "demo.py"), "-v"], capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "The secrets were never printed." in run.stdout
+    first, second = run.stdout.split("##### Second run")
+    assert "changed=1" in first
+    assert "changed=0" in second
+    used = re.findall(r"Used: (dt0c01\.\w+)", run.stdout)
+    assert len(used) == 2
+    assert len(set(used)) == 1
     assert ".***" not in run.stdout
     assert all(len(word.strip("(),\"'").rpartition(".")[2]) < 64 for word in (run.stdout + run.stderr).split() if "dt0c01." in word)
 
@@ -97,21 +116,51 @@ def test_the_role_takes_the_options_of_the_module() -> None:
     }
 
 
+# What the role hands on besides the connection.
+STORE = {"store": {"type": "raw"}}
+
+
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
-    tasks = (ROLE / "tasks" / "main.yml").read_text()
     own = {name: bare(option) for name, option in role_options().items() if name != "dynatrace_tokens"}
     # The role hands on what it was given and leaves every default to the module.
     shared = {name: {key: value for key, value in bare(option).items() if key != "default"} for name, option in CONNECTION_OPTIONS.items()}
-    assert own == {f"dynatrace_tokens_{name}": option for name, option in shared.items()}
-    for name in CONNECTION_OPTIONS:
-        assert f'{name}: "{{{{ dynatrace_tokens_{name} | default(omit) }}}}"' in tasks
-    for name in set(TOKEN_SPECIFICATION_OPTIONS) - {"name"}:
-        assert f'{name}: "{{{{ dynatrace_tokens[item].{name} | default(omit) }}}}"' in tasks
-
-
-def test_the_connection_fragment_documents_the_options_of_the_table() -> None:
-    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
-    undocumented = {
-        name: {key: value for key, value in bare(option).items() if key != "no_log"} for name, option in CONNECTION_OPTIONS.items()
+    assert own == {f"dynatrace_tokens_{name}": option for name, option in {**shared, **STORE}.items()}
+    assert role_options("revoke") == {
+        name: option for name, option in role_options().items() if name not in ("dynatrace_tokens", "dynatrace_tokens_environment_url")
     }
-    assert {name: bare(option) for name, option in documented.items()} == undocumented
+    main, revoke = ((ROLE / "tasks" / f"{name}.yml").read_text() for name in ("main", "revoke"))
+    for name in {**CONNECTION_OPTIONS, **STORE}:
+        handed_on = f'{name}: "{{{{ dynatrace_tokens_{name} | default(omit) }}}}"'
+        assert handed_on in main
+        assert handed_on in revoke or name == "environment_url"  # revoke takes the one that the token was created with
+    for name in set(TOKEN_SPECIFICATION_OPTIONS) - {"name"}:
+        assert f'{name}: "{{{{ dynatrace_tokens[item].{name} | default(omit) }}}}"' in main
+
+
+def without_no_log(options: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
+    return {name: {key: value for key, value in bare(option).items() if key != "no_log"} for name, option in options.items()}
+
+
+def test_the_fragments_document_the_options_of_the_table() -> None:
+    for fragment, options in ((connection.ModuleDocFragment, CONNECTION_OPTIONS), (store.ModuleDocFragment, STORE)):
+        documented = yaml.safe_load(fragment.DOCUMENTATION)["options"]
+        assert {name: bare(option) for name, option in documented.items()} == without_no_log(options)
+
+
+def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(ansible: Ansible) -> None:
+    said = ansible.command("ansible-doc", "-t", "lookup", "-j", "community.dynatrace.api_token").succeeded().stdout
+    documented = json.loads(said)["community.dynatrace.api_token"]["doc"]["options"]
+    del documented["_terms"]
+    assert {name: bare(option) for name, option in documented.items()} == without_no_log(LOOKUP_OPTIONS)
+    for name, variables in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
+        # Of several variables that are set, Ansible takes the last.
+        assert tuple(variable["name"] for variable in documented[name]["env"]) == variables[::-1]
+    assert all("ini" in documented[name] for name in CONNECTION_OPTIONS if name != "api_token")
+
+
+@pytest.mark.parametrize("example", GUIDE_EXAMPLES, ids=range(len(GUIDE_EXAMPLES)))
+def test_the_examples_of_the_guides_run_twice(ansible: Ansible, environment: Environment, example: str) -> None:
+    for _run in range(2):
+        run = ansible.playbook(example).succeeded()
+        assert not [secret for secret in environment.secrets() if secret in run.output]
+    assert "changed=0" in run.stdout or "revoke" in example

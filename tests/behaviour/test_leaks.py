@@ -33,9 +33,37 @@ ROLE = {
     },
 }
 LOOP = {"loop": ["one", "two"]}
+STORED = {"scopes": READ, "store": "store"}
+LOOKUP = "query('community.dynatrace.api_token', 'stored-one', 'stored-two', store='store', verify=true)"
+
+
+def through_a_store() -> list[Task]:
+    """Every way in which a secret comes out of a store or goes into one, the failing ones too."""
+    adopt = {"token": "{{ single.token }}", "store": {"type": "file", "path": "store"}}
+    return [
+        token("stored-{{ item }}", register="stored", keywords=LOOP, **STORED),
+        token("stored-{{ item }}", register="stored", keywords=LOOP, **STORED),
+        token("stored-one", **STORED),
+        token("single", register="adopted", scopes=READ, **adopt),
+        token("stored-one", register="replaced", on_missing_secret="rotate", token="{{ single.token }}", **STORED),
+        token("stored-two", register="refused", keywords={"ignore_errors": True}, scopes=["no.such"], store="store"),
+        token("single", keywords={"ignore_errors": True}, scopes=READ, store={"type": "hashi_vault", "token": "{{ single.token }}"}),
+        {"name": "looked up", "ansible.builtin.set_fact": {"looked_up": f"{{{{ {LOOKUP} }}}}"}, "no_log": True},
+        {
+            "name": "looked up in vain",
+            "ansible.builtin.debug": {"msg": f"{{{{ {LOOKUP.replace('-two', '-three')} }}}}"},
+            "ignore_errors": True,
+        },
+        check("stored.results[0].token.startswith(stored.results[0].token_id)", "looked_up[0] == stored.results[0].token"),
+    ]
 
 
 def every_way() -> list[Task]:
+    """Every way in which a secret comes out of anything or goes into it."""
+    return [*every_task(), *through_a_store(), ROLE, check("from_role.startswith(dynatrace_tokens_issued['from-role'].id)")]
+
+
+def every_task() -> list[Task]:
     """Every way in which a secret comes out of a task or goes into one, the failing ones too."""
     argument = {"api_token": "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"}
     return [
@@ -61,13 +89,11 @@ def every_way() -> list[Task]:
             "name": "listed",
             "community.dynatrace.dynatrace_token_info": {"token": "{{ single.token }}", **argument},
         },
-        ROLE,
         check(
             "single.token.startswith(single.token_id)",
             "loop.results[1].token.startswith(loop.results[1].token_id)",
             "held.token == single.token",
             "half.results[0].token.startswith(half.results[0].token_id)",
-            "from_role.startswith(dynatrace_tokens_issued['from-role'].id)",
         ),
     ]
 
@@ -114,7 +140,7 @@ def test_no_secret_is_shown_or_left(
 def test_no_secret_is_shown_or_left_when_the_module_is_shipped(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
     inventory = ["-i", "remote,", "-e", "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}"]
     options = ["-vvvv", "--diff", *inventory]
-    run = ansible.play(*every_way()[:-2], hosts="remote", options=options, env=everything_on(tmp_path, "default")).succeeded()
+    run = ansible.play(*every_task(), hosts="remote", options=options, env=everything_on(tmp_path, "default")).succeeded()
     assert leaks(run, tmp_path, environment.secrets()) == []
 
 

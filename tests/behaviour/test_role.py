@@ -18,6 +18,14 @@ INGEST = {"name": "ingest", "scopes": ["metrics.ingest", "logs.ingest"], "on_mis
 INVENTORY = ["-i", "one,two,three,", "-e", "ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}"]
 
 
+STORED = {"dynatrace_tokens_store": "store"}
+
+
+def revoke(**variables: t.Any) -> Task:
+    role = {"name": "community.dynatrace.dynatrace_tokens", "tasks_from": "revoke"}
+    return {"name": "revoke", "ansible.builtin.include_role": role, "vars": variables}
+
+
 def role(*specifications: t.Any, **variables: t.Any) -> Task:
     return {
         "name": "role",
@@ -101,7 +109,7 @@ def test_state_absent_removes_a_token(ansible: Ansible, environment: Environment
 @pytest.mark.parametrize(
     ("specifications", "message"),
     [
-        ([{"name": "a", "scopes": ["logs.read"]}], "Say on_missing_secret for a."),
+        ([{"name": "a", "scopes": ["logs.read"]}], "Say on_missing_secret for a, or give dynatrace_tokens_store."),
         ([{**INGEST, "fact": "not a name"}], "cannot be the name of a variable"),
         ([{**INGEST, "fact": "ansible_host"}], "begins with ansible_"),
         ([{**INGEST, "fact": "same"}, {**READER, "fact": "same"}], "stands more than once"),
@@ -122,6 +130,57 @@ def test_serial_is_refused(ansible: Ansible, environment: Environment) -> None:
     run = ansible.play(role(READER), hosts="all", serial=1, options=INVENTORY).failed()
     assert "Under serial each batch of hosts runs the role again" in run.text
     assert environment.requests() == []
+
+
+def test_with_a_store_every_run_registers_the_same_secrets(ansible: Ansible, environment: Environment) -> None:
+    silent = [{name: value for name, value in one.items() if name != "on_missing_secret"} for one in (READER, INGEST)]
+    ansible.play(role(*silent, **STORED), check("reader_secret is not none")).succeeded()
+    secret = environment.secrets()[-2]
+    (ansible.folder / "seen").write_text(secret)
+    same = check("reader_secret == lookup('ansible.builtin.file', 'seen')", "dynatrace_tokens_issued.ingest.token is not none")
+    for variables, env in ((STORED, None), ({}, {"DYNATRACE_TOKEN_STORE": "store"})):
+        run = ansible.play(role(*silent, **variables), same, env=env).succeeded()
+        assert "changed=0" in run.stdout
+        assert run.stdout.count("secret known") == 2
+    assert environment.writes() == ["POST", "PUT"] * 2
+
+
+def test_serial_works_with_a_store(ansible: Ansible, environment: Environment) -> None:
+    checks = check("reader_secret.startswith(dynatrace_tokens_issued.reader.id ~ '.')")
+    run = ansible.play(role(READER, **STORED), checks, hosts="all", serial=1, options=INVENTORY).succeeded()
+    assert len(run.results("check")) == 3
+    assert len(environment.tokens()) == 1
+
+
+def test_what_a_play_created_is_taken_back_also_when_its_middle_fails(ansible: Ansible, environment: Environment) -> None:
+    environment.issue("ingest", INGEST["scopes"])
+    block = {
+        "name": "try",
+        "block": [role(READER, INGEST, **STORED), {"name": "middle", "ansible.builtin.fail": {"msg": "the middle fails"}}],
+        "rescue": [check("reader_secret is not none")],
+        "always": [revoke(**STORED), check("not reader_secret", "not dynatrace_tokens_issued.reader.token"), revoke(**STORED)],
+    }
+    run = ansible.play(block, hosts="all", options=INVENTORY).succeeded()
+    assert [token["name"] for token in environment.tokens()] == ["ingest"]
+    assert list((ansible.folder / "store").glob("*/*.yml")) == []
+    assert environment.writes().count("DELETE") == 1
+    assert not [secret for secret in environment.secrets() if secret in run.output]
+
+
+def test_only_what_was_created_is_taken_back(ansible: Ansible, environment: Environment) -> None:
+    environment.plant("reader", expires="now-1d")
+    ansible.play(role(READER, INGEST), revoke(), check("reader_secret is not none")).succeeded()
+    assert [token["name"] for token in environment.tokens()] == ["reader"]
+    ansible.play(role(READER), revoke(), options=["--check"]).succeeded()
+    ansible.play(revoke()).succeeded()
+
+
+def test_what_could_not_be_taken_back_is_told_and_tried_again(ansible: Ansible, environment: Environment) -> None:
+    weak = environment.issue("weak", ["apiTokens.read"])["token"]
+    block = {"name": "try", "block": [revoke(dynatrace_tokens_api_token=weak)], "rescue": [check("reader_secret is not none"), revoke()]}
+    run = ansible.play(role(READER), block, check("not reader_secret")).succeeded()
+    assert "apiTokens.write" in run.text
+    assert [token["name"] for token in environment.tokens()] == ["weak"]
 
 
 def test_several_hosts_under_the_strategy_free_are_refused(ansible: Ansible, environment: Environment) -> None:
