@@ -100,9 +100,8 @@ def _reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) 
     _spare_the_caller(api, plan, specification)
     if plan.issues and not runtime.may_issue:
         raise Refused(NOBODY_KEEPS)
-    if runtime.store and found.entry and plan.seals:
-        runtime.store.check_writable(found.entry)
-        runtime.store.unseal(found.entry)  # what cannot be opened is not overwritten
+    if runtime.store and found.entry:
+        _check_store(runtime.store, found.entry, plan)
     for warning in plan.warnings:
         runtime.warn(warning)
     if runtime.check_mode:
@@ -115,6 +114,15 @@ def warn_of_skew(api: TokenApiV2, warn: t.Callable[[str], None]) -> None:
     if abs(skew) > _TOLERATED_SKEW:
         direction = "behind" if skew > dt.timedelta(0) else "ahead of"
         warn(f"This machine's clock is {abs(skew).total_seconds() / 60:.0f} minutes {direction} Dynatrace's, whose clock counts here.")
+
+
+def _check_store(store: Store, entry: Entry, plan: Plan) -> None:
+    """Fail where the store could not take what the plan has for it, before anything is done."""
+    if plan.seals:
+        store.check_writable(entry)
+        store.unseal(entry)  # what cannot be opened is not overwritten
+    elif plan.after is None and entry.version is not None:
+        store.check_removable(entry)
 
 
 def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tuple[Found, Secret | None]:
@@ -148,6 +156,8 @@ def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> En
             return entry
         if waited >= _PATIENCE or api.now() - entry.intent.since >= _PATIENCE:
             return entry
+        if not waited:
+            runtime.warn(f"Another run is about to issue {specification.label()}, or was cut off. Waiting for it, a minute at most.")
         runtime.sleep(_PAUSE)
         waited += dt.timedelta(seconds=_PAUSE)
 

@@ -90,3 +90,6 @@ class Store(t.Protocol):
 
     def check_writable(self, entry: Entry) -> None:
         """Fail where the entry with a secret could not be written now. Writes nothing."""
+
+    def check_removable(self, entry: Entry) -> None:
+        """Fail where the entry could not be removed now. Removes nothing."""

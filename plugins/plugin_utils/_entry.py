@@ -17,7 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._store import 
 from ansible_collections.community.dynatrace.plugins.module_utils._time import format_timestamp, parse_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
 
-_PLAIN = re.compile(r"[a-z0-9._-]{1,100}")
+_PLAIN = re.compile(r"(?!\.\.?$)[a-z0-9._-]{1,100}")
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 

@@ -44,16 +44,15 @@ def open_store(
     :param loader: Ansible's, which knows the vault secrets.
     :raises OptionError: naming what cannot work.
     """
-    given = _as_dict(option)
+    given = _without_none(_as_dict(option))
     if not given:
         return None
     kind = given.pop("type", None)
     if kind not in _TYPES:
         raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
     if kind == "hashi_vault":
-        for name, variables in HASHI_VAULT_ENVIRONMENT.items():
-            if given.get(name) is None:
-                given[name] = first(variables, environments)
+        from_environment = {name: first(variables, environments) for name, variables in HASHI_VAULT_ENVIRONMENT.items()}
+        given = {**_without_none(from_environment), **given}
     options = _validated(given, _TYPES[kind])
     environment = environment_key(environment_url)
     if kind == "hashi_vault":
@@ -97,6 +96,10 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
     if not isinstance(option, t.Mapping):
         raise OptionError("store: it is neither the path of a folder nor a dictionary.")
     return dict(option)
+
+
+def _without_none(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 import typing as t
@@ -68,7 +69,7 @@ class FileStore:
             assert folder is not None
             self._check_version(folder, file, entry)
             _replace(folder, file, content)
-        return Entry(**{**vars(entry), "secret": sealed, "version": content})
+        return dataclasses.replace(entry, secret=sealed, version=content)
 
     def remove(self, entry: Entry) -> None:
         file = _file(entry.name, entry.personal_access_token)
@@ -89,6 +90,12 @@ class FileStore:
             self._vault.sealing_secret()
         else:
             self._warn(f"The secret of {entry.name!r} is kept in the clear in {self._path}, because store says encrypt: false.")
+        self._check_folder()
+
+    def check_removable(self, entry: Entry) -> None:
+        self._check_folder()
+
+    def _check_folder(self) -> None:
         with self._explained("written"), self._folder() as folder:
             place = os.path.join(self._path, self._environment) if folder is not None else self._path
             while not os.path.lexists(place):

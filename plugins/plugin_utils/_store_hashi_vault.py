@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import existing_path, parse_address
@@ -20,8 +21,14 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import 
 _NEXT_STEP = {
     "Forbidden": "See whether the token of the store is valid, and whether its policy allows to read, create, update and delete there.",
     "InvalidPath": "See whether engine_mount_point is that of an engine KV v2.",
-    "VaultDown": "It is sealed or not there.",
+    "InvalidRequest": "See whether role_id and secret_id are valid, and whether the engine at engine_mount_point is KV v2.",
+    "NoVault": "See whether url is that of HashiCorp Vault or OpenBao.",
+    "SSLError": "If its certificate is signed by an authority of your own, name it with ca_cert.",
+    "VaultDown": "Run again when it is up and unsealed.",
 }
+_LONGEST_TIMEOUT = 3600.0  # seconds
+
+Answer = dict[str, t.Any]
 
 
 class HashiVaultStore:
@@ -29,119 +36,155 @@ class HashiVaultStore:
 
     def __init__(self, options: t.Mapping[str, t.Any], environment: str, proxy: str | None) -> None:
         """:raises OptionError: where an option is missing or cannot work."""
-        self._url = _url(options["url"])
-        self._mount = _path("engine_mount_point", options["engine_mount_point"])
-        self._folder = f"{_path('path', options['path'])}/{environment}"
+        self._url = _parse_url(options["url"])
+        self._mount = _parse_path("engine_mount_point", options["engine_mount_point"])
+        self._folder = f"{_parse_path('path', options['path'])}/{environment}"
         self._environment = environment
         self._options = options
         self._proxy = proxy
         self._client: t.Any = None
-        needed = {"token": ("token",), "approle": ("role_id", "secret_id")}[options["auth_method"]]
-        for option in needed:
-            if not options[option]:
-                raise OptionError(f"store: {option} is missing, which auth_method {options['auth_method']} needs.")
-        existing_path("store: ca_cert", options["ca_cert"])
+        _check_options(options)
         self.secrets = [Secret(options[option]) for option in ("token", "secret_id") if options[option]]
 
     def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
-        path = self._entry_path(name, personal_access_token)
-        answer = self._call("read", lambda kv: kv.read_secret_version(path=path, mount_point=self._mount, raise_on_deleted_version=False))
+        path = self._path(name, personal_access_token)
+        answer = self._call("read", lambda kv: kv.read_secret_version(path=path, mount_point=self._mount, raise_on_deleted_version=True))
         if answer is None:
             return Entry(name, personal_access_token)
         version = _part(_part(answer, "metadata"), "version")
-        if answer.get("data") is None:  # deleted, but not with its metadata
+        if answer.get("data") is None:  # this version was deleted or destroyed, but not its metadata
             return Entry(name, personal_access_token, version=version)
         place = f"The secret {self._mount}/{path} of {self._url}"
         return parse_entry(answer["data"], self._environment, name, personal_access_token, version, place)
 
     def save(self, entry: Entry) -> Entry:
-        path = self._entry_path(entry.name, entry.personal_access_token)
-        token = entry.secret.reveal() if isinstance(entry.secret, Secret) else None
-        data = dump_entry(entry, self._environment, token)
+        path, data = self._path(entry.name, entry.personal_access_token), self._dump(entry)
         try:
             answer = self._call(
                 "written",
                 lambda kv: kv.create_or_update_secret(path=path, secret=data, cas=entry.version or 0, mount_point=self._mount),
             )
-            return Entry(**{**vars(entry), "version": _part(answer, "version")})
+            return dataclasses.replace(entry, version=_part(answer, "version"))
         except StoreChanged:
             raise
         except DynatraceError:
             # It may have been written all the same, for example where the answer was lost.
             there = self.load(entry.name, entry.personal_access_token)
-            if there == entry and there.version != entry.version:
+            if there.version != entry.version and self._dump(there) == data:
                 return there
             raise
 
     def remove(self, entry: Entry) -> None:
         if self.load(entry.name, entry.personal_access_token).version != entry.version:
-            raise StoreChanged(
-                f"The secret of {entry.name!r} in {self._url} was changed by somebody else meanwhile, and was left as it is."
-            )
-        path = self._entry_path(entry.name, entry.personal_access_token)
+            raise StoreChanged(self._changed())
+        path = self._path(entry.name, entry.personal_access_token)
         self._call("removed", lambda kv: kv.delete_metadata_and_all_versions(path=path, mount_point=self._mount))
 
     def unseal(self, entry: Entry) -> Secret | None:
         return entry.secret if isinstance(entry.secret, Secret) else None
 
     def check_writable(self, entry: Entry) -> None:
-        path = f"{self._mount}/data/{self._entry_path(entry.name, entry.personal_access_token)}"
-        answer = self._call("asked what may be done", lambda kv: self._connected().sys.get_capabilities([path]))
-        granted = _part(answer or {}, "capabilities")
-        if not {"root", "create", "update"}.intersection(granted if isinstance(granted, list) else ()):
-            raise DynatraceError(f"The store {self._url} may not be written at {path}. Nothing was issued. {_NEXT_STEP['Forbidden']}")
+        # Where nothing is there yet, the first write is a creation, and the next one an update.
+        self._check_capabilities("data", entry, {"update"} if entry.version else {"create", "update"})
 
-    def _entry_path(self, name: str, personal_access_token: bool) -> str:
+    def check_removable(self, entry: Entry) -> None:
+        self._check_capabilities("metadata", entry, {"delete"})
+
+    def _check_capabilities(self, part: str, entry: Entry, needed: set[str]) -> None:
+        path = f"{self._mount}/{part}/{self._path(entry.name, entry.personal_access_token)}"
+        answer = self._call("asked what may be done", lambda _kv: self._client.sys.get_capabilities([path]), forbidden=True)
+        if answer is None:
+            return  # a token that may not ask may do all the same
+        granted = answer.get("capabilities")
+        if not isinstance(granted, list) or not ("root" in granted or needed.issubset(granted)):
+            wanted = " and ".join(sorted(needed))
+            raise DynatraceError(f"The token of the store {self._url} may not {wanted} {path}. Nothing was done. {_NEXT_STEP['Forbidden']}")
+
+    def _path(self, name: str, personal_access_token: bool) -> str:
         return f"{self._folder}/{entry_name(name, personal_access_token)}"
 
-    def _call(self, what: str, function: t.Callable[[t.Any], t.Any]) -> dict[str, t.Any] | None:
-        """What the engine answers under data; None where there is nothing."""
-        hvac = _hvac()
+    def _dump(self, entry: Entry) -> Answer:
+        return dump_entry(entry, self._environment, entry.secret.reveal() if isinstance(entry.secret, Secret) else None)
+
+    def _call(self, what: str, function: t.Callable[[t.Any], t.Any], forbidden: bool = False) -> Answer | None:
+        """What the engine answers under data; None where there is nothing, or, if that is no failure, where it may not be known."""
+        errors = _hvac().exceptions
         try:
-            answer = function(self._connected().secrets.kv.v2)
-        except hvac.exceptions.VaultError as error:
-            if isinstance(error, hvac.exceptions.InvalidPath) and not error.errors:
+            self._connect()
+            answer = function(self._client.secrets.kv.v2)
+        except errors.VaultError as error:
+            if isinstance(error, errors.InvalidPath) and isinstance(error.json, dict) and not error.errors and "errors" in error.json:
                 return None
-            if isinstance(error, hvac.exceptions.InvalidRequest) and "check-and-set" in str(error.errors):
-                raise StoreChanged(f"The secret in {self._url} was changed by somebody else meanwhile, and was left as it is.") from None
-            raise self._failure(what, "; ".join(map(str, error.errors or [])) or type(error).__name__, type(error).__name__) from None
+            if isinstance(error, errors.InvalidPath) and isinstance(error.json, dict) and isinstance(error.json.get("data"), dict):
+                return dict(error.json["data"])
+            if isinstance(error, errors.Forbidden) and forbidden:
+                return None
+            if isinstance(error, errors.InvalidRequest) and "check-and-set" in str(error.errors):
+                raise StoreChanged(self._changed()) from None
+            raise self._refusal(what, error) from None
         except requests.exceptions.RequestException as error:
             # Not chained: the library's exception carries the request with its headers.
-            raise self._failure(what, reason_of(error), "") from None
+            raise self._failure(what, reason_of(error), type(error).__name__) from None
         if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
             return dict(answer["data"])
         if what == "removed":
             return None
         raise self._failure(what, "the answer is not that of the engine KV v2", "InvalidPath")
 
-    def _failure(self, what: str, reason: str, kind: str) -> DynatraceError:
-        text = f"The store {self._url} cannot be {what}: {reason}. {_NEXT_STEP.get(kind, '')}"
-        return DynatraceError(scrub("".join(character for character in text if character.isprintable()), self.secrets).rstrip())
+    def _refusal(self, what: str, error: t.Any) -> DynatraceError:
+        kind = type(error).__name__
+        if error.errors is None:
+            return self._failure(what, f"the answer is not that of Vault ({kind})", "NoVault")
+        return self._failure(what, "; ".join(map(str, error.errors)) or kind, kind)
 
-    def _connected(self) -> t.Any:
-        if self._client is None:
-            options = self._options
-            session = requests.Session()
-            session.trust_env = False
-            session.proxies = {"http": self._proxy, "https": self._proxy} if self._proxy else {}
-            session.mount("https://", TlsAdapter(tls_context(True, options["ca_cert"], None, None)))
-            client = _hvac().Client(
-                url=self._url,
-                token=options["token"] if options["auth_method"] == "token" else "",
-                namespace=options["namespace"],
-                timeout=options["timeout"],
-                session=session,
-                verify=True,
-                allow_redirects=False,  # which would carry the token to another host
-            )
-            if options["auth_method"] == "approle":
+    def _failure(self, what: str, reason: str, kind: str) -> DynatraceError:
+        next_step = _NEXT_STEP.get(kind, "See whether url is right, and run again when it answers.")
+        text = f"The store {self._url} cannot be {what}: {reason.rstrip('.')}. {next_step}"
+        return DynatraceError(scrub("".join(character for character in text if character.isprintable()), self.secrets))
+
+    def _changed(self) -> str:
+        return f"The secret in {self._url} was changed by somebody else meanwhile, and was left as it is."
+
+    def _connect(self) -> None:
+        if self._client is not None:
+            return
+        options = self._options
+        client = _hvac().Client(
+            url=self._url,
+            token=options["token"] if options["auth_method"] == "token" else "",
+            namespace=options["namespace"],
+            timeout=options["timeout"],
+            session=_session(options["ca_cert"], self._proxy),
+            verify=True,
+            allow_redirects=False,
+        )
+        if options["auth_method"] == "approle":
+            try:
                 client.auth.approle.login(role_id=options["role_id"], secret_id=options["secret_id"])
-                self.secrets.append(Secret(str(client.token)))
-            self._client = client
-        return self._client
+            except (KeyError, TypeError):
+                raise self._failure("asked for a token", "the answer is not that of Vault", "NoVault") from None
+            self.secrets.append(Secret(str(client.token)))
+        self._client = client
+
+
+def _session(ca_cert: str | None, proxy: str | None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+    session.hooks["response"].append(_refuse_redirect)
+    try:
+        session.mount("https://", TlsAdapter(tls_context(True, ca_cert, None, None)))
+    except OptionError as error:
+        raise OptionError(str(error).replace("ca_path", "store: ca_cert", 1)) from None
+    return session
+
+
+def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
+    if response.is_redirect:
+        raise requests.exceptions.TooManyRedirects("the answer is a redirect, which would carry the token to another host")
 
 
 def _hvac() -> t.Any:
@@ -152,7 +195,20 @@ def _hvac() -> t.Any:
     return hvac
 
 
-def _url(text: str | None) -> str:
+def _check_options(options: t.Mapping[str, t.Any]) -> None:
+    for option in {"token": ("token",), "approle": ("role_id", "secret_id")}[options["auth_method"]]:
+        if not options[option]:
+            raise OptionError(f"store: {option} is missing, which auth_method {options['auth_method']} needs.")
+    for option in ("token", "namespace"):
+        text = options[option] or ""
+        if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+            raise OptionError(f"store: {option} has a space, a line break or another character that none has. Was it cut or pasted badly?")
+    if not 0 < options["timeout"] <= _LONGEST_TIMEOUT:
+        raise OptionError(f"store: timeout is {options['timeout']}. Give seconds, more than 0 and at most {_LONGEST_TIMEOUT:.0f}.")
+    existing_path("store: ca_cert", options["ca_cert"])
+
+
+def _parse_url(text: str | None) -> str:
     example = "Give one such as https://vault.example.com:8200."
     if not text:
         raise OptionError(f"store: url is missing. {example} The environment variable VAULT_ADDR stands in for it.")
@@ -160,14 +216,14 @@ def _url(text: str | None) -> str:
     return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
 
 
-def _path(option: str, text: str) -> str:
+def _parse_path(option: str, text: str) -> str:
     path = text.strip("/")
     if not path or any(part in ("", ".", "..") for part in path.split("/")) or not path.isprintable():
         raise OptionError(f"store: {option} is {text!r}, which is no path. Give one such as teams/observability.")
     return path
 
 
-def _part(data: dict[str, t.Any] | None, key: str) -> t.Any:
+def _part(data: Answer | None, key: str) -> t.Any:
     part = (data or {}).get(key)
     if part is None:
         raise DynatraceError(f"The answer of the store has no {key}. {_NEXT_STEP['InvalidPath']}")

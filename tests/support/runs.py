@@ -139,7 +139,7 @@ class Ansible:
 
     def variables(self) -> dict[str, str]:
         """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
-        own = ("ANSIBLE_", "DT_", "DYNATRACE_")
+        own = ("ANSIBLE_", "DT_", "DYNATRACE_", "VAULT_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own) and not name.lower().endswith("_proxy")}
         folders = {"HOME": "home", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
         for name in ("tmp", *folders.values()):

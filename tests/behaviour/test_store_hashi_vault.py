@@ -1,0 +1,360 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets that are kept in HashiCorp Vault, as playbooks see it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import json
+import pathlib
+import ssl
+import threading
+import typing as t
+
+import pytest
+import trustme
+
+from support import stand_in
+from support.key_vault import KeyVault, key_vault
+from support.runs import Ansible, Run, Task, check, token
+from support.stand_in import Environment
+
+READ = ["metrics.read"]
+LONG_AGO = "2020-01-31T12:00:00.000Z"
+IGNORE_ERRORS = {"ignore_errors": True}
+
+
+@pytest.fixture
+def vault() -> t.Iterator[KeyVault]:
+    with key_vault() as running:
+        yield running
+
+
+def place(environment: Environment, name: str, folder: str = "dynatrace") -> str:
+    """Where the secret of this token is kept."""
+    return f"{folder}/{environment.url.rpartition('/')[2]}/{name}"
+
+
+def plant(vault: KeyVault, environment: Environment, name: str, **facts: t.Any) -> str:
+    """An entry as an earlier run left it; returns its path."""
+    path = place(environment, name)
+    entry = {
+        "environment": environment.url.rpartition("/")[2],
+        "name": name,
+        "personal_access_token": False,
+        "id": None,
+        "token": None,
+        "scopes": [],
+        "expiration_date": None,
+        "created": None,
+        "pending": None,
+        "retiring": [],
+    }
+    vault.plant(path, {**entry, **facts})
+    return path
+
+
+def is_write(number: int) -> t.Callable[[str, str], bool]:
+    """Tells one write of a secret: the first is that of the intent, the second that of the secret, the third ends the intent."""
+    written = itertools.count(1)
+    return lambda method, path: method == "POST" and "/data/" in path and next(written) == number
+
+
+def by_approle(vault: KeyVault, **options: t.Any) -> dict[str, t.Any]:
+    return {
+        "type": "hashi_vault",
+        "url": vault.url,
+        "auth_method": "approle",
+        "role_id": vault.role_id,
+        "secret_id": vault.secret_id,
+        **options,
+    }
+
+
+def test_the_second_run_changes_nothing_and_hands_out_the_same_secret(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    task = token("ci", register="made", scopes=READ, store=vault.store)
+    ansible.play(task, check("made.action == 'created'", "made.store_updated", "made.token is not none")).succeeded()
+    path = place(environment, "ci")
+    kept = vault.stored()[path]
+    assert kept is not None
+    assert [kept["token"]] == [secret for secret in environment.secrets() if secret.startswith(kept["id"])]
+    environment.forget_requests()
+    vault.requests.clear()
+    ansible.play(task, check("not made.changed", "not made.store_updated", f"made.token == '{kept['token']}'")).succeeded()
+    assert [request["method"] for request in environment.requests()] == ["GET"]
+    assert vault.requests == [("GET", f"/v1/secret/data/{path}")]
+
+
+def test_every_way_to_name_it_leads_to_the_same_secret(ansible: Ansible, environment: Environment) -> None:
+    """By options with a role, and by the usual variables with a token."""
+    where = {"engine_mount_point": "kv/apps", "path": "some/where"}
+    with key_vault(namespace="teams/a", mount="kv/apps") as vault:
+        store = by_approle(vault, namespace="teams/a", **where)
+        ansible.play(token("ci", register="made", scopes=READ, store=store), check("made.changed")).succeeded()
+        assert list(vault.stored()) == [place(environment, "ci", "some/where")]
+        variables = {
+            "VAULT_ADDR": vault.url,
+            "VAULT_TOKEN": vault.token,
+            "VAULT_NAMESPACE": "teams/a",
+            "DYNATRACE_TOKEN_STORE": json.dumps({"type": "hashi_vault", **where}),
+        }
+        tasks = [token("ci", register="found", scopes=READ), check("not found.changed", "found.token is not none")]
+        ansible.play(*tasks, env=variables).succeeded()
+
+
+def test_the_server_is_trusted_by_ca_cert_alone(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with key_vault(tls=tls) as vault:
+        tasks = [
+            token("unknown", keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
+            token("known", scopes=READ, store={**vault.store, "ca_cert": str(bundle)}),
+        ]
+        run = ansible.play(*tasks, env={"REQUESTS_CA_BUNDLE": str(bundle)}).succeeded()
+    assert "ca_cert" in run.result("unknown")["msg"]
+    assert [found["name"] for found in environment.tokens()] == ["known"]
+
+
+def test_absent_removes_the_secret_with_all_its_versions(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    tasks = [
+        token("ci", scopes=READ, store=vault.store),
+        token("ci", scopes=["logs.read"], store=vault.store),
+        token("ci", register="gone", state="absent", store=vault.store),
+        check("gone.action == 'deleted'", "gone.store_updated"),
+        token("ci", register="again", state="absent", store=vault.store),
+        check("not again.changed"),
+    ]
+    ansible.play(*tasks).succeeded()
+    assert environment.tokens() == []
+    assert vault.versions == {}
+    assert vault.methods().count("DELETE") == 1
+
+
+@pytest.mark.parametrize("end", [KeyVault.delete, KeyVault.destroy])
+def test_a_secret_that_was_deleted_behind_its_back_is_said_to_be_missing_and_can_be_replaced(
+    ansible: Ansible, environment: Environment, vault: KeyVault, end: t.Callable[[KeyVault, str], None]
+) -> None:
+    made = environment.issue("ci", READ)
+    end(vault, plant(vault, environment, "ci", id=made["id"], token=made["token"]))
+    tasks = [
+        token("ci", keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
+        token("ci", register="replaced", scopes=READ, store=vault.store, on_missing_secret="rotate"),
+        check("replaced.action == 'rotated'", "replaced.token is not none"),
+        token("ci", register="again", scopes=READ, store=vault.store),
+        check("again.token == replaced.token", "not again.changed"),
+    ]
+    run = ansible.play(*tasks).succeeded()
+    assert "the store has no secret for it; on_missing_secret is fail" in run.results("ci")[0]["msg"]
+    assert [found["id"] == made["id"] for found in environment.tokens("ci")] == [False]
+
+
+def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    vault.plant(place(environment, "damaged"), {"password": "theirs"})
+    with key_vault(sealed=True) as sealed, key_vault(policy=frozenset({"read"})) as readable, key_vault(namespace="teams/a") as elsewhere:
+        expected = {
+            "wrong-token": ({**vault.store, "token": "hvs.wrong"}, "permission denied. See whether the token of the store is valid"),
+            "wrong-namespace": (elsewhere.store, "permission denied"),
+            "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
+            "unknown-mount": ({**vault.store, "engine_mount_point": "nope"}, "See whether engine_mount_point is that of an engine KV v2"),
+            "sealed": (sealed.store, "Vault is sealed"),
+            "read-only": (readable.store, f"may not be written at secret/data/{place(environment, 'read-only')}. Nothing was issued."),
+            "damaged": (vault.store, f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged"),
+            "unreachable": ({**vault.store, "url": "http://127.0.0.1:9"}, "Connection refused"),
+            "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
+            "in-the-clear": (
+                {**vault.store, "url": "http://vault.example.com:8200"},
+                "store: url: http:// would send the token in the clear",
+            ),
+            "no-url": ({"type": "hashi_vault", "token": vault.token}, "store: url is missing"),
+            "no-token": ({"type": "hashi_vault", "url": vault.url}, "store: token is missing, which auth_method token needs"),
+            "no-role": (by_approle(vault, role_id=None), "store: role_id is missing, which auth_method approle needs"),
+            "no-type": ({"url": vault.url, "token": vault.token}, "type: hashi_vault"),
+            "no-option": ({**vault.store, "mount": "secret"}, "mount"),
+            "no-time": ({**vault.store, "timeout": 0}, "timeout"),
+        }
+        run = ansible.play(
+            *(token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store) for name, (store, _explanation) in expected.items())
+        ).succeeded()
+    said = {name: run.result(name)["msg"] for name in expected}
+    assert {name: said[name] for name, (_store, explanation) in expected.items() if explanation not in said[name]} == {}
+    assert [message for message in said.values() if "Please report" in message] == []
+    assert environment.writes() == []
+    assert list(vault.stored()) == [place(environment, "damaged")]
+
+
+def test_a_policy_under_which_the_secret_could_not_be_saved_is_found_before_anything_is_issued(
+    ansible: Ansible, environment: Environment
+) -> None:
+    """To save the secret is an update, because the intent is there by then."""
+    with key_vault(policy=frozenset({"create", "read", "delete"})) as vault:
+        run = ansible.play(token("ci", scopes=READ, store=vault.store)).failed()
+    assert "may not create and update" in run.result("ci")["msg"]
+    assert environment.writes() == []
+
+
+def test_a_token_that_was_pasted_badly_is_explained_and_not_shown(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    endings = {"line-break": "\n", "ellipsis": "\u2026"}
+    tasks = [
+        token(name, keywords=IGNORE_ERRORS, scopes=READ, store={**vault.store, "token": vault.token + ending})
+        for name, ending in endings.items()
+    ]
+    run = ansible.play(*tasks).succeeded()
+    assert vault.token not in run.output
+    for name in endings:
+        assert "store: token" in run.result(name)["msg"]
+    assert environment.writes() == []
+
+
+def test_without_hvac_the_error_says_so(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "hvac.py").write_text("raise ImportError\n")
+    run = ansible.play(token("ci", scopes=READ, store=vault.store), env={"PYTHONPATH": str(without)}).failed()
+    assert "pip install hvac" in run.result("ci")["msg"]
+    assert environment.writes() == []
+
+
+def test_a_token_whose_entry_could_not_be_removed_is_not_deleted(ansible: Ansible, environment: Environment) -> None:
+    with key_vault(policy=frozenset({"create", "update", "read"})) as vault:
+        run = ansible.play(token("ci", scopes=READ, store=vault.store), token("ci", state="absent", store=vault.store)).failed()
+    assert "may not delete secret/metadata/dynatrace/" in run.text
+    assert len(environment.tokens("ci")) == 1
+
+
+def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    with key_vault(policy=frozenset({"read"})) as readable:
+        tasks = [
+            token("writable", register="planned", scopes=READ, store=vault.store),
+            check("planned.action == 'created'", "planned.store_updated", "planned.token is none"),
+            token("readable", keywords=IGNORE_ERRORS, scopes=READ, store=readable.store),
+        ]
+        run = ansible.play(*tasks, options=["--check"]).succeeded()
+        assert "may not create and update" in run.result("readable")["msg"]
+        assert [vault.methods(), readable.methods()] == [["GET"], ["GET"]]
+    assert environment.writes() == []
+
+
+def test_a_redirect_is_an_error_and_the_token_stays(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    with key_vault(lambda method, path: vault.url) as redirecting:
+        tasks = [
+            token("token", keywords=IGNORE_ERRORS, scopes=READ, store=redirecting.store),
+            token("approle", keywords=IGNORE_ERRORS, scopes=READ, store=by_approle(redirecting)),
+        ]
+        run = ansible.play(*tasks).succeeded()
+    for name in ("token", "approle"):
+        assert "redirect" in run.result(name)["msg"]
+    assert vault.requests == []
+    assert environment.writes() == []
+
+
+def test_an_answer_to_saving_that_is_lost_loses_no_token(ansible: Ansible, environment: Environment) -> None:
+    with key_vault(lambda method, path: "lose" if method == "POST" and "/data/" in path else None) as vault:
+        tasks = [
+            token("ci", register="made", scopes=READ, store=vault.store),
+            check("made.action == 'created'"),
+            token("ci", register="again", scopes=READ, store=vault.store),
+            check("not again.changed", "again.token == made.token"),
+        ]
+        run = ansible.play(*tasks).succeeded()
+    assert "could not be brought up to date" not in run.text
+    assert environment.writes() == ["POST", "PUT"]
+
+
+def test_a_token_whose_secret_cannot_be_saved_is_deleted_again(ansible: Ansible, environment: Environment) -> None:
+    is_second_write = is_write(2)
+    with key_vault(lambda method, path: 500 if is_second_write(method, path) else None) as vault:
+        run = ansible.play(token("ci", register="made", scopes=READ, store=vault.store)).failed()
+    assert "cannot be written: internal error" in run.result("ci")["msg"]
+    assert "was deleted again. Nothing is left of it; run again." in run.result("ci")["msg"]
+    assert environment.writes() == ["POST", "DELETE"]
+    assert environment.tokens() == []
+    assert vault.stored() == {}
+
+
+def test_who_is_overtaken_takes_back_what_it_issued_and_finds_the_others_token(ansible: Ansible, environment: Environment) -> None:
+    """Somebody took this run for dead and issued a token of their own."""
+    theirs: dict[str, str] = {}
+
+    def overtake(method: str, path: str) -> None:
+        if is_second_write(method, path):
+            theirs.update(environment.issue("ci"))
+            plant(vault, environment, "ci", id=theirs["id"], token=theirs["token"])
+
+    is_second_write = is_write(2)
+    with key_vault(overtake) as vault:
+        run = ansible.play(token("ci", scopes=READ, store=vault.store)).succeeded()
+        assert run.result("ci")["token_id"] == theirs["id"]
+    assert [found["id"] for found in environment.tokens()] == [theirs["id"]]
+
+
+def test_what_earlier_runs_left_is_put_right(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    """One was cut off before it saved the secret, one after."""
+    pending = {name: {"nonce": digit * 16, "since": LONG_AGO} for name, digit in (("lost", "0"), ("saved", "1"))}
+    made = {name: environment.issue(f"{name} ~pending-{pending[name]['nonce']}", READ) for name in pending}
+    plant(vault, environment, "lost", pending=pending["lost"])
+    plant(vault, environment, "saved", pending=pending["saved"], id=made["saved"]["id"], token=made["saved"]["token"])
+    tasks = [
+        token("lost", register="issued", scopes=READ, store=vault.store),
+        check("issued.action == 'created'", f"issued.retired == [{{'id': '{made['lost']['id']}', 'action': 'deleted'}}]"),
+        token("saved", register="finished", scopes=READ, store=vault.store),
+        check("finished.action == 'updated'", f"finished.token == '{made['saved']['token']}'"),
+    ]
+    ansible.play(*tasks).succeeded()
+    left = {found["name"]: found["id"] for found in environment.tokens()}
+    assert set(left) == {"lost", "saved"}
+    assert left["lost"] != made["lost"]["id"]
+    assert left["saved"] == made["saved"]["id"]
+    assert [entry["pending"] if entry else "gone" for entry in vault.stored().values()] == [None, None]
+
+
+def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
+    """Both find nothing, at the same time."""
+    both, reads = threading.Barrier(2, timeout=60), itertools.count(1)
+
+    def meet(method: str, path: str) -> None:
+        if method == "GET" and next(reads) <= 2:
+            both.wait()
+
+    def play(machine: str) -> Run:
+        folder = tmp_path / machine
+        folder.mkdir()
+        say = {"name": "said", "ansible.builtin.debug": {"msg": "{{ made.token_id }} {{ made.token | hash('sha256') }}"}}
+        return Ansible(folder, slow).play(token("shared", register="made", scopes=READ, store=vault.store), say)
+
+    with stand_in.serve("--latency", "300") as slow, key_vault(meet) as vault, concurrent.futures.ThreadPoolExecutor() as pool:
+        said = {run.succeeded().result("said")["msg"] for run in pool.map(play, ["one", "two"])}
+        assert [message.split()[0] for message in said] == [found["id"] for found in slow.tokens()]
+        assert slow.writes() == ["POST", "PUT"]
+
+
+def test_no_secret_is_shown_or_left(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:
+    def tasks(store: dict[str, t.Any]) -> list[Task]:
+        return [
+            token("ci", register="made", scopes=READ, store=store),
+            token("ci", scopes=["logs.read"], store=store),
+            token(
+                "loop-{{ item }}",
+                register="loop",
+                keywords={"loop": [1, 2], "vars": {"kept_in": store}},
+                scopes=READ,
+                store="{{ kept_in }}",
+            ),
+            token("failed", keywords=IGNORE_ERRORS, scopes=["no.such"], store=store),
+            token("nowhere", keywords=IGNORE_ERRORS, scopes=READ, store={**store, "engine_mount_point": "nope"}),
+            token("mistyped", keywords=IGNORE_ERRORS, scopes=READ, store={**store, "mount": "secret"}),
+            token("as-text", scopes=READ, store=json.dumps(store)),
+        ]
+
+    variables = {"ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")}
+    run = ansible.play(*tasks(vault.store), *tasks(by_approle(vault)), options=["-vvvv", "--diff"], env=variables).succeeded()
+    secrets = [vault.token, vault.secret_id, *vault.client_tokens, *environment.secrets()]
+    assert len(secrets) > 10
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "playbook.yml"]
+    assert {"ansible.log", "record.jsonl"} <= {file.name for file in files}
+    places = {"output": run.output.encode(), **{str(file): file.read_bytes() for file in files}}
+    assert [where for where, content in places.items() if any(secret.encode() in content for secret in secrets)] == []
