@@ -130,14 +130,24 @@ def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tup
     held_id = _id_of(api, specification.token) if specification.token else None
     if specification.token_id is not None:
         return _find_by_id(api, specification, runtime, held_id)
-    entry = _load(api, specification, runtime)
-    kept = _get_kept(api, entry, runtime) if entry else None
-    secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
-    if entry and kept and entry.settled and not kept.ended(api.now()) and held_id in (None, kept.id):
-        tokens = [kept]
-    else:
-        tokens = [token for token in api.list(specification.personal_access_token) if bears_on(token, specification)]
+    if runtime.store is not None:
+        return _find_kept(api, specification, runtime, runtime.store, held_id)
+    return sort_out(_list(api, specification), api.now(), held_id), None
+
+
+def _find_kept(
+    api: TokenApiV2, specification: Specification, runtime: Runtime, store: Store, held_id: str | None
+) -> tuple[Found, Secret | None]:
+    entry = _load(api, specification, runtime, store)
+    kept = _get_kept(api, entry, store)
+    secret, kept_id = _open(api, entry, store, runtime.hands_out) if kept else (None, None)
+    alone = kept is not None and entry.settled and not kept.ended(api.now()) and held_id in (None, kept.id)
+    tokens = [kept] if kept is not None and alone else _list(api, specification)
     return sort_out(tokens, api.now(), held_id, entry, kept_id), secret
+
+
+def _list(api: TokenApiV2, specification: Specification) -> list[Token]:
+    return [token for token in api.list(specification.personal_access_token) if bears_on(token, specification)]
 
 
 def _id_of(api: TokenApiV2, secret: Secret) -> str | None:
@@ -145,14 +155,12 @@ def _id_of(api: TokenApiV2, secret: Secret) -> str | None:
     return token.id if token else None
 
 
-def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Entry | None:
+def _load(api: TokenApiV2, specification: Specification, runtime: Runtime, store: Store) -> Entry:
     """The entry of this name, once no run on another machine is busy with it any more."""
-    if runtime.store is None:
-        return None
     waited = dt.timedelta(0)
     while True:
-        entry = runtime.store.load(specification.name or "", specification.personal_access_token)
-        if entry.intent is None or runtime.store.exclusive or runtime.check_mode:
+        entry = store.load(specification.name or "", specification.personal_access_token)
+        if entry.intent is None or store.exclusive or runtime.check_mode:
             return entry
         if waited >= _PATIENCE or api.now() - entry.intent.since >= _PATIENCE:
             return entry
@@ -162,7 +170,7 @@ def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> En
         waited += dt.timedelta(seconds=_PAUSE)
 
 
-def _get_kept(api: TokenApiV2, entry: Entry, runtime: Runtime) -> Token | None:
+def _get_kept(api: TokenApiV2, entry: Entry, store: Store) -> Token | None:
     """The token that the store names, None where it is gone.
 
     A store can be written by others: that it names a token does not make it ours.
@@ -170,8 +178,7 @@ def _get_kept(api: TokenApiV2, entry: Entry, runtime: Runtime) -> Token | None:
     token = api.get(entry.id) if entry.id else None
     if token is None or entry.names(token):
         return token
-    assert runtime.store is not None
-    elsewhere = runtime.store.load(token.name, token.personal_access_token)
+    elsewhere = store.load(token.name, token.personal_access_token)
     if elsewhere.id == token.id:
         return None  # renamed by its id, and the run was cut off before it removed this entry
     raise Refused(
@@ -181,23 +188,22 @@ def _get_kept(api: TokenApiV2, entry: Entry, runtime: Runtime) -> Token | None:
     )
 
 
-def _open(api: TokenApiV2, entry: Entry | None, runtime: Runtime) -> tuple[Secret | None, str | None]:
+def _open(api: TokenApiV2, entry: Entry, store: Store, hands_out: bool) -> tuple[Secret | None, str | None]:
     """The secret in the store, if it is to be handed out, and the id of the token that it belongs to."""
-    if entry is None or entry.secret is None or runtime.store is None:
-        return None, None
-    if not runtime.hands_out:
+    if entry.secret is None or not hands_out:
         return None, entry.id
-    secret = runtime.store.unseal(entry)
-    assert secret is not None
-    return secret, public_id(secret) or _id_of(api, secret)
+    secret = store.unseal(entry)
+    return secret, (public_id(secret) or _id_of(api, secret)) if secret else None
 
 
 def _find_by_id(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
     token = _get(api, specification)
     if token is None:
         return Found((), (), held_id=held_id, entry=_entry_of_gone(specification, runtime.store)), None
-    entry = _entry_by_id(token, specification, runtime.store) if runtime.store else None
-    secret, kept_id = _open(api, entry, runtime)
+    entry, secret, kept_id = None, None, None
+    if runtime.store is not None:
+        entry = _entry_by_id(token, specification, runtime.store)
+        secret, kept_id = _open(api, entry, runtime.store, runtime.hands_out)
     live, expired = ((), (token,)) if token.ended(api.now()) else ((token,), ())
     return Found(live, expired, held_id=held_id, entry=entry, kept_id=kept_id), secret
 

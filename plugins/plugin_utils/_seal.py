@@ -38,7 +38,7 @@ class AnsibleVault:
 
     def __init__(self, secrets: _VaultSecrets, encrypt_vault_id: str | None) -> None:
         self._secrets = secrets
-        self._encrypt_vault_id = encrypt_vault_id or constants.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY")
+        self._encrypt_vault_id = encrypt_vault_id or constants.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY") or None
 
     def sealing_secret(self) -> tuple[str, t.Any]:
         """The vault id and the vault secret to seal with.

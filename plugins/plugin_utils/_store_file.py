@@ -39,8 +39,8 @@ class FileStore:
         self._warn = warn
 
     def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
-        with self._explained("locked"), self._folder(create=True):
-            pass
+        with self._explained("locked"), contextlib.ExitStack() as stack:
+            self._open(stack, create=True)
         folder = os.path.join(self._path, self._environment)
         if not os.access(folder, os.W_OK):
             return contextlib.nullcontext()  # what nobody can write needs no lock
@@ -48,16 +48,16 @@ class FileStore:
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
         file = _file(name, personal_access_token)
-        with self._explained("read"), self._folder() as folder:
-            content = None if folder is None else _read(folder, file)
-        if content is None:
-            return Entry(name, personal_access_token)
-        place = f"The file {self._place(file)}"
+        with self._explained("read"), contextlib.ExitStack() as stack:
+            try:
+                content = _read(self._open(stack), file)
+            except FileNotFoundError:
+                return Entry(name, personal_access_token)
         try:
             data = yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
-        except (yaml.YAMLError, ValueError, RecursionError):
-            data = None  # what the parser says may quote the file
-        return parse_entry(data, self._environment, name, personal_access_token, content, place)
+        except Exception:
+            data = None  # whatever the parser says, it may quote the file
+        return parse_entry(data, self._environment, name, personal_access_token, content, f"The file {self._place(file)}")
 
     def save(self, entry: Entry) -> Entry:
         sealed = self._seal(entry.secret)
@@ -65,20 +65,19 @@ class FileStore:
         data = dump_entry(entry, self._environment, token)
         content = _HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000).encode()
         file = _file(entry.name, entry.personal_access_token)
-        with self._explained("written"), self._folder(create=True) as folder:
-            assert folder is not None
+        with self._explained("written"), contextlib.ExitStack() as stack:
+            folder = self._open(stack, create=True)
             self._check_version(folder, file, entry)
             _replace(folder, file, content)
         return dataclasses.replace(entry, secret=sealed, version=content)
 
     def remove(self, entry: Entry) -> None:
         file = _file(entry.name, entry.personal_access_token)
-        with self._explained("removed"), self._folder() as folder:
-            if folder is not None:
-                self._check_version(folder, file, entry)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(file, dir_fd=folder)
-                os.fsync(folder)
+        with self._explained("removed"), contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
+            folder = self._open(stack)
+            self._check_version(folder, file, entry)
+            os.unlink(file, dir_fd=folder)
+            os.fsync(folder)
 
     def unseal(self, entry: Entry) -> Secret | None:
         if isinstance(entry.secret, Sealed):
@@ -96,10 +95,12 @@ class FileStore:
         self._check_folder()
 
     def _check_folder(self) -> None:
-        with self._explained("written"), self._folder() as folder:
-            place = os.path.join(self._path, self._environment) if folder is not None else self._path
-            while not os.path.lexists(place):
-                place = os.path.dirname(place)
+        with self._explained("written"), contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
+            self._open(stack)
+        place = os.path.join(self._path, self._environment)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        with self._explained("written"):
             if not os.access(place, os.W_OK | os.X_OK):
                 raise PermissionError(0, "it may not be written", place)
 
@@ -107,24 +108,22 @@ class FileStore:
         return self._vault.seal(secret) if self._encrypt and isinstance(secret, Secret) else secret
 
     def _check_version(self, folder: int, file: str, entry: Entry) -> None:
-        if _read(folder, file) != entry.version:
+        try:
+            content = _read(folder, file)
+        except FileNotFoundError:
+            content = None
+        if content != entry.version:
             raise StoreChanged(f"The file {self._place(file)} was changed by somebody else meanwhile, and was left as it is.")
 
-    @contextlib.contextmanager
-    def _folder(self, create: bool = False) -> t.Iterator[int | None]:
-        """The open folder of the environment, None where it is not there. Everything below is reached through it."""
+    def _open(self, stack: contextlib.ExitStack, create: bool = False) -> int:
+        """The folder of the environment, open until the stack ends. Everything below is reached through it."""
         if create:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            try:
-                root = _open_folder(self._path, os.O_DIRECTORY, None, stack)
-                if create:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(self._environment, 0o700, dir_fd=root)
-                folder: int | None = _open_folder(self._environment, os.O_DIRECTORY | os.O_NOFOLLOW, root, stack)
-            except FileNotFoundError:
-                folder = None
-            yield folder
+        root = _open_folder(self._path, os.O_DIRECTORY, None, stack)
+        if create:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._environment, 0o700, dir_fd=root)
+        return _open_folder(self._environment, os.O_DIRECTORY | os.O_NOFOLLOW, root, stack)
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> t.Iterator[None]:
@@ -160,11 +159,8 @@ def _check_owner(descriptor: int, path: str) -> None:
         raise PermissionError(0, "others than its owner may write it; take that right away (chmod go-w)", path)
 
 
-def _read(folder: int, file: str) -> bytes | None:
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
-        return None
+def _read(folder: int, file: str) -> bytes:
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise PermissionError(0, "it is not a file", file)
@@ -195,7 +191,12 @@ def _replace(folder: int, file: str, content: bytes) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain data, and what is encrypted as sealed. Dates stay text."""
+    """Reads plain data, and what is encrypted as sealed. Dates stay text, and nothing stands for something else."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
 
 
 class _Dumper(yaml.SafeDumper):

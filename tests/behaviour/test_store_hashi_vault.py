@@ -162,7 +162,7 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued(ansible: An
             "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
             "unknown-mount": ({**vault.store, "engine_mount_point": "nope"}, "See whether engine_mount_point is that of an engine KV v2"),
             "sealed": (sealed.store, "Vault is sealed"),
-            "read-only": (readable.store, f"may not be written at secret/data/{place(environment, 'read-only')}. Nothing was issued."),
+            "read-only": (readable.store, f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done."),
             "damaged": (vault.store, f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged"),
             "unreachable": ({**vault.store, "url": "http://127.0.0.1:9"}, "Connection refused"),
             "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
