@@ -82,6 +82,17 @@ def info(register: str, **options: t.Any) -> Task:
     return {"name": register, "community.dynatrace.dynatrace_token_info": options, "register": register}
 
 
+def works(secret: str = "got.token") -> Task:
+    """A task that fails unless Dynatrace knows this secret, given as an expression, as that of an enabled token."""
+    arguments = {"token": f"{{{{ {secret} }}}}"}
+    condition = "used.tokens | selectattr('enabled') | length != 1"
+    return {"name": "works", "community.dynatrace.dynatrace_token_info": arguments, "register": "used", "failed_when": condition}
+
+
+def in_check_mode(task: Task) -> Task:
+    return {**task, "check_mode": True}
+
+
 def check(*conditions: str) -> Task:
     return {"name": "check", "ansible.builtin.assert": {"that": list(conditions)}}
 
@@ -154,6 +165,7 @@ class Ansible:
             "PYTHONPYCACHEPREFIX": str(BIN.parent / "pycache"),  # compiled once for all runs, and nothing written into the checkout
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_INVENTORY_ENABLED": "host_list,ini",
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
