@@ -12,7 +12,7 @@ from ansible import constants
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
 from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import DynatraceAction
@@ -34,10 +34,10 @@ class ActionModule(DynatraceAction):
                 "Use the strategy linear for this play, or a play of its own on localhost."
             )
 
-    def open_store(self, warn: t.Callable[[str], None]) -> Store | None:
+    def open_store(self, warn: t.Callable[[str], None]) -> Store:
         options = self._given
         if not options["store"] or not options["environment_url"]:
-            return None
+            return NoStore()
         if self._connection.transport != "local":
             raise Refused(
                 "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
@@ -56,6 +56,5 @@ class ActionModule(DynatraceAction):
                 folder = os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "locks")
                 identity = (environment_key(options["environment_url"]), kind_name(personal_access_token), name)
                 locks.enter_context(identity_lock(folder, identity))
-                if self._store:
-                    locks.enter_context(self._store.lock(name, personal_access_token))
+                locks.enter_context(self._store.lock(name, personal_access_token))
             yield

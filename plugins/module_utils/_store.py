@@ -60,6 +60,10 @@ class Store(t.Protocol):
     """Every method may raise ``DynatraceError``, with nothing overwritten."""
 
     @property
+    def keeps(self) -> bool:
+        """Whether it keeps anything."""
+
+    @property
     def exclusive(self) -> bool:
         """Whether nobody else can be at work on an entry while its lock is held."""
 
@@ -93,3 +97,32 @@ class Store(t.Protocol):
 
     def check_removable(self, entry: Entry) -> None:
         """Fail where the entry could not be removed now. Removes nothing."""
+
+
+class NoStore:
+    """Keeps nothing."""
+
+    keeps = False
+    exclusive = True
+    secrets = ()
+
+    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def load(self, name: str, personal_access_token: bool) -> Entry:
+        return Entry(name, personal_access_token)
+
+    def save(self, entry: Entry) -> Entry:
+        return entry
+
+    def remove(self, entry: Entry) -> None:
+        pass
+
+    def unseal(self, entry: Entry) -> Secret | None:
+        return None
+
+    def check_writable(self, entry: Entry) -> None:
+        pass
+
+    def check_removable(self, entry: Entry) -> None:
+        pass

@@ -14,9 +14,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._connection im
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime, reconcile, warn_of_skew
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import reconcile, warn_of_skew
 from ansible_collections.community.dynatrace.plugins.module_utils._report import public_line, result, usage
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification
 from ansible_collections.community.dynatrace.plugins.module_utils._time import utc_now
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
@@ -38,8 +39,8 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    known_secrets = [connection.api_token, *(runtime.store.secrets if runtime.store else ())]
-    specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store is not None)
+    known_secrets = [connection.api_token, *runtime.store.secrets]
+    specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
     outcome = reconcile(TokenApiV2(Http(connection)), specification, runtime)
     return Report(result(outcome, runtime.hands_out), public_line(outcome, runtime.check_mode))
 

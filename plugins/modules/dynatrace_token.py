@@ -336,7 +336,7 @@ diff:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
 
 

@@ -174,7 +174,7 @@ tokens:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_INFO_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import query_tokens
 
 

@@ -17,9 +17,9 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret, scrub
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, without_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
@@ -44,7 +44,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         self._own_no_log = self._task.no_log
         # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
-        self._store: Store | None = None
+        self._store: Store = NoStore()
         self._secret_options = [name for name, option in self.OPTIONS.items() if option.get("no_log")]
         self._forget_secret_arguments()
         try:
@@ -64,9 +64,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def refuse(self) -> None:
         """Raise ``Refused`` where the task cannot be run the way it was called."""
 
-    def open_store(self, warn: t.Callable[[str], None]) -> Store | None:
+    def open_store(self, warn: t.Callable[[str], None]) -> Store:
         """Where secrets are kept. The options are resolved by then."""
-        return None
+        return NoStore()
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """What to hold while the task is performed. The store is open by then."""
@@ -79,7 +79,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
             hands_out=self._hands_out(),
-            may_issue=self._store is not None or (self._hands_out() and not self._task.until),
+            may_issue=self._store.keeps or (self._hands_out() and not self._task.until),
             warn=self._warn,
             store=self._store,
             before_secret=self._hide_task,
@@ -161,7 +161,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         display.warning(self._scrub(message))
 
     def _scrub(self, text: str) -> str:
-        return scrub(text, [*known_secrets(self._given, self.OPTIONS), *(self._store.secrets if self._store else ())])
+        return scrub(text, [*known_secrets(self._given, self.OPTIONS), *self._store.secrets])
 
 
 def registers_token(register: t.Any) -> bool:

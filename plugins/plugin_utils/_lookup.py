@@ -38,7 +38,7 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
     store = open_store(params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn)
-    if store is None:
+    if not store.keeps:
         raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
     scopes = parse_scopes(params["scopes"])
     if scopes and not params["verify"]:

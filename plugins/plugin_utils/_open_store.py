@@ -19,7 +19,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     HASHI_VAULT_STORE_OPTIONS,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import Environment, first, proxy_for
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault, vault_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
@@ -36,8 +36,8 @@ def open_store(
     loader: t.Any,
     environments: t.Sequence[Environment],
     warn: t.Callable[[str], None],
-) -> Store | None:
-    """The store that the option means, None where it means none. Nothing is read or written yet.
+) -> Store:
+    """The store that the option means. Nothing is read or written yet.
 
     :param option: a path, a dictionary, or one as JSON.
     :param folder: what a relative path is relative to.
@@ -46,7 +46,7 @@ def open_store(
     """
     given = _without_none(_as_dict(option))
     if not given:
-        return None
+        return NoStore()
     kind = given.pop("type", None)
     if kind not in _TYPES:
         raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")

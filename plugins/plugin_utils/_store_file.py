@@ -28,6 +28,7 @@ _HEADER = b"# A Dynatrace access token. Written by the collection community.dyna
 
 
 class FileStore:
+    keeps = True
     exclusive = True
     secrets: tuple[Secret, ...] = ()
 

@@ -32,6 +32,7 @@ Answer = dict[str, t.Any]
 
 
 class HashiVaultStore:
+    keeps = True
     exclusive = False
 
     def __init__(self, options: t.Mapping[str, t.Any], environment: str, proxy: str | None) -> None:

@@ -36,12 +36,20 @@ def test_many_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection
         assert "is from a run that was cut off" not in run.text
 
 
-def test_two_playbooks_get_one_token(tmp_path: pathlib.Path) -> None:
+# What two jobs on one machine share: the home of Ansible, or, as jobs of two users, the store alone.
+SHARED = {"home": ("home", None), "store": (None, "store")}
+
+
+@pytest.mark.parametrize("shared", SHARED)
+def test_two_playbooks_get_one_token(tmp_path: pathlib.Path, shared: str) -> None:
+    home, store = SHARED[shared]
+
     def play(name: str) -> Run:
         folder = tmp_path / name
         folder.mkdir()
-        tasks = [token("shared", register="made", scopes=READ), check("made.usable")]
-        return Ansible(folder, slow).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path / "shared")})
+        options = {"store": str(tmp_path / store)} if store else {}
+        tasks = [token("shared", register="made", scopes=READ, **options), check("made.usable")]
+        return Ansible(folder, slow).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path / (home or f"home-{name}"))})
 
     with stand_in.serve("--latency", "300") as slow, concurrent.futures.ThreadPoolExecutor() as pool:
         for run in pool.map(play, ["one", "two"]):

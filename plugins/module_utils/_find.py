@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What there is of a token, in Dynatrace and in the store. Sends only requests that read."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, bears_on, sort_out
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, kind_name
+
+# How long a run on another machine may take from its intent to the secret in the store before it is taken for dead.
+# Whoever is wrong about that loses nothing: the store refuses the later of two writers, who takes back what it issued.
+_PATIENCE = dt.timedelta(seconds=60)
+_PAUSE = 0.5  # seconds
+
+
+def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tuple[Found, Secret | None]:
+    """What there is of this identity, and its secret if somebody is to receive it.
+
+    :raises OptionError: where the options cannot work with what there is.
+    :raises Refused: where the store names a token that is not this one.
+    """
+    held_id = _id_of(api, specification.token) if specification.token else None
+    by = _find_by_name if specification.token_id is None else _find_by_id
+    found, secret = by(api, specification, runtime, held_id)
+    return (found if runtime.store.keeps else dataclasses.replace(found, entry=None)), secret
+
+
+def _find_by_name(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
+    entry = _load(api, specification, runtime)
+    kept = _get_kept(api, entry, runtime.store)
+    secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
+    alone = kept is not None and entry.settled and not kept.ended(api.now()) and held_id in (None, kept.id)
+    tokens = [kept] if kept is not None and alone else _list(api, specification)
+    return sort_out(tokens, api.now(), held_id, entry, kept_id), secret
+
+
+def _list(api: TokenApiV2, specification: Specification) -> list[Token]:
+    return [token for token in api.list(specification.personal_access_token) if bears_on(token, specification)]
+
+
+def _id_of(api: TokenApiV2, secret: Secret) -> str | None:
+    token = api.lookup(secret)
+    return token.id if token else None
+
+
+def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Entry:
+    """The entry of this name, once no run on another machine is busy with it any more."""
+    store = runtime.store
+    waited = dt.timedelta(0)
+    while True:
+        entry = store.load(specification.name or "", specification.personal_access_token)
+        if entry.intent is None or store.exclusive or runtime.check_mode:
+            return entry
+        if waited >= _PATIENCE or api.now() - entry.intent.since >= _PATIENCE:
+            return entry
+        if not waited:
+            runtime.warn(f"Another run is about to issue {specification.label()}, or was cut off. Waiting for it, a minute at most.")
+        runtime.sleep(_PAUSE)
+        waited += dt.timedelta(seconds=_PAUSE)
+
+
+def _get_kept(api: TokenApiV2, entry: Entry, store: Store) -> Token | None:
+    """The token that the store names, None where it is gone.
+
+    A store can be written by others: that it names a token does not make it ours.
+    """
+    token = api.get(entry.id) if entry.id else None
+    if token is None or entry.names(token):
+        return token
+    elsewhere = store.load(token.name, token.personal_access_token)
+    if elsewhere.id == token.id:
+        return None  # renamed by its id, and the run was cut off before it removed this entry
+    raise Refused(
+        f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows it as the "
+        f"{kind_name(token.personal_access_token)} {token.name!r}. Nothing was changed. To give it its name back, run once with this "
+        f"token_id and this name; to have another one issued, remove the entry from the store."
+    )
+
+
+def _open(api: TokenApiV2, entry: Entry, runtime: Runtime) -> tuple[Secret | None, str | None]:
+    """The secret in the store, if it is to be handed out, and the id of the token that it belongs to."""
+    if entry.secret is None or not runtime.hands_out:
+        return None, entry.id
+    secret = runtime.store.unseal(entry)
+    return secret, (public_id(secret) or _id_of(api, secret)) if secret else None
+
+
+def _find_by_id(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
+    token = _get(api, specification)
+    if token is None:
+        return Found((), (), held_id=held_id, entry=_entry_of_gone(specification, runtime.store)), None
+    entry = _entry_by_id(token, specification, runtime.store)
+    secret, kept_id = _open(api, entry, runtime)
+    live, expired = ((), (token,)) if token.ended(api.now()) else ((token,), ())
+    return Found(live, expired, held_id=held_id, entry=entry, kept_id=kept_id), secret
+
+
+def _entry_of_gone(specification: Specification, store: Store) -> Entry | None:
+    """The entry of a token that is gone, if it stands under the name that is given."""
+    if specification.name is None:
+        return None
+    entry = store.load(specification.name, specification.personal_access_token)
+    return entry if entry.id == specification.token_id and entry.settled else None
+
+
+def _entry_by_id(token: Token, specification: Specification, store: Store) -> Entry:
+    """The entry that holds this token, under its name or under the one that it is to get."""
+    entries = [store.load(name, token.personal_access_token) for name in dict.fromkeys((token.name, specification.name or token.name))]
+    for entry in entries:
+        if not entry.settled:
+            raise Refused(
+                f"A run for the token {entry.name!r} was cut off, or is still going on. Nothing was changed. Run a task for it by its "
+                "name first, which puts it right."
+            )
+    target = entries[-1]
+    if specification.state == "present" and target.id not in (None, token.id):
+        raise Refused(
+            f"The store holds the secret of another token, {target.id}, under the name {target.name!r}. Nothing was changed. "
+            "Choose another name, or delete that token first."
+        )
+    nowhere = target if target.id is None else Entry(target.name, target.personal_access_token)
+    return next((entry for entry in entries if entry.id == token.id), nowhere)
+
+
+def _get(api: TokenApiV2, specification: Specification) -> Token | None:
+    token = api.get(specification.token_id or "")
+    if token is None and specification.state == "present":
+        raise OptionError(
+            f"token_id: there is no token {specification.token_id}. It was deleted, or belongs to another environment. "
+            "A token cannot be made with an id that is given; ask for it by name to have one issued."
+        )
+    if token is None:
+        return None
+    if token.personal_access_token != specification.personal_access_token:
+        raise OptionError(
+            f"personal_access_token: {specification.token_id} is of the other kind, of the kind "
+            f"{kind_name(token.personal_access_token)}. Say personal_access_token: {str(token.personal_access_token).lower()}."
+        )
+    if specification.state == "absent" and specification.name not in (None, token.name):
+        raise OptionError(
+            f"name: the token {specification.token_id} is named {token.name!r}, not {specification.name!r}, so it was not deleted. "
+            "Correct the one that is wrong, or leave name out."
+        )
+    return token

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One new token, so that its secret is in the store or nothing is left of it, whatever happens between."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, RequestFailed, StoreChanged
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
+
+
+def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
+    """Intent, POST under a provisional name, save, and only then the real name.
+
+    :returns: what was issued, and its entry in the store, which still has the intent and names what is to be deleted.
+    :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token that only lacks its name.
+    """
+    store, intent = runtime.store, Intent(runtime.nonce(), api.now())
+    announced = store.save(dataclasses.replace(found, intent=intent))
+    issued, saved = None, False
+    runtime.before_secret()
+    try:
+        issued = api.create(provisional_name(wanted.name, intent.nonce), wanted.scopes, plan.expires, wanted.personal_access_token)
+        entry = store.save(_entry_of(issued, announced, plan, wanted))
+        saved = store.keeps
+        api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
+    except BaseException as error:
+        # BaseException: also where Ansible's task timeout or a signal cuts in.
+        left = _SAVED if saved else _take_back(api, wanted, intent, issued, error)
+        if left.nothing:
+            _withdraw(announced, found, store)
+        if isinstance(error, DynatraceError) and not (isinstance(error, StoreChanged) and left.nothing):
+            raise DynatraceError(f"{error} {left.message}") from None
+        raise
+    return issued, entry
+
+
+def _entry_of(issued: Issued, announced: Entry, plan: Plan, wanted: Token) -> Entry:
+    return dataclasses.replace(
+        announced,
+        id=issued.id,
+        secret=issued.secret,
+        scopes=wanted.scopes,
+        expires=issued.expires or wanted.expires,
+        created=announced.intent.since if announced.intent else None,
+        retiring=tuple(token.id or "" for token in plan.deletes),
+    )
+
+
+class _Left(t.NamedTuple):
+    """What a creation that failed has left behind."""
+
+    nothing: bool  # surely
+    message: str
+
+
+_SAVED = _Left(
+    False, "The token was issued and its secret is in the store, but it could not be given its name. Run again, which does that."
+)
+
+
+def _take_back(api: TokenApiV2, wanted: Token, intent: Intent, issued: Issued | None, error: BaseException) -> _Left:
+    if issued is None and isinstance(error, RequestFailed) and not error.maybe_done:
+        return _Left(True, "No token was issued.")
+    provisional = provisional_name(wanted.name, intent.nonce)
+    try:
+        if issued is not None:
+            orphans = [issued.id]
+        else:
+            orphans = [token.id or "" for token in api.list(wanted.personal_access_token) if token.name == provisional]
+        for orphan in orphans:
+            api.delete(orphan)
+    except DynatraceError as second:
+        return _Left(
+            False,
+            f"What became of it could not be put right ({second}) "
+            f"If there is a token {issued.id if issued else repr(provisional)}, delete it: nobody knows its secret.",
+        )
+    if orphans:
+        return _Left(True, f"The token that was made ({', '.join(orphans)}) was deleted again. Nothing is left of it; run again.")
+    return _Left(False, f"No token {provisional!r} was found, so none was issued; if it turns up after all, delete it, and run again.")
+
+
+def _withdraw(announced: Entry, found: Entry, store: Store) -> None:
+    """Take the intent out of the store. Where that fails it stays, and costs the next run one listing."""
+    with contextlib.suppress(DynatraceError):
+        if found.version is None:
+            store.remove(announced)
+        else:
+            store.save(dataclasses.replace(found, version=announced.version))
