@@ -22,6 +22,7 @@ demo: $(VENV)/ready
 # The checks run beside the tests, each with its output in one piece where this make can do that.
 test: $(VENV)/ready
 	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest lint types docs sanity
+	$(PYTHON) tests/matrix.py $(VENV)
 
 test-all:
 	$(PYTHON) tests/matrix.py

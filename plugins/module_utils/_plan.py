@@ -220,8 +220,9 @@ def _plan_current(current: Token, found: Found, specification: Specification, no
 def _plan_replacement(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
     """Another token with what this one has, where nothing else is asked for, its end too."""
     scopes = _wanted_scopes(current, specification)
-    if not scopes:
-        raise Refused(f"{_label(current)} would be replaced, but Dynatrace did not tell its scopes. Name them with scopes.")
+    told = current.complete or (specification.scopes is not None and specification.scopes_mode == "exact")
+    if not told or not scopes:
+        raise Refused(f"{_label(current)} would be replaced, but Dynatrace did not tell its scopes. Name them all with scopes.")
     return Plan(
         action="rotated",
         before=current,

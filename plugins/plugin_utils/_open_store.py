@@ -48,7 +48,7 @@ def open_store(
     if not given:
         return NoStore()
     kind = given.pop("type", None)
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
     if kind == "hashi_vault":
         from_environment = {name: first(variables, environments) for name, variables in HASHI_VAULT_ENVIRONMENT.items()}
@@ -57,6 +57,8 @@ def open_store(
     environment = environment_key(environment_url)
     if kind == "hashi_vault":
         return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
+    if not options["path"]:
+        raise OptionError("store: path is empty. Give the path of a folder.")
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
     vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
     return FileStore(path, environment, vault, options["encrypt"], warn)
@@ -77,10 +79,14 @@ def _secrets_in(store: t.Any) -> list[Secret]:
 
 
 def without_secrets(option: t.Any) -> t.Any:
-    """The option with its secrets hidden."""
-    if not _secrets_in(option):
+    """The option with its secrets hidden; all of it where it cannot be read."""
+    try:
+        given = _as_dict(option)
+    except OptionError:
+        return HIDDEN
+    if not any(given.get(name) for name in _SECRET_OPTIONS):
         return option
-    return {name: HIDDEN if name in _SECRET_OPTIONS else value for name, value in _as_dict(option).items()}
+    return {name: HIDDEN if name in _SECRET_OPTIONS else value for name, value in given.items()}
 
 
 def _as_dict(option: t.Any) -> dict[str, t.Any]:
@@ -89,12 +95,12 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
     if isinstance(option, str) and option.lstrip().startswith("{"):
         try:
             option = json.loads(option)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise OptionError("store: it begins like JSON and is none. Give the path of a folder, or a dictionary.") from None
     if isinstance(option, str):
         return {"type": "file", "path": option}
-    if not isinstance(option, t.Mapping):
-        raise OptionError("store: it is neither the path of a folder nor a dictionary.")
+    if not isinstance(option, t.Mapping) or not all(isinstance(name, str) for name in option):
+        raise OptionError("store: it is neither the path of a folder nor a dictionary of options.")
     return dict(option)
 
 

@@ -77,7 +77,8 @@ class FileStore:
         with self._explained("removed"), contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
             folder = self._open(stack)
             self._check_version(folder, file, entry)
-            os.unlink(file, dir_fd=folder)
+            _unlink(folder, _temporary(file))
+            _unlink(folder, file)
             os.fsync(folder)
 
     def unseal(self, entry: Entry) -> Secret | None:
@@ -145,6 +146,15 @@ def _file(name: str, personal_access_token: bool) -> str:
     return entry_name(name, personal_access_token) + ".yml"
 
 
+def _temporary(file: str) -> str:
+    return f".{file}.new"
+
+
+def _unlink(folder: int, file: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(file, dir_fd=folder)
+
+
 def _open_folder(path: str, flags: int, parent: int | None, stack: contextlib.ExitStack) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=parent)
     stack.callback(os.close, descriptor)
@@ -174,9 +184,8 @@ def _read(folder: int, file: str) -> bytes:
 
 def _replace(folder: int, file: str, content: bytes) -> None:
     """Write the file as a whole or not at all, and have it on the disk."""
-    temporary = f".{file}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=folder)
+    temporary = _temporary(file)
+    _unlink(folder, temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         with open(descriptor, "wb") as opened:
@@ -211,7 +220,7 @@ _Loader.yaml_implicit_resolvers = {
     key: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_constructor("!vault", lambda loader, node: Sealed(str(node.value)))
+_Loader.add_constructor("!vault", lambda loader, node: Sealed(loader.construct_scalar(t.cast(yaml.ScalarNode, node))))
 _Dumper.add_representer(Sealed, lambda dumper, sealed: dumper.represent_scalar("!vault", sealed.text, style="|"))
 # Ansible's strings know where they are from.
 _Dumper.add_multi_representer(str, lambda dumper, text: dumper.represent_str("".join(text)))

@@ -18,6 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._plan import F
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, parse_specification
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
@@ -29,6 +30,9 @@ SECRET_PART = "S3CR3TS3CR3T"
 DOTTED_SECRET = f"{PUBLIC_PART}.{SECRET_PART}"
 UNDOTTED_SECRET = "0ldF0rmat-S3CR3T-21ch"
 
+INTENT = Intent("0123456789abcdef", NOW)
+OWN = "the id in the entry"
+
 
 def a_token(**facts: t.Any) -> Token:
     """A live token named reports, unless the facts say otherwise."""
@@ -36,10 +40,16 @@ def a_token(**facts: t.Any) -> Token:
     return Token(**{**usual, **facts})
 
 
-def a_specification(**options: t.Any) -> Specification:
+def an_entry(**facts: t.Any) -> Entry:
+    """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
+    usual: dict[str, t.Any] = {"name": "reports", "personal_access_token": False, "id": PUBLIC_PART, "secret": Secret(DOTTED_SECRET)}
+    return Entry(**{**usual, **facts})
+
+
+def a_specification(stored: bool = False, **options: t.Any) -> Specification:
     """That the token named reports is to have the scope metrics.read, unless the options say otherwise."""
     usual = {**_defaults(TOKEN_SPECIFICATION_OPTIONS), "name": "reports", "scopes": ["metrics.read"]}
-    return parse_specification({**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)])
+    return parse_specification({**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)], stored)
 
 
 def a_query(**options: t.Any) -> Query:
@@ -50,18 +60,32 @@ def a_connection(**options: t.Any) -> Connection:
     return parse_connection({**_defaults(CONNECTION_OPTIONS), "environment_url": URL, "api_token": DOTTED_SECRET, **options})
 
 
-def find(tokens: t.Iterable[Token], specification: Specification, held_id: str | None = None) -> Found:
-    """What bears on the specification, as a listing or, by id, a single read would give it."""
+def find(
+    tokens: t.Iterable[Token],
+    specification: Specification,
+    held_id: str | None = None,
+    entry: Entry | None = None,
+    kept_id: str | None = OWN,
+) -> Found:
+    """What bears on the specification, as a listing or, by id, a single read would give it.
+
+    :param kept_id: the id of the token that the secret in the entry belongs to.
+    """
+    if kept_id == OWN:
+        kept_id = entry.id if entry else None
     if specification.token_id is not None:
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
         ended = any(token.ended(NOW) for token in of_id)
-        return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id)
-    return sort_out([token for token in tokens if bears_on(token, specification)], NOW, held_id)
+        return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id, entry=entry, kept_id=kept_id)
+    return sort_out([token for token in tokens if bears_on(token, specification)], NOW, held_id, entry, kept_id)
 
 
-def a_plan(tokens: t.Iterable[Token], held_id: str | None = None, **options: t.Any) -> Plan:
-    specification = a_specification(**options)
-    return make_plan(find(tokens, specification, held_id), specification, NOW)
+def a_plan(
+    tokens: t.Iterable[Token], held_id: str | None = None, entry: Entry | None = None, kept_id: str | None = OWN, **options: t.Any
+) -> Plan:
+    """The plan for these tokens, with a store where there is an entry of one."""
+    specification = a_specification(stored=entry is not None, **options)
+    return make_plan(find(tokens, specification, held_id, entry, kept_id), specification, NOW)
 
 
 def refusal(parse: t.Callable[[], t.Any]) -> str | None:

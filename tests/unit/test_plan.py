@@ -12,11 +12,12 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, NOW, a_plan, a_specification, a_token, find
+from builders import DAY, DOTTED_SECRET, INTENT, NOW, OWN, a_plan, a_specification, a_token, an_entry, find
 
 LIVE = a_token(id="live")
 DISABLED = a_token(id="disabled", enabled=False)
@@ -264,3 +265,400 @@ def test_scopes_modes_are_those_of_sets(current: list[str], given_scopes: list[s
             plan = a_plan([token], scopes=given_scopes, scopes_mode=mode)
             assert plan.after == dataclasses.replace(token, scopes=tuple(sorted(scopes)))
             assert plan.changed is (scopes != set(current))
+
+
+# With a store. The entry's own token is named kept.
+KEPT = a_token(id="kept", created=NOW - 3 * DAY)
+KEPT_DISABLED = dataclasses.replace(KEPT, enabled=False)
+KEPT_EXPIRED = dataclasses.replace(KEPT, expires=NOW - DAY)
+RETIRING = a_token(id="retiring", created=NOW - 8 * DAY)
+ORPHAN = a_token(id="orphan", name=provisional_name("reports", INTENT.nonce))
+UNNAMED = dataclasses.replace(KEPT, name=ORPHAN.name)
+ENTRY = an_entry(id="kept")
+EMPTY = an_entry(id=None, secret=None)
+NOT_THERE = dataclasses.replace(EMPTY, version=None)
+INTENDED = dataclasses.replace(EMPTY, intent=INTENT)
+SAVED = dataclasses.replace(ENTRY, intent=INTENT)
+ROTATED = dataclasses.replace(ENTRY, retiring=("retiring",))
+IGNORE, ROTATE = {"on_missing_secret": "ignore"}, {"on_missing_secret": "rotate"}
+
+
+class Expected(t.NamedTuple):
+    """What a plan is to be, as far as it is not empty."""
+
+    action: str
+    subject: str | None = None
+    deletes: t.Sequence[str] = ()
+    orphans: t.Sequence[str] = ()
+    store_updated: bool = False
+    secret_held: bool = False
+    adopts: bool = False
+
+
+@pytest.mark.parametrize(
+    ("tokens", "entry", "options", "expected"),
+    [
+        pytest.param([KEPT], ENTRY, {}, Expected("none", "kept", secret_held=True), id="all as wanted"),
+        pytest.param([NEW, KEPT, OLD], ENTRY, {}, Expected("none", "kept", secret_held=True), id="the store tells which of several"),
+        pytest.param([KEPT], ENTRY, ROTATE, Expected("none", "kept", secret_held=True), id="nothing is missing"),
+        pytest.param(
+            [KEPT], ENTRY, {"scopes": ["logs.read"]}, Expected("updated", "kept", store_updated=True, secret_held=True), id="other scopes"
+        ),
+        pytest.param(
+            [KEPT],
+            ENTRY,
+            {"token_id": "kept", "name": "better"},
+            Expected("updated", "kept", store_updated=True, secret_held=True),
+            id="renamed by id",
+        ),
+        pytest.param([], NOT_THERE, {}, Expected("created", store_updated=True), id="nothing found and nothing stored"),
+        pytest.param([], ENTRY, {}, Expected("created", store_updated=True), id="gone"),
+        pytest.param([LIVE], ENTRY, IGNORE, Expected("none", "live"), id="gone, another lives, ignored"),
+        pytest.param(
+            [LIVE], ENTRY, {**IGNORE, "scopes": ["logs.read"]}, Expected("updated", "live"), id="gone, another lives with other scopes"
+        ),
+        pytest.param([LIVE], ENTRY, ROTATE, Expected("rotated", "live", ["live"], store_updated=True), id="gone, another lives, rotated"),
+        pytest.param([KEPT_EXPIRED], ENTRY, {}, Expected("rotated", "kept", ["kept"], store_updated=True), id="expired, and no other"),
+        pytest.param([KEPT_EXPIRED, LIVE], ENTRY, IGNORE, Expected("none", "live"), id="expired, another lives, ignored"),
+        pytest.param(
+            [KEPT_EXPIRED, LIVE],
+            ENTRY,
+            ROTATE,
+            Expected("rotated", "live", ["live", "kept"], store_updated=True),
+            id="expired, another lives, rotated",
+        ),
+        pytest.param([LIVE], NOT_THERE, IGNORE, Expected("none", "live"), id="not stored, ignored"),
+        pytest.param([LIVE], NOT_THERE, ROTATE, Expected("rotated", "live", ["live"], store_updated=True), id="not stored, rotated"),
+        pytest.param(
+            [NEW, OLD],
+            NOT_THERE,
+            {**ROTATE, "on_duplicates": "oldest"},
+            Expected("rotated", "old", ["old"], store_updated=True),
+            id="several",
+        ),
+        pytest.param([KEPT_DISABLED], ENTRY, {}, Expected("none", "kept", secret_held=True), id="disabled"),
+        pytest.param([DISABLED], NOT_THERE, ROTATE, Expected("none", "disabled"), id="not stored and disabled, left so"),
+        pytest.param(
+            [DISABLED],
+            NOT_THERE,
+            {**ROTATE, "enabled": True},
+            Expected("rotated", "disabled", ["disabled"], store_updated=True),
+            id="not stored and disabled, to be enabled",
+        ),
+        pytest.param(
+            [DISABLED],
+            NOT_THERE,
+            {**ROTATE, "enabled": False},
+            Expected("rotated", "disabled", ["disabled"], store_updated=True),
+            id="not stored and disabled, to be so",
+        ),
+        pytest.param([KEPT], SAVED, {}, Expected("none", "kept", secret_held=True), id="an intent that was fulfilled"),
+        pytest.param([UNNAMED], SAVED, {}, Expected("updated", "kept", store_updated=True, secret_held=True), id="not named yet"),
+        pytest.param(
+            [UNNAMED, OLD],
+            dataclasses.replace(SAVED, retiring=("old",)),
+            {},
+            Expected("updated", "kept", ["old"], store_updated=True, secret_held=True),
+            id="not named yet, and its predecessor still there",
+        ),
+        pytest.param([ORPHAN], INTENDED, {}, Expected("created", None, [], ["orphan"], store_updated=True), id="an orphan"),
+        pytest.param([ORPHAN, LIVE], INTENDED, IGNORE, Expected("none", "live", [], ["orphan"]), id="an orphan beside a live one"),
+        pytest.param(
+            [ORPHAN, KEPT], SAVED, {}, Expected("none", "kept", [], ["orphan"], secret_held=True), id="an orphan beside the stored one"
+        ),
+        pytest.param([LIVE], INTENDED, IGNORE, Expected("none", "live"), id="an intent and nothing of it"),
+        pytest.param([PENDING], INTENDED, {}, Expected("created", store_updated=True), id="the provisional one of somebody else"),
+        pytest.param([ORPHAN], NOT_THERE, {}, Expected("created", store_updated=True), id="a provisional one without an intent"),
+        pytest.param(
+            [KEPT, RETIRING], ROTATED, {}, Expected("none", "kept", ["retiring"], store_updated=True, secret_held=True), id="a predecessor"
+        ),
+        pytest.param(
+            [KEPT], ROTATED, {}, Expected("none", "kept", [], store_updated=True, secret_held=True), id="a predecessor that is gone"
+        ),
+        pytest.param([RETIRING], ROTATED, {}, Expected("created", None, ["retiring"], store_updated=True), id="only a predecessor"),
+        pytest.param(
+            [RETIRING],
+            ROTATED,
+            {**ROTATE, "on_duplicates": "newest"},
+            Expected("created", None, ["retiring"], store_updated=True),
+            id="a predecessor is no candidate",
+        ),
+        pytest.param([KEPT], ENTRY, {"state": "absent"}, Expected("deleted", "kept", ["kept"], store_updated=True), id="absent: stored"),
+        pytest.param([], ENTRY, {"state": "absent"}, Expected("none", store_updated=True), id="absent: gone"),
+        pytest.param([], NOT_THERE, {"state": "absent"}, Expected("none"), id="absent: nothing"),
+        pytest.param([], INTENDED, {"state": "absent"}, Expected("none"), id="absent: only an intent"),
+        pytest.param([ORPHAN], INTENDED, {"state": "absent"}, Expected("none", None, [], ["orphan"]), id="absent: an orphan"),
+        pytest.param([LIVE], NOT_THERE, {"state": "absent"}, Expected("deleted", "live", ["live"]), id="absent: not stored"),
+        pytest.param(
+            [LIVE], ENTRY, {"state": "absent"}, Expected("deleted", "live", ["live"], store_updated=True), id="absent: gone, another lives"
+        ),
+        pytest.param(
+            [KEPT, EXPIRED, RETIRING],
+            ROTATED,
+            {"state": "absent"},
+            Expected("deleted", "kept", ["kept", "expired", "retiring"], store_updated=True),
+            id="absent: all there is",
+        ),
+        pytest.param(
+            [RETIRING],
+            dataclasses.replace(ROTATED, id=None),
+            {"state": "absent"},
+            Expected("none", None, ["retiring"], store_updated=True),
+            id="absent: only a predecessor",
+        ),
+        pytest.param(
+            [UNNAMED], SAVED, {"state": "absent"}, Expected("deleted", "kept", ["kept"], store_updated=True), id="absent: not named yet"
+        ),
+    ],
+)
+def test_what_is_stored_decides_too(tokens: list[Token], entry: Entry, options: dict[str, t.Any], expected: Expected) -> None:
+    plan = a_plan(tokens, entry=entry, **options)
+    subject = plan.before.id if plan.before else None
+    assert expected._replace(deletes=list(expected.deletes), orphans=list(expected.orphans)) == (
+        *(plan.action, subject, _ids(plan.deletes), _ids(plan.orphans)),
+        *(plan.store_updated, plan.secret_held, plan.adopts),
+    )
+    assert plan.changed is (plan.action != "none" or bool(plan.orphans + plan.deletes) or plan.store_updated)
+    assert plan.seals is plan.issues
+    assert set(plan.retired) == {*plan.orphans, *plan.deletes} - ({plan.before} if plan.action == "deleted" else set())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "entry", "kept_id", "says"),
+    [
+        pytest.param([LIVE], ENTRY, OWN, ["live", "the secret of another, kept, which is gone"], id="gone"),
+        pytest.param([LIVE, KEPT_EXPIRED], ENTRY, OWN, ["live", "the secret of another, kept, which has expired"], id="expired"),
+        pytest.param([LIVE], NOT_THERE, OWN, ["live", "the store has no secret for it"], id="not there"),
+        pytest.param([LIVE], INTENDED, OWN, ["live", "the store has no secret for it"], id="only an intent"),
+        pytest.param([KEPT], ENTRY, "foreign", ["kept", "not its own but that of foreign"], id="foreign"),
+        pytest.param([KEPT], ENTRY, None, ["kept", "that of no token that Dynatrace knows"], id="unknown"),
+        pytest.param([KEPT, LIVE], ENTRY, "live", ["kept", "not its own but that of live"], id="that of another live one"),
+    ],
+)
+def test_by_default_a_token_whose_secret_is_not_stored_is_left_alone(
+    tokens: list[Token], entry: Entry, kept_id: str | None, says: list[str]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        a_plan(tokens, entry=entry, kept_id=kept_id)
+    assert [word for word in [*says, "on_missing_secret: rotate", "on_missing_secret: ignore"] if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("kept_id", ["foreign", None, "live"])
+def test_a_foreign_secret_in_the_store_is_none(kept_id: str | None) -> None:
+    ignored = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **IGNORE)
+    assert (ignored.action, ignored.before, ignored.secret_held, ignored.changed) == ("none", KEPT, False, False)
+    rotated = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **ROTATE)
+    assert (rotated.action, rotated.before, rotated.deletes, rotated.store_updated) == ("rotated", KEPT, (KEPT,), True)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "entry", "kept_id"),
+    [
+        pytest.param([LIVE], NOT_THERE, OWN, id="not stored"),
+        pytest.param([LIVE], ENTRY, OWN, id="the stored one is gone"),
+        pytest.param([LIVE, KEPT_EXPIRED], ENTRY, OWN, id="the stored one expired"),
+        pytest.param([LIVE], an_entry(id="live"), "foreign", id="a foreign secret is stored"),
+        pytest.param([LIVE], an_entry(id="live"), None, id="an unknown secret is stored"),
+        pytest.param([NEW, LIVE, OLD], NOT_THERE, OWN, id="one of several"),
+    ],
+)
+@pytest.mark.parametrize("on_missing_secret", [None, "ignore", "rotate"])
+def test_the_secret_that_is_given_is_put_into_the_store(
+    tokens: list[Token], entry: Entry, kept_id: str | None, on_missing_secret: str | None
+) -> None:
+    plan = a_plan(tokens, "live", entry, kept_id, token=DOTTED_SECRET, on_missing_secret=on_missing_secret)
+    assert (plan.action, plan.after, plan.deletes) == ("none", LIVE, ())
+    assert (plan.adopts, plan.seals, plan.store_updated, plan.changed, plan.secret_held) == (True, True, True, True, True)
+
+
+def test_the_secret_that_is_given_is_not_put_into_the_store_twice_or_without_one() -> None:
+    for plan in (a_plan([KEPT], "kept", ENTRY, token=DOTTED_SECRET), a_plan([KEPT], "kept", token=DOTTED_SECRET)):
+        assert (plan.action, plan.secret_held, plan.adopts, plan.store_updated, plan.changed) == ("none", True, False, False, False)
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_the_secret_of_another_live_token_than_the_stored_one_is_refused(state: str) -> None:
+    with pytest.raises(Refused, match=r"the secret of live, but the store holds that of kept.* Nothing was changed") as caught:
+        a_plan([KEPT, LIVE], "live", ENTRY, token=DOTTED_SECRET, state=state)
+    assert DOTTED_SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("held_id", ["foreign", None, "retiring"])
+def test_the_secret_of_no_candidate_does_not_hinder_the_stored_one(held_id: str | None) -> None:
+    plan = a_plan([KEPT, RETIRING], held_id, ROTATED, token=DOTTED_SECRET)
+    assert (plan.action, plan.before, plan.secret_held, plan.adopts) == ("none", KEPT, True, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "scopes", "end"),
+    [
+        ({}, ("metrics.read",), DATED.expires),
+        ({"scopes": None}, ("logs.read",), DATED.expires),
+        ({"scopes": ["events.read"], "scopes_mode": "add"}, ("events.read", "logs.read"), DATED.expires),
+        ({"scopes": ["events.read"], "scopes_mode": "remove"}, ("logs.read",), DATED.expires),
+        ({"expires_in": "90d"}, ("metrics.read",), NOW + 90 * DAY),
+        ({"expiration_date": OTHER_DATE}, ("metrics.read",), NOW + 31 * DAY),
+    ],
+)
+def test_a_token_in_place_of_another_has_what_that_one_had(options: dict[str, t.Any], scopes: tuple[str, ...], end: dt.datetime) -> None:
+    plan = a_plan([dataclasses.replace(DATED, scopes=("logs.read",))], entry=NOT_THERE, **{**ROTATE, **options})
+    assert plan.after == Token(None, "reports", True, scopes, False, end)
+    assert str(plan.expires) == options.get("expires_in", str(end))
+
+
+def test_a_token_in_place_of_one_without_an_end_has_none() -> None:
+    plan = a_plan([LIVE], entry=NOT_THERE, **ROTATE)
+    assert plan.after is not None
+    assert (plan.expires, plan.after.expires) == (None, None)
+
+
+@pytest.mark.parametrize("scopes", [{"scopes": None}, {"scopes": ["logs.read"], "scopes_mode": "add"}])
+def test_a_token_that_was_not_told_whole_is_not_replaced_by_a_lesser_one(scopes: dict[str, t.Any]) -> None:
+    half = dataclasses.replace(LIVE, scopes=(), complete=False)
+    with pytest.raises(Refused, match="did not tell its scopes"):
+        a_plan([half], entry=NOT_THERE, **ROTATE, **scopes)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_a_missing_secret_means_depends_on_the_store(stored: bool) -> None:
+    assert a_specification(stored).on_missing_secret == ("fail" if stored else "ignore")
+    assert {a_specification(stored, on_missing_secret=choice).on_missing_secret for choice in ("fail", "ignore")} == {"fail", "ignore"}
+
+
+@pytest.mark.parametrize("entry", [None, ENTRY])
+def test_a_token_that_is_meant_by_its_id_cannot_be_replaced(entry: Entry | None) -> None:
+    with pytest.raises(OptionError, match=r"^on_missing_secret: rotate cannot go with token_id"):
+        a_plan([KEPT], entry=entry, token_id="kept", **ROTATE)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "entry", "options", "warnings"),
+    [
+        ([KEPT], ENTRY, {}, []),
+        ([], ENTRY, {}, ["(kept), which the store holds, is gone"]),
+        ([], NOT_THERE, {}, []),
+        ([PENDING], NOT_THERE, {}, ["(pending) is from a run that was cut off"]),
+        ([], INTENDED, {}, []),
+        ([KEPT_EXPIRED], ENTRY, {}, []),
+        ([], ENTRY, {"state": "absent"}, []),
+        ([KEPT_DISABLED], ENTRY, {}, ["is disabled and is left so"]),
+        ([DISABLED], NOT_THERE, ROTATE, ["is disabled and is left so"]),
+        ([PENDING, ORPHAN, KEPT], SAVED, {}, ["(pending) is from a run that was cut off"]),
+        ([PENDING, ORPHAN], INTENDED, {"state": "absent"}, ["(pending) is from a run that was cut off"]),
+        ([PENDING, LIVE], NOT_THERE, ROTATE, ["(pending) is from a run that was cut off"]),
+        ([UNNAMED], SAVED, {}, []),
+        ([KEPT, RETIRING], ROTATED, {}, []),
+    ],
+)
+def test_what_is_odd_about_the_store_is_warned_of_once(
+    tokens: list[Token], entry: Entry, options: dict[str, t.Any], warnings: list[str]
+) -> None:
+    said = a_plan(tokens, entry=entry, **options).warnings
+    assert len(said) == len(warnings)
+    assert all(expected in actual for expected, actual in zip(warnings, said))
+
+
+@pytest.mark.parametrize("facts", [{"name": "others"}, {"personal_access_token": True}, {"made_by_product": True}])
+def test_a_store_makes_no_other_token_ours(facts: dict[str, t.Any]) -> None:
+    others = [a_token(**{"id": token_id, **facts}) for token_id in ("kept", "retiring")]
+    others.append(dataclasses.replace(ORPHAN, **{"name": provisional_name("others", INTENT.nonce), **facts}))
+    plan = a_plan(others, entry=dataclasses.replace(ROTATED, intent=INTENT))
+    assert (plan.action, plan.deletes, plan.orphans) == ("created", (), ())
+
+
+@pytest.mark.parametrize(("token_id", "harm"), [("orphan", "delete"), ("retiring", "delete"), ("kept", None)])
+def test_harm_to_the_calling_token_is_seen_beside_the_current_one(token_id: str, harm: str | None) -> None:
+    plan = a_plan([KEPT, RETIRING, ORPHAN], entry=dataclasses.replace(ROTATED, intent=INTENT))
+    assert plan.harms(token_id) == harm
+
+
+OWN_IDS = ["t1", "t2", "t3", "t4", "gone"]
+NONCES = [INTENT.nonce, "fedcba9876543210"]
+STORED_TOKENS = st.lists(
+    st.builds(
+        Token,
+        id=st.sampled_from(OWN_IDS[:4]),
+        name=st.sampled_from(["reports", "reports", "reports", "other", *(provisional_name("reports", nonce) for nonce in NONCES)]),
+        enabled=st.booleans(),
+        scopes=SCOPES.map(tuple),
+        personal_access_token=st.sampled_from([False, False, False, True]),
+        expires=st.sampled_from([None, NOW + 30 * DAY, None, NOW - DAY, NOW]),
+        made_by_product=st.sampled_from([False, False, False, True]),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda token: token.id,
+)
+
+
+class Situation(t.NamedTuple):
+    specification: Specification
+    tokens: list[Token]
+    held_id: str | None
+    entry: Entry
+    kept_id: str | None
+    plan: Plan
+
+
+@st.composite
+def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
+    """A wish with a store that can be met, all the tokens there are, what the store holds, and the plan."""
+    tokens = draw(STORED_TOKENS)
+    some_id = st.sampled_from([None, *OWN_IDS])
+    options = {
+        **draw(OPTIONS),
+        "name": "reports",
+        "personal_access_token": False,
+        "state": draw(st.sampled_from(states)),
+        "on_missing_secret": draw(st.sampled_from(["ignore", "rotate"])),
+        "expires_in": draw(st.sampled_from([None, "90d"])),
+    }
+    if options["expires_in"]:
+        options["expiration_date"] = None
+    entry = an_entry(
+        id=draw(some_id),
+        intent=draw(st.sampled_from([None, INTENT])),
+        retiring=tuple(draw(st.lists(st.sampled_from(OWN_IDS), max_size=2, unique=True))),
+    )
+    held_id, kept_id = draw(some_id), draw(st.sampled_from([OWN, OWN, None, *OWN_IDS]))
+    specification = a_specification(True, **options)
+    try:
+        plan = make_plan(find(tokens, specification, held_id, entry, kept_id), specification, NOW)
+    except DynatraceError:
+        reject()
+    return Situation(specification, tokens, held_id, entry, kept_id, plan)
+
+
+def _may_go(token: Token, situation: Situation) -> bool:
+    """Whether there is a reason to delete this token."""
+    specification, plan, entry = situation.specification, situation.plan, situation.entry
+    if token.made_by_product or token.personal_access_token is not specification.personal_access_token:
+        return False
+    orphan = entry.intent is not None and token.name == f"reports ~pending-{INTENT.nonce}" and token.id != entry.id
+    retiring = token.id in entry.retiring and token.name.partition(" ~pending-")[0] == "reports"
+    by_name = token.name == "reports" or entry.names(token)
+    unknown = token.id not in (situation.held_id, entry.id if situation.kept_id == OWN else situation.kept_id)
+    current = token == plan.before and (specification.state == "absent" or (specification.on_missing_secret == "rotate" and unknown))
+    return orphan or retiring or (by_name and (current or token.ended(NOW)))
+
+
+@settings(max_examples=200)
+@given(stored_situations(states=("present", "absent")))
+def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) -> None:
+    doomed = [*situation.plan.orphans, *situation.plan.deletes]
+    assert [token for token in doomed if not _may_go(token, situation)] == []
+    assert len(set(doomed)) == len(doomed)
+
+
+@settings(max_examples=200)
+@given(stored_situations(states=("present",)))
+def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None:
+    specification, tokens, held_id, entry, kept_id, plan = situation
+    assert plan.after is not None
+    reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
+    left = [token for token in tokens if token not in (plan.before, *plan.orphans, *plan.deletes)]
+    entry = dataclasses.replace(entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=())
+    found = find([*left, reached], specification, held_id, entry, OWN if plan.seals else kept_id)
+    again = make_plan(found, specification, NOW)
+    assert (again.action, again.before, again.changed, again.deletes, again.orphans) == ("none", reached, False, (), ())
+    assert again.secret_held is (plan.secret_held or plan.seals)

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import re
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Sealed
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from builders import DAY, DOTTED_SECRET, INTENT, NOW, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET, an_entry
+
+ENVIRONMENT = "abc12345"
+PLACE = "The file /tokens/abc12345/reports.yml"
+# Those at the end are others when their case is changed, or the same as an ASCII letter.
+ODD_NAMES = (
+    *(".", "..", "...", "/", "../reports", "a/b", "a\\b", "a\0b", "", " ", ".pat", "a.pat", "a.PAT", "~", "-"),
+    *("\u017f", "\u0130", "\u212a", "ß", "SS"),
+)
+NAMES = st.text(max_size=150) | st.from_regex(r"[a-z0-9._-]{1,110}", fullmatch=True) | st.sampled_from(ODD_NAMES)
+
+
+@pytest.mark.parametrize("name", ["reports", "0", "ci_2", "eu.reports-2", ".hidden", "-", "pat", "a.pat.b", "x" * 100])
+def test_a_plain_name_stays_as_it_is(name: str) -> None:
+    assert (entry_name(name, False), entry_name(name, True)) == (name, name + ".pat")
+
+
+@pytest.mark.parametrize(
+    ("name", "readable"),
+    [
+        ("Monthly Reports", "monthly-reports~"),
+        ("a.pat", "a-pat~"),
+        ("x" * 101, "x" * 60 + "~"),
+        ("Zürich / Öl", "z-rich-l~"),
+        ("日本", "token~"),
+        ("", "token~"),
+    ],
+)
+def test_another_name_stays_readable(name: str, readable: str) -> None:
+    assert re.fullmatch(re.escape(readable) + "[0-9a-f]{12}", entry_name(name, False))
+    assert entry_name(name, True) == entry_name(name, False) + ".pat"
+
+
+@example(".", False)
+@example("..", False)
+@given(NAMES, st.booleans())
+def test_the_name_of_an_entry_is_one_safe_part_of_a_path(name: str, personal_access_token: bool) -> None:
+    made = entry_name(name, personal_access_token)
+    assert re.fullmatch(r"[a-z0-9._~-]{1,110}", made)
+    assert made not in (".", "..")
+
+
+@given(NAMES, NAMES)
+def test_every_name_and_kind_has_an_entry_of_its_own(one: str, other: str) -> None:
+    names = {one, other}
+    for name in (one, other):
+        names |= {name.upper(), name.lower(), name.casefold(), name + ".pat", name + ".PAT", name.removesuffix(".pat"), name[:60]}
+        names |= {entry_name(name, False), entry_name(name, True), entry_name(name, True) + ".pat"}
+    made = {(name, kind): entry_name(name, kind).casefold() for name, kind in itertools.product(names, (False, True))}
+    assert len(set(made.values())) == len(made)
+
+
+MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2999, 1, 1), timezones=st.just(dt.timezone.utc)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # what Dynatrace keeps
+)
+IDS = st.from_regex(r"[A-Za-z0-9._~:=+@-]{1,200}", fullmatch=True).filter(
+    lambda token_id: token_id not in (".", "..") and not looks_like_secret(token_id)
+)
+SECRETS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).filter(str.strip).map(Secret) | st.builds(
+    Sealed, st.text()
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    held = draw(st.none() | st.tuples(IDS, SECRETS))
+    return Entry(
+        name=draw(NAMES),
+        personal_access_token=draw(st.booleans()),
+        id=held[0] if held else None,
+        secret=held[1] if held else None,
+        scopes=tuple(draw(st.lists(st.text()))),
+        expires=draw(st.none() | MOMENTS),
+        created=draw(st.none() | MOMENTS),
+        intent=draw(st.none() | st.builds(Intent, st.from_regex("[0-9a-f]{16}", fullmatch=True), MOMENTS)),
+        retiring=tuple(draw(st.lists(IDS, max_size=3))),
+    )
+
+
+@given(entries(), st.integers())
+def test_an_entry_comes_back_as_it_was(entry: Entry, version: int) -> None:
+    token = entry.secret.reveal() if isinstance(entry.secret, Secret) else None
+    # As text in between, as a store keeps it.
+    data = {**json.loads(json.dumps(dump_entry(entry, ENVIRONMENT, token))), "token": token or entry.secret}
+    again = parse_entry(data, ENVIRONMENT, entry.name, entry.personal_access_token, version, PLACE)
+    assert (again, again.version) == (entry, version)
+
+
+def test_an_entry_that_holds_the_clock_of_this_moment_comes_back_as_it_was() -> None:
+    moment = NOW + dt.timedelta(microseconds=123456)
+    entry = an_entry(created=moment, expires=moment + DAY, intent=Intent(INTENT.nonce, moment))
+    data = dump_entry(entry, ENVIRONMENT, DOTTED_SECRET)
+    again = parse_entry(data, ENVIRONMENT, "reports", False, 1, PLACE)
+    assert dump_entry(again, ENVIRONMENT, DOTTED_SECRET) == data
+
+
+def _data(**changes: t.Any) -> dict[str, t.Any]:
+    entry = an_entry(scopes=("metrics.read",), expires=NOW, created=NOW, intent=INTENT, retiring=("dt0c01.OLD",))
+    return {**dump_entry(entry, ENVIRONMENT, DOTTED_SECRET), **changes}
+
+
+def _parse(data: t.Any) -> Entry:
+    return parse_entry(data, ENVIRONMENT, "reports", False, 1, PLACE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(_data(note="by hand"), id="more than is known"),
+        pytest.param(_data(scopes=None, retiring=None, pending=None, expiration_date=None, created=None), id="nulls"),
+        pytest.param(_data(token=UNDOTTED_SECRET, id="5f3c7f1e-0000-4000-8000-000000000000"), id="the older format"),
+        pytest.param(_data(created="2026-06-01 14:00:00+02:00"), id="a time as people write it"),
+    ],
+)
+def test_what_is_no_damage_is_taken(data: dict[str, t.Any]) -> None:
+    assert _parse(data).name == "reports"
+
+
+@pytest.mark.parametrize("key", sorted(_data()))
+def test_what_is_cut_off_is_damage(key: str) -> None:
+    data = _data()
+    del data[key]
+    with pytest.raises(DynatraceError, match=key) as caught:
+        _parse(data)
+    assert SECRET_PART not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        pytest.param(None, "not a dictionary", id="empty"),
+        pytest.param([_data()], "not a dictionary", id="a list"),
+        pytest.param(DOTTED_SECRET, "not a dictionary", id="a bare secret"),
+        pytest.param({}, "environment", id="an empty dictionary"),
+        pytest.param(_data(environment="xyz98765"), "environment should be 'abc12345'", id="other environment"),
+        pytest.param(_data(environment=[DOTTED_SECRET]), "environment should be 'abc12345'", id="no environment"),
+        pytest.param(_data(name="Reports"), "name should be 'reports'", id="other name"),
+        pytest.param(_data(name=DOTTED_SECRET), "name should be 'reports'", id="a secret as name"),
+        pytest.param(_data(personal_access_token=True), "personal_access_token should be False", id="other kind"),
+        pytest.param(_data(personal_access_token=None), "personal_access_token should be False", id="no kind"),
+        pytest.param(_data(personal_access_token="no"), "personal_access_token should be False", id="a kind in words"),
+        pytest.param(_data(id=None), "of id and token, one is there without the other", id="token without id"),
+        pytest.param(_data(token=None), "of id and token, one is there without the other", id="id without token"),
+        pytest.param(_data(id=DOTTED_SECRET), "an id is not that of a token", id="id is a secret"),
+        pytest.param(_data(id="dt0c01.ID/../../other"), "an id is not that of a token", id="id with a slash"),
+        pytest.param(_data(id=".."), "an id is not that of a token", id="id is the folder above"),
+        pytest.param(_data(id=""), "an id is not that of a token", id="id is empty"),
+        pytest.param(_data(id=7), "an id is not that of a token", id="id is a number"),
+        pytest.param(_data(id=[PUBLIC_PART]), "an id is not that of a token", id="id is a list"),
+        pytest.param(_data(token=""), "token is not the secret", id="token is empty"),
+        pytest.param(_data(token=7), "token is not the secret", id="token is a number"),
+        pytest.param(_data(token={"value": DOTTED_SECRET}), "token is not the secret", id="token is a dictionary"),
+        pytest.param(_data(token=DOTTED_SECRET + "\n"), "token is not the secret", id="token with a line break"),
+        pytest.param(_data(token=DOTTED_SECRET + "é"), "token is not the secret", id="token with an accent"),
+        pytest.param(_data(scopes="metrics.read"), "scopes is not a list", id="scopes are a text"),
+        pytest.param(_data(scopes={"metrics.read": True}), "scopes is not a list", id="scopes are a dictionary"),
+        pytest.param(_data(scopes=[["metrics.read"]]), "scopes is not a list", id="scopes in lists"),
+        pytest.param(_data(scopes=[DOTTED_SECRET, 7]), "scopes is not a list", id="a scope is a number"),
+        pytest.param(_data(expiration_date=DOTTED_SECRET), "expiration_date is not a point in time", id="end is no time"),
+        pytest.param(_data(expiration_date="2026-06-01"), "expiration_date is not a point in time", id="end is a day"),
+        pytest.param(_data(expiration_date="2026-02-30T00:00:00Z"), "expiration_date is not a point in time", id="no such day"),
+        pytest.param(_data(expiration_date=""), "expiration_date is not a point in time", id="end is empty"),
+        pytest.param(_data(created=1780315200), "created is not a point in time", id="creation is a number"),
+        pytest.param(_data(created=NOW), "created is not a point in time", id="creation is no text"),
+        pytest.param(_data(created="0001-01-01T00:00:00+14:00"), "created is not a point in time", id="before all time"),
+        pytest.param(_data(pending={}), "pending", id="pending is empty"),
+        pytest.param(_data(pending=DOTTED_SECRET), "pending", id="pending is a text"),
+        pytest.param(_data(pending=[]), "pending", id="pending is a list"),
+        pytest.param(_data(pending={"nonce": INTENT.nonce}), "pending", id="pending without time"),
+        pytest.param(_data(pending={"since": "2026-06-01T12:00:00Z"}), "pending", id="pending without nonce"),
+        pytest.param(_data(pending={"nonce": INTENT.nonce, "since": "today"}), "pending", id="pending since no time"),
+        pytest.param(_data(pending={"nonce": INTENT.nonce, "since": NOW}), "pending", id="pending since no text"),
+        pytest.param(_data(pending={"nonce": "", "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is empty"),
+        pytest.param(_data(pending={"nonce": 1234567890123456, "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is a number"),
+        pytest.param(_data(pending={"nonce": INTENT.nonce + "\n", "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is longer"),
+        pytest.param(_data(retiring="dt0c01.OLD"), "retiring is not a list", id="retiring is a text"),
+        pytest.param(_data(retiring=["dt0c01.OLD"]), "retiring is not a list", id="retiring of texts"),
+        pytest.param(_data(retiring={"id": "dt0c01.OLD"}), "retiring is not a list", id="retiring is a dictionary"),
+        pytest.param(_data(retiring=[{}]), "an id is not that of a token", id="retiring without id"),
+        pytest.param(_data(retiring=[{"id": DOTTED_SECRET}]), "an id is not that of a token", id="retiring is a secret"),
+        pytest.param(_data(retiring=[{"id": "a/b"}]), "an id is not that of a token", id="retiring with a slash"),
+    ],
+)
+def test_damage_is_named_and_shows_no_secret(data: t.Any, says: str) -> None:
+    with pytest.raises(DynatraceError) as caught:
+        _parse(data)
+    message = str(caught.value)
+    assert says in message
+    assert message.startswith(PLACE)
+    assert "Restore it from a backup" in message
+    assert SECRET_PART not in message
+    assert caught.value.__suppress_context__
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.just(DOTTED_SECRET) | st.just(Sealed(DOTTED_SECRET)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(["id", "nonce", "since"]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def _entry_or_refusal(data: t.Any) -> Entry | str:
+    try:
+        return _parse(data)
+    except DynatraceError as error:
+        return str(error)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(_data())), VALUES, max_size=4))
+def test_any_data_is_understood_or_refused_without_a_secret(changes: dict[str, t.Any]) -> None:
+    entry = _entry_or_refusal(_data(**changes))
+    if isinstance(entry, str):
+        assert SECRET_PART not in entry
+    else:
+        assert (entry.name, entry.personal_access_token) == ("reports", False)
+        assert (entry.id is None) is (entry.secret is None)
+        assert not any(map(looks_like_secret, [entry.id or "", *entry.retiring]))
