@@ -16,7 +16,7 @@ import urllib.parse
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, looks_like_secret
 
 _URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
 _LONGEST_TIMEOUT = 3600.0
@@ -145,7 +145,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _parse_api_token(text: str) -> Secret:
-    if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+    if not could_be_secret(text):
         raise OptionError("api_token: it has a space, a line break or another character that no token has. Was it cut or pasted badly?")
     return Secret(text)
 

@@ -40,8 +40,8 @@ def _find_by_name(api: TokenApiV2, specification: Specification, runtime: Runtim
     entry = _load(api, specification, runtime)
     kept = _get_kept(api, entry, runtime.store)
     secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
-    alone = kept is not None and entry.settled and not kept.ended(api.now()) and held_id in (None, kept.id)
-    tokens = [kept] if kept is not None and alone else _list(api, specification)
+    alone = entry.settled and specification.state == "present" and held_id in (None, entry.id)
+    tokens = [kept] if kept and alone and not kept.ended(api.now()) else _list(api, specification)
     return sort_out(tokens, api.now(), held_id, entry, kept_id), secret
 
 

@@ -112,7 +112,7 @@ def sort_out(
 
 def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
     if entry is not None and token.id != entry.id:
-        if token.id in entry.retiring:
+        if token.id in entry.retiring and token.name == entry.name:
             return "retiring"
         if entry.intent and token.name == provisional_name(entry.name, entry.intent.nonce):
             return "orphans"
@@ -161,6 +161,8 @@ def _updates_store(plan: Plan, found: Found) -> bool:
 
 
 def _choose(found: Found, specification: Specification) -> Token | None:
+    if len(found.live) > 1 and specification.state == "absent":
+        raise Refused(_duplicates_message(found, specification))
     entry_id = found.entry.id if found.entry else None
     kept = next((token for token in found.live if token.id == entry_id), None)
     held = next((token for token in found.live if token.id == found.held_id), None)
@@ -172,8 +174,7 @@ def _choose(found: Found, specification: Specification) -> Token | None:
     if kept or held:
         return kept or held
     if len(found.live) > 1:
-        # To delete the newest or oldest would delete another one with every run.
-        if specification.on_duplicates == "fail" or specification.state == "absent":
+        if specification.on_duplicates == "fail":
             raise Refused(_duplicates_message(found, specification))
         return found.live[0 if specification.on_duplicates == "newest" else -1]
     return found.live[0] if found.live else None
@@ -326,11 +327,13 @@ def _pending_warnings(found: Found) -> tuple[str, ...]:
 
 def _duplicates_message(found: Found, specification: Specification) -> str:
     listed = "; ".join(_describe(token) for token in found.live)
-    return (
-        f"There are {len(found.live)} tokens of the kind {kind_name(specification.personal_access_token)} named "
-        f"{specification.name!r}, and nothing tells which is meant: {listed}. "
-        "Give the token_id of one, or, to keep one of them as specified, say on_duplicates: newest or oldest."
-    )
+    if specification.state == "absent":
+        why, next_step = "each run would delete another one", "Delete one by its token_id."
+    else:
+        why = "nothing tells which is meant"
+        next_step = "Give the token_id of one, or, to keep one of them as specified, say on_duplicates: newest or oldest."
+    kind = kind_name(specification.personal_access_token)
+    return f"There are {len(found.live)} tokens of the kind {kind} named {specification.name!r}, and {why}: {listed}. {next_step}"
 
 
 def _gone_warnings(found: Found) -> tuple[str, ...]:

@@ -49,6 +49,11 @@ def public_id(secret: Secret) -> str | None:
     return match.group(1) if match else None
 
 
+def could_be_secret(text: str) -> bool:
+    """Whether the text has none of the characters that no secret has."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
 def looks_like_secret(text: str) -> bool:
     return _DOTTED.search(text) is not None
 

@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, looks_like_secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._time import (
     Period,
     format_timestamp,
@@ -123,7 +123,7 @@ def check_token_id(token_id: str) -> None:
 def parse_held_token(text: str | None) -> Secret | None:
     if text is None:
         return None
-    if not text or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+    if not could_be_secret(text):
         raise OptionError("token: the value is empty, or has a space, a line break or another character that no token has.")
     if public_id(Secret(text)) is None and "." in text:
         raise OptionError("token: the value is not the whole secret of a token (prefix, public part and secret part).")

@@ -89,7 +89,9 @@ options:
     description:
       - What to do if there are several tokens of this name and kind and O(token) does not tell which one is meant.
       - With V(fail), the error lists their ids. With V(newest) or V(oldest), the one created last or first is managed, and the
-        others are left alone. To delete one of several, give its O(token_id).
+        others are left alone.
+      - With O(state=absent) several are always an error, because each run would delete another one. To delete one, give its
+        O(token_id).
     type: str
     choices: [fail, newest, oldest]
     default: fail

@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, looks_like_secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Sealed
 from ansible_collections.community.dynatrace.plugins.module_utils._time import format_timestamp, parse_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
@@ -46,7 +46,7 @@ def entry_name(name: str, personal_access_token: bool) -> str:
         return name + kind
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
     # No plain name has a tilde.
-    return f"{slug or 'token'}~{hashlib.sha256(name.encode()).hexdigest()[:12]}{kind}"
+    return f"{slug or 'token'}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}{kind}"
 
 
 def dump_entry(entry: Entry, environment: str, token: t.Any) -> dict[str, t.Any]:
@@ -87,7 +87,7 @@ def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool
     if missing:
         raise Damaged(f"{', '.join(missing)} is not there")
     for key, value in (("environment", environment), ("name", name), ("personal_access_token", personal_access_token)):
-        if data.get(key) != value:
+        if data[key] != value or isinstance(data[key], bool) != isinstance(value, bool):
             raise Damaged(f"{key} should be {value!r} and is not")
     token_id = data.get("id")
     if token_id is not None:
@@ -111,7 +111,7 @@ def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool
 def _parse_secret(token: t.Any) -> Secret | Sealed | None:
     if token is None or isinstance(token, Sealed):
         return token
-    if not isinstance(token, str) or not token.strip() or not token.isascii() or not token.isprintable():
+    if not isinstance(token, str) or not could_be_secret(token):
         raise Damaged("token is not the secret of a token")
     return Secret(token)
 
@@ -133,7 +133,7 @@ def _check_id(token_id: t.Any) -> str:
 
 
 def _list(data: dict[t.Any, t.Any], key: str, of: type) -> list[t.Any]:
-    values = data.get(key) or []
+    values = data[key] if data[key] is not None else []
     if not isinstance(values, list) or not all(isinstance(value, of) for value in values):
         raise Damaged(f"{key} is not a list as it should be")
     return values

@@ -57,8 +57,8 @@ def open_store(
     environment = environment_key(environment_url)
     if kind == "hashi_vault":
         return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
-    if not options["path"]:
-        raise OptionError("store: path is empty. Give the path of a folder.")
+    if not options["path"] or not options["path"].isprintable():
+        raise OptionError("store: path is empty, or has a character that cannot be shown. Give the path of a folder.")
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
     vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
     return FileStore(path, environment, vault, options["encrypt"], warn)

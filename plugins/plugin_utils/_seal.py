@@ -12,7 +12,7 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Sealed
 
 try:
@@ -73,7 +73,7 @@ class AnsibleVault:
         if not self._secrets:
             raise DynatraceError(f"The secret in {place} is encrypted, and there is no vault secret. Give one with {HOW_TO_GIVE}.")
         try:
-            return Secret(VaultLib(self._secrets).decrypt(sealed.text.encode()).decode())
+            text = VaultLib(self._secrets).decrypt(sealed.text.encode()).decode()
         except (AnsibleError, ValueError):
             # Not chained: what the library says is not ours to know the contents of.
             known = ", ".join(vault_id for vault_id, _secret in self._secrets)
@@ -81,3 +81,6 @@ class AnsibleVault:
                 f"The secret in {place} cannot be decrypted with the vault secrets at hand ({known}). Nothing was changed. Give the one "
                 "that it was encrypted with; if that is lost, remove the file, and the next run has no secret for the token."
             ) from None
+        if not could_be_secret(text):
+            raise DynatraceError(f"The value in {place} is not the secret of a token: it is empty, or has a space or a line break in it.")
+        return Secret(text)

@@ -172,11 +172,14 @@ def _check_owner(descriptor: int, path: str) -> None:
 
 def _read(folder: int, file: str) -> bytes:
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with open(descriptor, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise PermissionError(0, "it is not a file", file)
         _check_owner(descriptor, file)
-        content = opened.read(_LARGEST + 1)
+        with open(descriptor, "rb", closefd=False) as opened:
+            content = opened.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _LARGEST:
         raise PermissionError(0, "it is too large to be the entry of a token", file)
     return content

@@ -14,7 +14,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._connection im
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._http import TlsAdapter, reason_of, tls_context
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
 from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
 
@@ -201,8 +201,7 @@ def _check_options(options: t.Mapping[str, t.Any]) -> None:
         if not options[option]:
             raise OptionError(f"store: {option} is missing, which auth_method {options['auth_method']} needs.")
     for option in ("token", "namespace"):
-        text = options[option] or ""
-        if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+        if options[option] and not could_be_secret(options[option]):
             raise OptionError(f"store: {option} has a space, a line break or another character that none has. Was it cut or pasted badly?")
     if not 0 < options["timeout"] <= _LONGEST_TIMEOUT:
         raise OptionError(f"store: timeout is {options['timeout']}. Give seconds, more than 0 and at most {_LONGEST_TIMEOUT:.0f}.")

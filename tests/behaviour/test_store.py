@@ -249,6 +249,14 @@ def test_absent_removes_the_entry_too(ansible: Ansible, environment: Environment
     assert list((ansible.folder / "store").glob("*/*.yml")) == []
 
 
+def test_absent_deletes_nothing_where_somebody_else_has_a_token_of_that_name(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(stored()).succeeded()
+    environment.issue("ci")
+    run = ansible.play(stored(scopes=None, state="absent")).failed()
+    assert "each run would delete another one" in run.text
+    assert len(environment.tokens("ci")) == 2
+
+
 def test_the_entry_moves_along_when_a_token_is_renamed_by_its_id(ansible: Ansible, environment: Environment) -> None:
     ansible.play(stored()).succeeded()
     made = environment.tokens("ci")[0]["id"]

@@ -76,9 +76,7 @@ MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2999, 1, 1), timezon
 IDS = st.from_regex(r"[A-Za-z0-9._~:=+@-]{1,200}", fullmatch=True).filter(
     lambda token_id: token_id not in (".", "..") and not looks_like_secret(token_id)
 )
-SECRETS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1).filter(str.strip).map(Secret) | st.builds(
-    Sealed, st.text()
-)
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map(Secret) | st.builds(Sealed, st.text())
 
 
 @st.composite

@@ -108,9 +108,8 @@ def test_identity_is_name_and_kind(facts: dict[str, t.Any], belongs: bool) -> No
 
 
 @pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_the_held_secret_wins_over_on_duplicates(on_duplicates: str, state: str) -> None:
-    plan = a_plan([OLD, MIDDLE, NEW], held_id="middle", on_duplicates=on_duplicates, state=state, token=DOTTED_SECRET)
+def test_the_held_secret_wins_over_on_duplicates(on_duplicates: str) -> None:
+    plan = a_plan([OLD, MIDDLE, NEW], held_id="middle", on_duplicates=on_duplicates, token=DOTTED_SECRET)
     assert plan.before == MIDDLE
 
 
@@ -476,11 +475,19 @@ def test_the_secret_that_is_given_is_not_put_into_the_store_twice_or_without_one
         assert (plan.action, plan.secret_held, plan.adopts, plan.store_updated, plan.changed) == ("none", True, False, False, False)
 
 
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_the_secret_of_another_live_token_than_the_stored_one_is_refused(state: str) -> None:
+def test_the_secret_of_another_live_token_than_the_stored_one_is_refused() -> None:
     with pytest.raises(Refused, match=r"the secret of live, but the store holds that of kept.* Nothing was changed") as caught:
-        a_plan([KEPT, LIVE], "live", ENTRY, token=DOTTED_SECRET, state=state)
+        a_plan([KEPT, LIVE], "live", ENTRY, token=DOTTED_SECRET)
     assert DOTTED_SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])
+@pytest.mark.parametrize(("held_id", "entry"), [(None, None), ("live", None), (None, ENTRY)])
+def test_one_of_several_is_never_deleted_by_name_because_the_next_run_would_delete_another(
+    on_duplicates: str, held_id: str | None, entry: Entry | None
+) -> None:
+    with pytest.raises(Refused, match="each run would delete another one.* Delete one by its token_id"):
+        a_plan([KEPT, LIVE], held_id, entry, on_duplicates=on_duplicates, state="absent", token=held_id and DOTTED_SECRET)
 
 
 @pytest.mark.parametrize("held_id", ["foreign", None, "retiring"])

@@ -201,14 +201,22 @@ def test_the_secret_is_encrypted_as_ansible_vault_does(place: Place) -> None:
 
 def test_what_ansible_vault_encrypted_by_hand_is_opened(place: Place) -> None:
     place.store().save(an_entry())
-    by_hand = VaultLib([STAGING]).encrypt("another secret", STAGING[1], STAGING[0]).decode()
+    by_hand = VaultLib([STAGING]).encrypt("another-secret", STAGING[1], STAGING[0]).decode()
     head, _token, tail = place.file.read_text().partition("token: !vault")
     indented = "".join(f"          {line}\n" for line in by_hand.splitlines())
     place.file.write_text(f"{head}token: !vault |\n{indented}scopes:{tail.partition('scopes:')[2]}")
     store = place.store(STAGING)
     secret = store.unseal(store.load("reports", False))
     assert secret is not None
-    assert secret.reveal() == "another secret"
+    assert secret.reveal() == "another-secret"
+
+
+def test_a_sealed_value_with_a_line_break_is_no_secret(place: Place) -> None:
+    saved = place.store().save(an_entry())
+    sealed = Sealed(VaultLib([VAULT_PASSWORD]).encrypt(DOTTED_SECRET + "\n", VAULT_PASSWORD[1]).decode())
+    with pytest.raises(DynatraceError, match="is not the secret of a token") as caught:
+        place.store().unseal(dataclasses.replace(saved, secret=sealed))
+    assert DOTTED_SECRET not in str(caught.value)
 
 
 def test_a_secret_that_is_not_opened_stays_as_it_is_when_the_rest_is_written(place: Place) -> None:
@@ -369,7 +377,7 @@ def _let_others_write(path: pathlib.Path) -> None:
         pytest.param("file", _replace_by_link, "symbolic link", id="a link as file"),
         pytest.param("file", _replace_by_dangling_link, "symbolic link", id="a dangling link as file"),
         pytest.param("file", _replace_by_fifo, "it is not a file", id="a FIFO as file"),
-        pytest.param("file", _replace_by_folder, "directory", id="a folder as file"),
+        pytest.param("file", _replace_by_folder, "it is not a file", id="a folder as file"),
         pytest.param("file", _enlarge, "too large", id="a file that is too large"),
         pytest.param("file", _let_group_write, "chmod go-w", id="a file that the group may write"),
         pytest.param("file", _let_others_write, "chmod go-w", id="a file that others may write"),
