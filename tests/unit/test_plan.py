@@ -486,7 +486,7 @@ def test_the_secret_of_another_live_token_than_the_stored_one_is_refused() -> No
 def test_one_of_several_is_never_deleted_by_name_because_the_next_run_would_delete_another(
     on_duplicates: str, held_id: str | None, entry: Entry | None
 ) -> None:
-    with pytest.raises(Refused, match="each run would delete another one.* Delete one by its token_id"):
+    with pytest.raises(Refused, match=r"each run would delete another one.* Delete one by its token_id"):
         a_plan([KEPT, LIVE], held_id, entry, on_duplicates=on_duplicates, state="absent", token=held_id and DOTTED_SECRET)
 
 
