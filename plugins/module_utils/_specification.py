@@ -58,22 +58,17 @@ def parse_specification(
     :param stored: whether a store keeps the secret. Somebody else may be using a token whose secret it does not have.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
-    name, token_id, token = params["name"], params["token_id"], parse_held_token(params["token"])
+    token = parse_held_token(params["token"])
     check_public(params, [*secrets, *([token] if token else [])])
-    if name is None and token_id is None:
-        raise OptionError("name or token_id is needed: say which token is meant.")
-    if name is not None:
-        check_name(name)
-    if token_id is not None:
-        check_token_id(token_id)
-    if token_id is not None and params["on_missing_secret"] == "rotate":
+    _check_identity(params["name"], params["token_id"])
+    if params["token_id"] is not None and params["on_missing_secret"] == "rotate":
         raise OptionError("on_missing_secret: rotate cannot go with token_id, because the token that is issued instead has another id.")
     if params["expires_in"] is not None and params["expiration_date"] is not None:
         raise OptionError("expires_in and expiration_date exclude each other: give a period from now or a point in time.")
     return Specification(
         state=params["state"],
-        name=name,
-        token_id=token_id,
+        name=params["name"],
+        token_id=params["token_id"],
         personal_access_token=params["personal_access_token"],
         scopes=parse_scopes(params["scopes"]),
         scopes_mode=params["scopes_mode"],
@@ -128,6 +123,15 @@ def parse_held_token(text: str | None) -> Secret | None:
     if public_id(Secret(text)) is None and "." in text:
         raise OptionError("token: the value is not the whole secret of a token (prefix, public part and secret part).")
     return Secret(text)
+
+
+def _check_identity(name: str | None, token_id: str | None) -> None:
+    if name is None and token_id is None:
+        raise OptionError("name or token_id is needed: say which token is meant.")
+    if name is not None:
+        check_name(name)
+    if token_id is not None:
+        check_token_id(token_id)
 
 
 def check_name(name: str) -> None:

@@ -35,14 +35,10 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     :raises DynatraceError: where an option cannot work, or a token is missing or cannot be used.
     """
     params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
-    if not params["environment_url"]:
-        raise OptionError(missing_option("environment_url"))
-    store = open_store(params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn)
-    if not store.keeps:
-        raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
     scopes = parse_scopes(params["scopes"])
     if scopes and not params["verify"]:
         raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
+    store = _open(params, loader, warn)
     api = TokenApiV2(Http(parse_connection(params))) if params["verify"] else None
     found = []
     for term in terms:
@@ -54,6 +50,15 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
             if params["on_missing"] == "warn":
                 warn(str(missing))
     return found
+
+
+def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store:
+    if not params["environment_url"]:
+        raise OptionError(missing_option("environment_url"))
+    store = open_store(params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn)
+    if not store.keeps:
+        raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
+    return store
 
 
 def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import typing as t
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
@@ -20,7 +19,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import Environment, first, proxy_for
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import Environment, first, proxy_for, validated
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault, vault_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_hashi_vault import HashiVaultStore
@@ -50,13 +49,15 @@ def open_store(
     kind = given.pop("type", None)
     if not isinstance(kind, str) or kind not in _TYPES:
         raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
-    if kind == "hashi_vault":
-        from_environment = {name: first(variables, environments) for name, variables in HASHI_VAULT_ENVIRONMENT.items()}
-        given = {**_without_none(from_environment), **given}
-    options = _validated(given, _TYPES[kind])
     environment = environment_key(environment_url)
-    if kind == "hashi_vault":
-        return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
+    if kind == "file":
+        return _file_store(validated(given, FILE_STORE_OPTIONS, "store: "), environment, folder, loader, warn)
+    from_environment = {name: first(variables, environments) for name, variables in HASHI_VAULT_ENVIRONMENT.items()}
+    options = validated({**_without_none(from_environment), **given}, HASHI_VAULT_STORE_OPTIONS, "store: ")
+    return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
+
+
+def _file_store(options: t.Mapping[str, t.Any], environment: str, folder: str, loader: t.Any, warn: t.Callable[[str], None]) -> FileStore:
     if not options["path"] or not options["path"].isprintable():
         raise OptionError("store: path is empty, or has a character that cannot be shown. Give the path of a folder.")
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
@@ -106,11 +107,3 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
 
 def _without_none(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    validated = ArgumentSpecValidator(options).validate(dict(given))
-    if validated.error_messages:
-        raise OptionError(f"store: {'. '.join(validated.error_messages)}")
-    params: dict[str, t.Any] = validated.validated_parameters
-    return params

@@ -29,12 +29,22 @@ def resolve_options(
     for option, names in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
         if option in options and completed.get(option) is None:
             completed[option] = first(names, environments)
-    validated = ArgumentSpecValidator(options).validate(completed)
-    if validated.error_messages:
-        raise OptionError(". ".join(validated.error_messages))
-    params: dict[str, t.Any] = validated.validated_parameters
+    params = validated(completed, options)
     if params["proxy"] is None:
         params["proxy"] = proxy_for(params["environment_url"] or "", environments)
+    return params
+
+
+def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: str = "") -> dict[str, t.Any]:
+    """The options, typed and with their defaults.
+
+    :param of: what the options belong to, for messages.
+    :raises OptionError: where one is unknown or cannot be converted.
+    """
+    result = ArgumentSpecValidator(options).validate(dict(given))
+    if result.error_messages:
+        raise OptionError(of + ". ".join(result.error_messages))
+    params: dict[str, t.Any] = result.validated_parameters
     return params
 
 
