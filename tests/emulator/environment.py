@@ -75,9 +75,17 @@ class Environment:
         self.tokens: dict[str, Token] = {}
         self.secrets: list[str] = []  # all that were ever issued, for tests that look for leaks
         self.requests: list[dict[str, t.Any]] = []
+        self._ahead = dt.timedelta(0)
 
     def now(self) -> dt.datetime:
-        return dt.datetime.now(dt.timezone.utc)
+        return dt.datetime.now(dt.timezone.utc) + self._ahead
+
+    def set_clock(self, body: t.Mapping[str, t.Any]) -> None:
+        """Let it be that moment now, given as the API takes moments; the clock goes on from there."""
+        moment = moments.parse(str(body.get("now")), self.now())
+        if moment is None:
+            raise bad_body("now", "not a valid time")
+        self._ahead += moment - self.now()
 
     def make_admin(self) -> str:
         """An admin token; its secret."""

@@ -54,6 +54,7 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
         app.router.add_delete(base + "/_emulator/requests", _forget_requests)
         app.router.add_get(base + "/_emulator/secrets", _show_secrets)
         app.router.add_post(base + "/_emulator/tokens", _plant)
+        app.router.add_put(base + "/_emulator/clock", _set_clock)
     app.router.add_post("/_emulator/environments", _make_environment)
     return app
 
@@ -138,6 +139,11 @@ async def _show_secrets(request: web.Request) -> web.Response:
 async def _plant(request: web.Request) -> web.Response:
     token = request["environment"].plant(await _body(request))
     return _json(token.as_json() | {"token": token.secret}, 201)
+
+
+async def _set_clock(request: web.Request) -> web.Response:
+    request["environment"].set_clock(await _body(request))
+    return web.Response(status=204)
 
 
 async def _make_environment(request: web.Request) -> web.Response:

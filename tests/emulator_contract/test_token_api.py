@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime as dt
+import email.utils
 import http.client
 import json
 import re
@@ -525,3 +526,13 @@ def test_latency_delays_an_answer() -> None:
         started = time.monotonic()
         assert slow.call("GET").status_code == 200
         assert time.monotonic() - started >= 0.2
+
+
+def test_its_clock_can_be_set_and_goes_on_from_there(environment: stand_in.Environment) -> None:
+    made = environment.issue("ci", expirationDate="now+1d")
+    before = email.utils.parsedate_to_datetime(environment.call("GET").headers["Date"])
+    environment.set_clock("now+2d")
+    after = email.utils.parsedate_to_datetime(environment.call("GET").headers["Date"])
+    assert dt.timedelta(days=2) <= after - before < dt.timedelta(days=2, minutes=1)
+    assert environment.call("GET", token=made["token"]).status_code == 401
+    assert show(environment, environment.issue("later")["id"])["creationDate"] > show(environment, made["id"])["expirationDate"]

@@ -56,6 +56,10 @@ class Environment:
         answer: dict[str, t.Any] = response.json()
         return answer
 
+    def set_clock(self, now: str) -> None:
+        """Let it be that moment in the environment, such as now+30d."""
+        requests.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
+
     def requests(self) -> list[dict[str, t.Any]]:
         """The requests of the API so far: method, path, query, status."""
         logged: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/requests", timeout=10).json()
