@@ -14,34 +14,63 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
 
+# A new token may take a moment until every server of the environment knows it.
+_PAUSES = (0.0, 0.5, 1.0, 2.0)  # seconds
+
 
 def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
-    """Intent, POST under a provisional name, save, and only then the real name.
+    """Intent, POST under a provisional name, save, only then the real name, and where it replaces another, see that it works.
 
     :returns: what was issued, and its entry in the store, which still has the intent and names what is to be deleted.
     :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token that only lacks its name.
     """
     store, intent = runtime.store, Intent(runtime.nonce(), api.now())
-    announced = store.save(dataclasses.replace(found, intent=intent))
-    issued, saved = None, False
+    entry = store.save(dataclasses.replace(found, intent=intent))
+    issued, stage = None, "unsaved"
     runtime.before_secret()
     try:
         issued = api.create(provisional_name(wanted.name, intent.nonce), wanted.scopes, plan.expires, wanted.personal_access_token)
-        entry = store.save(_entry_of(issued, announced, plan, wanted))
-        saved = store.keeps
+        entry = store.save(_entry_of(issued, entry, plan, wanted))
+        stage = "saved" if store.keeps else stage
         api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
+        if plan.verifies:
+            stage = "named"
+            verify(api, issued.secret, dataclasses.replace(wanted, id=issued.id), runtime)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        left = _SAVED if saved else _take_back(api, wanted, intent, issued, error)
+        left = _SAVED if stage == "saved" else _take_back(api, wanted, intent, issued, error)
         if left.nothing:
-            _withdraw(announced, found, store)
+            _withdraw(entry, found, store)
         if isinstance(error, DynatraceError) and not (isinstance(error, StoreChanged) and left.nothing):
             raise DynatraceError(f"{error} {left.message}") from None
         raise
     return issued, entry
+
+
+def verify(api: TokenApiV2, secret: Secret, token: Token, runtime: Runtime) -> None:
+    """See that the token with this secret can be used, and has its scopes, before what it replaces goes.
+
+    :raises DynatraceError: where it does not.
+    """
+    if not token.enabled:
+        return
+    problem = ""
+    for pause in _PAUSES:
+        runtime.sleep(pause)
+        try:
+            seen = api.lookup_itself(secret)
+        except RequestFailed as error:
+            problem = str(error)
+        else:
+            lacking = sorted(set(token.scopes).difference(seen.scopes if seen else ()))
+            if not lacking:
+                return
+            problem = f"It lacks {', '.join(lacking)}."
+    raise DynatraceError(f"The new token {token.name!r} ({token.id}) does not work, so the old one was left as it is. {problem}")
 
 
 def _entry_of(issued: Issued, announced: Entry, plan: Plan, wanted: Token) -> Entry:
@@ -90,10 +119,10 @@ def _take_back(api: TokenApiV2, wanted: Token, intent: Intent, issued: Issued | 
     return _Left(False, f"No token {provisional!r} was found, so none was issued; if it turns up after all, delete it, and run again.")
 
 
-def _withdraw(announced: Entry, found: Entry, store: Store) -> None:
-    """Take the intent out of the store. Where that fails it stays, and costs the next run one listing."""
+def _withdraw(entry: Entry, found: Entry, store: Store) -> None:
+    """Put into the store again what was found there. Where that fails the intent stays, and costs the next run one listing."""
     with contextlib.suppress(DynatraceError):
         if found.version is None:
-            store.remove(announced)
+            store.remove(entry)
         else:
-            store.save(dataclasses.replace(found, version=announced.version))
+            store.save(dataclasses.replace(found, version=entry.version))

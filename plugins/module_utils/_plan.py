@@ -61,6 +61,7 @@ class Plan:
     deletes: tuple[Token, ...] = ()
     warnings: tuple[str, ...] = ()
     secret_held: bool = False
+    verifies: bool = False  # whether what is issued must be seen to work before the old one goes
     adopts: bool = False  # whether the caller's secret is to be put into the store
     store_updated: bool = False
 
@@ -210,12 +211,21 @@ def _plan_issue(found: Found, specification: Specification, now: dt.datetime) ->
 
 
 def _plan_current(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
-    if not found.knows_secret_of(current):
-        if specification.on_missing_secret == "fail":
-            raise Refused(_missing_secret_message(current, found, specification))
-        if specification.on_missing_secret == "rotate" and (current.enabled or specification.enabled is not None):
-            return _plan_replacement(current, found, specification, now)
+    missing = not found.knows_secret_of(current)
+    if missing and specification.on_missing_secret == "fail":
+        raise Refused(_missing_secret_message(current, found, specification))
+    replaces = (missing and specification.on_missing_secret == "rotate") or _rotation_due(current, specification, now)
+    if replaces and (current.enabled or specification.enabled is not None):
+        return _plan_replacement(current, found, specification, now)
     return _plan_update(current, found, specification)
+
+
+def _rotation_due(current: Token, specification: Specification, now: dt.datetime) -> bool:
+    if specification.on_immutable_change == "rotate" and _ends_otherwise(current, specification):
+        return True
+    if specification.rotate == "expiring":
+        return current.expires is not None and current.expires <= specification.rotate_before.after(now)
+    return specification.rotate == "always"
 
 
 def _plan_replacement(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
@@ -230,6 +240,7 @@ def _plan_replacement(current: Token, found: Found, specification: Specification
         after=_new_token(specification, scopes, _asked_end(specification, now) or current.expires),
         expires=specification.expires_in or specification.expiration_date or current.expires,
         deletes=(current, *found.expired),
+        verifies=True,
         warnings=_scope_warnings(set(scopes).difference(current.scopes)) + _pending_warnings(found),
     )
 
@@ -291,14 +302,19 @@ def _wanted_scopes(current: Token, specification: Specification) -> tuple[str, .
 
 def _check_expiration(current: Token, specification: Specification) -> None:
     asked = specification.expiration_date
-    if asked is None or specification.on_immutable_change == "ignore":
-        return
-    if current.expires is None or abs(current.expires - asked) >= _SAME_MOMENT:
+    if asked is not None and specification.on_immutable_change == "fail" and _ends_otherwise(current, specification):
         real = f"ends at {format_timestamp(current.expires)}" if current.expires else "never ends"
         raise Refused(
             f"expiration_date: {_label(current)} {real}, not at {format_timestamp(asked)}, and Dynatrace cannot change the end of "
-            "a token. Ask for the real date, leave the option out, or say on_immutable_change: ignore."
+            "a token. Ask for the real date, leave the option out, or say on_immutable_change: rotate to have another token issued in "
+            "its place, or ignore."
         )
+
+
+def _ends_otherwise(current: Token, specification: Specification) -> bool:
+    """Whether the token ends at another moment than asked for. A period is asked for at creation alone."""
+    asked = specification.expiration_date
+    return asked is not None and (current.expires is None or abs(current.expires - asked) >= _SAME_MOMENT)
 
 
 def _scope_warnings(scopes: t.Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find
-from ansible_collections.community.dynatrace.plugins.module_utils._issue import issue
+from ansible_collections.community.dynatrace.plugins.module_utils._issue import issue, verify
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
@@ -111,10 +111,20 @@ def _apply(api: TokenApiV2, found: Found, plan: Plan, specification: Specificati
         entry = _keep(before, plan, plan.after, specification.token, runtime.store)
         if plan.action == "updated":
             api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
+        _verify_cut_off(api, entry, plan, plan.after, runtime)
     deleted = _delete(api, plan, issued, runtime)
     left = tuple(token.id or "" for token in plan.deletes if token not in deleted)
     _settle(before, entry, plan, left, runtime)
     return _outcome(plan, known, issued, plan.orphans + deleted)
+
+
+def _verify_cut_off(api: TokenApiV2, entry: Entry, plan: Plan, after: Token, runtime: Runtime) -> None:
+    """What a run that was cut off may not have come to: to see that the token works, before what it replaces goes."""
+    if entry.intent is None or entry.id != after.id or not plan.deletes:
+        return
+    secret = runtime.store.unseal(entry)
+    if secret is not None:
+        verify(api, secret, after, runtime)
 
 
 def _delete(api: TokenApiV2, plan: Plan, issued: Issued | None, runtime: Runtime) -> tuple[Token, ...]:

@@ -37,6 +37,8 @@ class Specification:
     enabled: bool | None
     expires_in: Period | None
     expiration_date: dt.datetime | None
+    rotate: str
+    rotate_before: Period
     on_immutable_change: str
     on_duplicates: str
     on_missing_secret: str
@@ -61,10 +63,11 @@ def parse_specification(
     token = parse_held_token(params["token"])
     check_public(params, [*secrets, *([token] if token else [])])
     _check_identity(params["name"], params["token_id"])
-    if params["token_id"] is not None and params["on_missing_secret"] == "rotate":
-        raise OptionError("on_missing_secret: rotate cannot go with token_id, because the token that is issued instead has another id.")
     if params["expires_in"] is not None and params["expiration_date"] is not None:
         raise OptionError("expires_in and expiration_date exclude each other: give a period from now or a point in time.")
+    expires_in = None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"])
+    rotate_before = parse_period("rotate_before", params["rotate_before"])
+    _check_rotation(params, expires_in, rotate_before, now)
     return Specification(
         state=params["state"],
         name=params["name"],
@@ -73,8 +76,10 @@ def parse_specification(
         scopes=parse_scopes(params["scopes"]),
         scopes_mode=params["scopes_mode"],
         enabled=params["enabled"],
-        expires_in=None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"]),
+        expires_in=expires_in,
         expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
+        rotate=params["rotate"],
+        rotate_before=rotate_before,
         on_immutable_change=params["on_immutable_change"],
         on_duplicates=params["on_duplicates"],
         on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
@@ -91,6 +96,7 @@ _PUBLIC = {
     "scopes": "names of scopes",
     "expires_in": "period",
     "expiration_date": "date",
+    "rotate_before": "period",
     "expires_within": "period",
     "unused_for": "period",
 }
@@ -132,6 +138,22 @@ def _check_identity(name: str | None, token_id: str | None) -> None:
         check_name(name)
     if token_id is not None:
         check_token_id(token_id)
+
+
+def _check_rotation(params: t.Mapping[str, t.Any], expires_in: Period | None, rotate_before: Period, now: dt.datetime) -> None:
+    rotating = {"rotate": ("expiring", "always"), "on_immutable_change": ("rotate",), "on_missing_secret": ("rotate",)}
+    for option, values in rotating.items():
+        if params["token_id"] is not None and params[option] in values:
+            value = params[option]
+            raise OptionError(f"{option}: {value} cannot go with token_id, because the token that is issued instead has another id.")
+    if params["rotate"] != "expiring":
+        return
+    if expires_in is None:
+        raise OptionError("rotate: expiring needs expires_in, because it decides when the new token ends.")
+    if rotate_before.after(now) >= expires_in.after(now):
+        raise OptionError(
+            f"rotate_before: {rotate_before} is not less than expires_in, {expires_in}, so every run would rotate the token. Shorten it."
+        )
 
 
 def check_name(name: str) -> None:

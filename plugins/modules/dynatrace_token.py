@@ -70,7 +70,7 @@ options:
     description:
       - How long a token that is issued is valid. A number and a unit, which is one of V(m) for minutes, V(h) for hours, V(d) for days,
         V(w) for weeks, V(M) for months and V(y) for years.
-      - Used once, when the token is issued. It never is a reason to change an existing token.
+      - Used once, when a token is issued. It never is a reason to change an existing token, but see O(rotate).
       - If neither this nor O(expiration_date) is given, a new token never expires.
       - Mutually exclusive with O(expiration_date).
     type: str
@@ -79,11 +79,32 @@ options:
       - When the token expires, as an ISO 8601 date and time with a zone.
       - An existing token with another end is a case for O(on_immutable_change).
     type: str
+  rotate:
+    description:
+      - When to issue another token in place of an existing one. It gets the same scopes, where no others are asked for. Its secret is
+        kept, it is seen to work, with a request of its own, and only then the old one is deleted. If it does not work, it is deleted
+        again, and the old one is left as it is.
+      - With V(expiring), when the token ends within O(rotate_before). Needs O(expires_in), which decides when the new one ends. A token
+        that never ends is left alone.
+      - With V(always), in each run, which is not idempotent.
+      - A token that is disabled is left alone, unless O(enabled) is given. The token that the task itself calls Dynatrace with is
+        refused.
+      - Cannot go with O(token_id), because the new token has another id.
+    type: str
+    choices: [never, expiring, always]
+    default: never
+  rotate_before:
+    description:
+      - How long before its end a token is replaced with O(rotate=expiring), in the form of O(expires_in). Must be less than
+        O(expires_in).
+    type: str
+    default: 7d
   on_immutable_change:
     description:
       - What to do if the end of an existing token is not O(expiration_date), since Dynatrace cannot change it.
+      - With V(rotate), another token with that end is issued in its place, as with O(rotate).
     type: str
-    choices: [fail, ignore]
+    choices: [fail, rotate, ignore]
     default: fail
   on_duplicates:
     description:
@@ -223,6 +244,22 @@ EXAMPLES = r"""
           path: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
           encrypt_vault_id: default
 
+    - name: A token that is replaced in the last two weeks of its 90 days, whenever this play runs then
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [metrics.read]
+        expires_in: 90d
+        rotate: expiring
+        rotate_before: 2w
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
+    - name: Replace it now
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [metrics.read]
+        rotate: always
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
     - name: Issue a token and have it printed
       community.dynatrace.dynatrace_token:
         name: shown
@@ -233,7 +270,7 @@ EXAMPLES = r"""
 RETURN = r"""
 action:
   description:
-    - What was done to the token. C(rotated) means that one which had expired was replaced, or one whose secret nobody had.
+    - What was done to the token. C(rotated) means that another one was issued in its place.
     - C(changed) can be true with C(none), where only others were deleted, or only the store was changed.
   returned: success
   type: str

@@ -50,6 +50,12 @@ BAD_INPUT = {
         {"name": "x", "expires_in": "1d", "expiration_date": "2040-01-01T00:00:00Z"},
         "expires_in and expiration_date exclude each other",
     ),
+    "rotation without a period": ({"name": "x", "rotate": "expiring"}, "rotate: expiring needs expires_in"),
+    "rotation in each run": (
+        {"name": "x", "rotate": "expiring", "expires_in": "1w", "rotate_before": "7d"},
+        "rotate_before: 7d is not less than expires_in, 1w",
+    ),
+    "rotation by id": ({"token_id": "dt0c01.ABC", "rotate": "always"}, "rotate: always cannot go with token_id"),
     "no zone": ({"name": "x", "expiration_date": "2040-01-01T00:00:00"}, "a point in time with a zone"),
     "past": ({"name": "x", "expiration_date": "2020-01-01T00:00:00Z"}, "lies in the past"),
     "secret as id": ({"token_id": SECRET}, "token_id: the value is, or holds, the secret of a token. It is not shown here."),

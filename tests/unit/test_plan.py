@@ -28,6 +28,9 @@ OLD = a_token(id="old", created=NOW - 9 * DAY)
 MIDDLE = a_token(id="middle", created=NOW - 5 * DAY)
 NEW = a_token(id="new", created=NOW - DAY)
 DATED = a_token(id="dated", expires=NOW + 30 * DAY)
+ENDING_IN_A_WEEK = a_token(id="in a week", expires=NOW + 7 * DAY)
+ENDING_LATER = a_token(id="later", expires=NOW + 7 * DAY + dt.timedelta(seconds=1))
+EXPIRING = {"rotate": "expiring", "expires_in": "90d"}
 DATE = (NOW + 30 * DAY).isoformat()
 NEAR_DATE = (NOW + 30 * DAY + dt.timedelta(milliseconds=999)).isoformat()
 OTHER_DATE = (NOW + 31 * DAY).isoformat()
@@ -63,6 +66,22 @@ def _ids(tokens: t.Iterable[Token]) -> list[str | None]:
         pytest.param([DATED], {"expiration_date": DATE}, "none", "dated", [], id="the end as wanted"),
         pytest.param([DATED], {"expiration_date": NEAR_DATE}, "none", "dated", [], id="the end within a second"),
         pytest.param([DATED], {"expiration_date": OTHER_DATE, "on_immutable_change": "ignore"}, "none", "dated", [], id="end ignored"),
+        pytest.param(
+            [DATED], {"expiration_date": OTHER_DATE, "on_immutable_change": "rotate"}, "rotated", "dated", ["dated"], id="end rotated"
+        ),
+        pytest.param([DATED], {"expiration_date": DATE, "on_immutable_change": "rotate"}, "none", "dated", [], id="no other end"),
+        pytest.param([LIVE], {"rotate": "always"}, "rotated", "live", ["live"], id="rotated in each run"),
+        pytest.param([DISABLED], {"rotate": "always"}, "none", "disabled", [], id="disabled and so not rotated"),
+        pytest.param(
+            [DISABLED], {"rotate": "always", "enabled": True}, "rotated", "disabled", ["disabled"], id="to be enabled and rotated"
+        ),
+        pytest.param([LIVE], EXPIRING, "none", "live", [], id="never ending and so not rotated"),
+        pytest.param([DATED], EXPIRING, "none", "dated", [], id="not rotated yet"),
+        pytest.param([ENDING_IN_A_WEEK], EXPIRING, "rotated", "in a week", ["in a week"], id="rotated a week before its end"),
+        pytest.param([ENDING_LATER], EXPIRING, "none", "later", [], id="not rotated a moment earlier"),
+        pytest.param(
+            [ENDING_IN_A_WEEK], {"rotate": "always", "state": "absent"}, "deleted", "in a week", ["in a week"], id="absent: not rotated"
+        ),
     ],
 )
 def test_what_is_found_decides_what_is_done(

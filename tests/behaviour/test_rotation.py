@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A token that is replaced by another: issued, seen to work, and only then the old one goes."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pathlib
+import typing as t
+
+from support import stand_in
+from support.relay import Fault, relay
+from support.runs import Ansible, Run, Task, check, in_check_mode, token, works
+from support.stand_in import Environment
+
+READ = ["metrics.read"]
+QUIET = check("not got.changed")
+ROTATED = check("got.action == 'rotated'", "got.retired | length == 1", "got.retired[0].action == 'deleted'")
+
+
+def rotating(**options: t.Any) -> Task:
+    usual = {"scopes": READ, "store": "store", "expires_in": "90d", "rotate": "expiring", "rotate_before": "14d"}
+    task = {**usual, **options}
+    return token(task.pop("name", "ci"), register="got", **task)
+
+
+def refusing_lookups(times: int) -> t.Callable[[str, str], Fault]:
+    """A rule under which the first lookups fail, as if a server did not know the new token yet."""
+    left = [times]
+
+    def rule(method: str, path: str) -> Fault:
+        if not path.endswith("/lookup") or not left[0]:
+            return None
+        left[0] -= 1
+        return 401
+
+    return rule
+
+
+def test_a_token_is_replaced_before_its_end_and_not_sooner(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(rotating()).succeeded()
+    first = environment.tokens("ci")[0]["id"]
+    environment.set_clock("now+70d")
+    ansible.play(rotating(), QUIET, works()).succeeded()
+    environment.set_clock("now+10d")
+    told = [{**in_check_mode(rotating()), "name": "told"}, check("got.action == 'rotated'", "got.token is none")]
+    ansible.play(*told, rotating(), ROTATED, works(), rotating(), QUIET, works()).succeeded()
+    (left,) = environment.tokens("ci")
+    assert left["id"] != first
+    assert left["scopes"] == READ
+
+
+def test_always_replaces_it_in_each_run_also_without_a_store(ansible: Ansible, environment: Environment) -> None:
+    always = token("ci", register="got", scopes=READ, rotate="always")
+    ansible.play(always, check("got.action == 'created'"), always, ROTATED, works(), always, ROTATED, works()).succeeded()
+    assert len(environment.tokens("ci")) == 1
+    assert len(environment.secrets()) == 4  # that of the admin among them
+
+
+def test_another_end_is_another_token_where_that_is_said(ansible: Ansible, environment: Environment) -> None:
+    first, second = (
+        token("ci", register="got", scopes=READ, store="store", expiration_date=date, on_immutable_change="rotate")
+        for date in ("2090-01-01T00:00:00Z", "2095-01-01T00:00:00Z")
+    )
+    ansible.play(first, first, QUIET, second, ROTATED, works(), second, QUIET).succeeded()
+    assert [found["expirationDate"] for found in environment.tokens("ci")] == ["2095-01-01T00:00:00.000Z"]
+
+
+def test_a_token_without_an_end_and_one_that_is_disabled_are_left_alone(ansible: Ansible, environment: Environment) -> None:
+    endless = environment.issue("endless", READ)["token"]
+    ansible.play(rotating()).succeeded()
+    made = environment.tokens("ci")[0]["id"]
+    environment.call("PUT", f"/{made}", json={"name": "ci", "enabled": False, "scopes": READ})
+    disabled = [rotating(rotate="always"), QUIET, check("not got.usable")]
+    run = ansible.play(rotating(name="endless", token=endless), check("got.action == 'none'"), *disabled).succeeded()
+    assert "never ends, although expires_in asks for 90d" in run.text
+    assert "is disabled and is left so" in run.text
+
+
+def test_an_old_token_stays_where_the_new_one_does_not_work(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(rotating()).succeeded()
+    (before,) = environment.tokens("ci")
+    with relay(environment, refusing_lookups(100)) as blind:
+        run = ansible.play(rotating(rotate="always"), env=blind.environment.variables).failed()
+    assert "does not work, so the old one was left as it is." in run.result("ci")["msg"]
+    assert "Dynatrace answered 401" in run.result("ci")["msg"]
+    assert environment.tokens("ci") == [before]
+    ansible.play(rotating(), QUIET, works()).succeeded()
+
+
+def test_a_new_token_may_take_a_moment_to_work(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(rotating()).succeeded()
+    with relay(environment, refusing_lookups(2)) as slow:
+        ansible.play(rotating(rotate="always"), ROTATED, env=slow.environment.variables).succeeded()
+
+
+def test_the_calling_token_is_not_rotated(ansible: Ansible, environment: Environment) -> None:
+    task = token("admin", register="got", scopes=["apiTokens.read", "apiTokens.write"], rotate="always")
+    run = ansible.play(task).failed()
+    assert "the token that this task itself calls Dynatrace with" in run.text
+    assert environment.writes() == []
+
+
+def test_of_two_controllers_one_rotates_and_the_other_finds_it_done(tmp_path: pathlib.Path) -> None:
+    def play(name: str) -> Run:
+        (tmp_path / name).mkdir(exist_ok=True)
+        task = rotating(store=str(tmp_path / "store"))
+        return Ansible(tmp_path / name, slow).play(task, works(), env={"ANSIBLE_HOME": str(tmp_path / f"home-{name}")})
+
+    with stand_in.serve("--latency", "200") as slow, concurrent.futures.ThreadPoolExecutor() as pool:
+        play("one").succeeded()
+        slow.set_clock("now+80d")
+        slow.forget_requests()
+        for run in pool.map(play, ["one", "two"]):
+            run.succeeded()
+        assert slow.writes() == ["POST", "PUT", "DELETE"]
