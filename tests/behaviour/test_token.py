@@ -248,7 +248,7 @@ def test_the_end_of_a_token_is_compared_as_a_moment_and_cannot_be_changed(ansibl
     ansible.play(task, check("not same.changed")).succeeded()
     other = token("ci", expiration_date="2041-01-31T12:00:00Z")
     run = ansible.play(other).failed()
-    assert "on_immutable_change: ignore" in run.result("ci")["msg"]
+    assert "say on_immutable_change: rotate to have another token issued in its place, or ignore" in run.result("ci")["msg"]
     assert "2040-01-31T12:00:00.000Z" in run.result("ci")["msg"]
     ansible.play(
         token("ci", register="left", expiration_date="2041-01-31T12:00:00Z", on_immutable_change="ignore"), check("not left.changed")
