@@ -126,8 +126,7 @@ def everything_on(folder: pathlib.Path, stdout_callback: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("stdout_callback", ["default", "minimal"])
-@pytest.mark.parametrize("verbosity", [[], ["-vvvv"]])
+@pytest.mark.parametrize(("stdout_callback", "verbosity"), [("default", ["-vvvv"]), ("minimal", ["-vvvv"]), ("default", [])])
 def test_no_secret_is_shown_or_left(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, verbosity: list[str], stdout_callback: str
 ) -> None:
