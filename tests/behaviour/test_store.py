@@ -9,7 +9,6 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
-import pytest
 import yaml
 
 from support.runs import Ansible, Task, check, in_check_mode, info, token, works
@@ -119,27 +118,26 @@ def test_a_wrong_vault_secret_is_told_and_nothing_is_overwritten(ansible: Ansibl
     assert entry_file(ansible).read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda text: text[: len(text) // 2], "is damaged, or is not the entry of this token"),
-        (lambda text: text.replace("environment: ", "environment: other-"), "environment should be"),
-        (lambda text: text.replace("name: ci", "name: cd"), "name should be 'ci'"),
-        (lambda text: "just text", "it is not a dictionary"),
-    ],
-)
-def test_a_damaged_file_is_told_and_left_as_it_is(
-    ansible: Ansible, environment: Environment, damage: t.Callable[[str], str], message: str
-) -> None:
-    ansible.play(stored()).succeeded()
-    file = entry_file(ansible)
-    file.write_text(damage(file.read_text()))
-    before = file.read_text()
+DAMAGES: dict[str, tuple[t.Callable[[str], str], str]] = {
+    "cut": (lambda text: text[: len(text) // 2], "is damaged, or is not the entry of this token"),
+    "moved": (lambda text: text.replace("environment: ", "environment: other-"), "environment should be"),
+    "renamed": (lambda text: text.replace("name: renamed", "name: cd"), "name should be 'renamed'"),
+    "other": (lambda text: "just text", "it is not a dictionary"),
+}
+
+
+def test_a_damaged_file_is_told_and_left_as_it_is(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(*(stored(name, keywords={"ignore_errors": True}) for name in DAMAGES)).succeeded()
+    files = {name: entry_file(ansible, f"{name}.yml") for name in DAMAGES}
+    for name, (damage, _message) in DAMAGES.items():
+        files[name].write_text(damage(files[name].read_text()))
+    before = {name: file.read_text() for name, file in files.items()}
     environment.forget_requests()
-    run = ansible.play(stored()).failed()
-    assert message in run.text
-    assert str(file) in run.text
-    assert file.read_text() == before
+    run = ansible.play(*(stored(name, keywords={"ignore_errors": True}) for name in DAMAGES)).succeeded()
+    for name, (_damage, message) in DAMAGES.items():
+        assert message in run.result(name)["msg"]
+        assert str(files[name]) in run.result(name)["msg"]
+    assert {name: file.read_text() for name, file in files.items()} == before
     assert environment.writes() == []
 
 
