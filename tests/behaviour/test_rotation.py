@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 from support import stand_in
-from support.relay import Fault, relay
+from support.relay import Call, Fault, relay
 from support.runs import Ansible, Run, Task, check, in_check_mode, token, works
 from support.stand_in import Environment
 
@@ -88,6 +88,19 @@ def test_an_old_token_stays_where_the_new_one_does_not_work(ansible: Ansible, en
     assert "Dynatrace answered 401" in run.result("ci")["msg"]
     assert environment.tokens("ci") == [before]
     ansible.play(rotating(), QUIET, works()).succeeded()
+
+
+def test_a_run_that_goes_on_with_a_rotation_sees_first_that_the_new_token_works(ansible: Ansible, environment: Environment) -> None:
+    ansible.play(rotating()).succeeded()
+    (before,) = environment.tokens("ci")
+    with relay(environment, lambda _method, path: Call(ansible.kill, False) if path.endswith("/lookup") else None) as deadly:
+        assert ansible.play(rotating(rotate="always"), env=deadly.environment.variables).returncode < 0
+    with relay(environment, refusing_lookups(100)) as blind:
+        run = ansible.play(rotating(), env=blind.environment.variables).failed()
+    assert "does not work, so the old one was left as it is." in run.result("ci")["msg"]
+    assert before in environment.tokens("ci")
+    ansible.play(rotating(), check("got.changed"), works()).succeeded()
+    assert len(environment.tokens("ci")) == 1
 
 
 def test_a_new_token_may_take_a_moment_to_work(ansible: Ansible, environment: Environment) -> None:
