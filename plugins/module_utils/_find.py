@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
@@ -15,7 +16,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._plan import F
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, kind_name
 
 # How long a run on another machine may take from its intent to the secret in the store before it is taken for dead.
@@ -40,9 +41,22 @@ def _find_by_name(api: TokenApiV2, specification: Specification, runtime: Runtim
     entry = _load(api, specification, runtime)
     kept = _get_kept(api, entry, runtime.store)
     secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
-    alone = entry.settled and specification.state == "present" and held_id in (None, entry.id)
-    tokens = [kept] if kept and alone and not kept.ended(api.now()) else _list(api, specification)
-    return sort_out(tokens, api.now(), held_id, entry, kept_id), secret
+    alone = entry.intent is None and specification.state == "present" and held_id in (None, entry.id)
+    if kept and alone and not kept.ended(api.now()):
+        looked_for = _due(entry, specification, api.now())
+        tokens = [kept, *_get_each(api, [note.id for note in looked_for if note.id != kept.id])]
+    else:
+        looked_for = entry.retiring
+        tokens = _list(api, specification)
+    return sort_out(tokens, api.now(), held_id, entry, kept_id, looked_for), secret
+
+
+def _due(entry: Entry, specification: Specification, now: dt.datetime) -> tuple[Retiring, ...]:
+    return tuple(note for note in entry.retiring if specification.retire and note.due <= now)
+
+
+def _get_each(api: TokenApiV2, token_ids: t.Iterable[str]) -> t.Iterator[Token]:
+    return filter(None, map(api.get, token_ids))
 
 
 def _list(api: TokenApiV2, specification: Specification) -> list[Token]:
@@ -111,18 +125,26 @@ def _entry_of_gone(specification: Specification, store: Store) -> Entry | None:
     if specification.name is None:
         return None
     entry = store.load(specification.name, specification.personal_access_token)
-    return entry if entry.id == specification.token_id and entry.settled else None
+    return entry if entry.id == specification.token_id and entry.intent is None else None
 
 
 def _entry_by_id(token: Token, specification: Specification, store: Store) -> Entry:
-    """The entry that holds this token, under its name or under the one that it is to get."""
+    """The entry that holds this token or has it retire, under its name or under the one that it is to get."""
     entries = [store.load(name, token.personal_access_token) for name in dict.fromkeys((token.name, specification.name or token.name))]
     for entry in entries:
-        if not entry.settled:
+        if entry.intent is not None:
             raise Refused(
                 f"A run for the token {entry.name!r} was cut off, or is still going on. Nothing was changed. Run a task for it by its "
                 "name first, which puts it right."
             )
+        if entry.id == token.id and entry.retiring and specification.name not in (None, token.name):
+            predecessors = ", ".join(note.id for note in entry.retiring)
+            raise Refused(
+                f"The token {token.name!r} ({token.id}) would be renamed while those that it replaced are still retiring under that name: "
+                f"{predecessors}. Nothing was changed. Rename it when they are gone, or delete them first, each by its token_id."
+            )
+        if entry.retires(token) and specification.token is None:
+            return entry
     target = entries[-1]
     if specification.state == "present" and target.id not in (None, token.id):
         raise Refused(

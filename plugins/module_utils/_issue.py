@@ -25,7 +25,7 @@ _PAUSES = (0.0, 0.5, 1.0, 2.0)  # seconds
 def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
     """Intent, POST under a provisional name, save, only then the real name, and where it replaces another, see that it works.
 
-    :returns: what was issued, and its entry in the store, which still has the intent and names what is to be deleted.
+    :returns: what was issued, and its entry in the store, which still has the intent and names what it replaces.
     :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token that only lacks its name.
     """
     store, intent = runtime.store, Intent(runtime.nonce(), api.now())
@@ -81,7 +81,7 @@ def _entry_of(issued: Issued, announced: Entry, plan: Plan, wanted: Token) -> En
         scopes=wanted.scopes,
         expires=issued.expires or wanted.expires,
         created=announced.intent.since if announced.intent else None,
-        retiring=tuple(token.id or "" for token in plan.deletes),
+        retiring=plan.noted,
     )
 
 

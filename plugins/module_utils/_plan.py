@@ -11,9 +11,10 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
+from ansible_collections.community.dynatrace.plugins.module_utils._retirement import Retirement, note_of, plan_retirement
 from ansible_collections.community.dynatrace.plugins.module_utils._scopes import MANAGING_SCOPES, unknown_scope_hint
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import (
     Token,
@@ -36,7 +37,8 @@ class Found:
     expired: tuple[Token, ...]
     pending: tuple[Token, ...] = ()  # provisional ones of somebody else
     orphans: tuple[Token, ...] = ()  # provisional ones of an earlier run, whose secret is lost
-    retiring: tuple[Token, ...] = ()  # those that the store says are to be deleted
+    retiring: tuple[Token, ...] = ()  # predecessors that the store knows; all of them, or those that are due
+    gone: tuple[str, ...] = ()  # ids that the store says are retiring, and that are not there, or are no longer ours
     held_id: str | None = None  # the id of the token that the caller's secret belongs to
     entry: Entry | None = None  # what the store holds; None without a store
     kept_id: str | None = None  # the id of the token that the store's secret belongs to
@@ -44,13 +46,21 @@ class Found:
     def knows_secret_of(self, token: Token) -> bool:
         return token.id is not None and token.id in (self.held_id, self.kept_id)
 
+    def retires(self, token: Token) -> bool:
+        return self.entry is not None and self.entry.retires(token)
+
+
+class Retired(t.NamedTuple):
+    token: Token
+    action: str  # disabled, deleted
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What is to be done to reach what is wanted.
 
     First the tokens in ``orphans`` are deleted. A token is issued for ``created`` and ``rotated``, changed by one
-    update for ``updated``; after that the tokens in ``deletes`` are deleted, in order.
+    update for ``updated``; after that the tokens in ``disables`` are disabled, and those in ``deletes`` deleted, in order.
     """
 
     action: str  # none, created, updated, rotated, deleted: of the current token
@@ -58,11 +68,16 @@ class Plan:
     after: Token | None
     expires: Period | dt.datetime | None = None  # of the token to issue
     orphans: tuple[Token, ...] = ()
+    replaced: tuple[Token, ...] = ()  # by the one that is issued
+    disables: tuple[Token, ...] = ()
     deletes: tuple[Token, ...] = ()
+    noted: tuple[Retiring, ...] = ()  # what the store must know before one of them is touched
+    retiring: tuple[Retiring, ...] = ()  # what it knows when all is done
     warnings: tuple[str, ...] = ()
     secret_held: bool = False
     verifies: bool = False  # whether what is issued must be seen to work before the old one goes
     adopts: bool = False  # whether the caller's secret is to be put into the store
+    forgets: bool = False  # whether the store is to forget the token that it holds
     store_updated: bool = False
 
     @property
@@ -79,9 +94,10 @@ class Plan:
         return self.adopts or self.issues
 
     @property
-    def retired(self) -> tuple[Token, ...]:
-        """The tokens that go beside the one the action is about."""
-        return self.orphans + (self.deletes[1:] if self.action == "deleted" else self.deletes)
+    def retired(self) -> tuple[Retired, ...]:
+        """What is done to tokens beside the one that the action is about."""
+        deletes = self.orphans + (self.deletes[1:] if self.action == "deleted" else self.deletes)
+        return tuple(Retired(token, "disabled") for token in self.disables) + tuple(Retired(token, "deleted") for token in deletes)
 
     def harms(self, token_id: str | None) -> str | None:
         """What this plan would do to that token that its bearer cannot want, or None."""
@@ -89,6 +105,10 @@ class Plan:
             return None
         if any(token.id == token_id for token in self.orphans + self.deletes):
             return "delete"
+        if any(token.id == token_id for token in self.disables):
+            return "disable"
+        if any(token.id == token_id for token in self.replaced):
+            return "replace"
         if self.action != "updated" or self.before is None or self.after is None or self.before.id != token_id:
             return None
         if self.before.enabled and not self.after.enabled:
@@ -103,17 +123,28 @@ def sort_out(
     held_id: str | None = None,
     entry: Entry | None = None,
     kept_id: str | None = None,
+    looked_for: t.Iterable[Retiring] = (),
 ) -> Found:
-    """Tell apart the tokens that bear on one specification."""
+    """Tell apart the tokens that bear on one specification.
+
+    :param looked_for: the notes whose tokens are here, if they are anywhere.
+    """
     sorted_tokens: dict[str, list[Token]] = {"live": [], "expired": [], "pending": [], "orphans": [], "retiring": []}
     for token in tokens:
         sorted_tokens[_role(token, now, entry)].append(token)
-    return Found(**{role: _newest_first(of_role) for role, of_role in sorted_tokens.items()}, held_id=held_id, entry=entry, kept_id=kept_id)
+    seen = {token.id for token in sorted_tokens["retiring"]}
+    return Found(
+        **{role: _newest_first(of_role) for role, of_role in sorted_tokens.items()},
+        gone=tuple(note.id for note in looked_for if note.id not in seen),
+        held_id=held_id,
+        entry=entry,
+        kept_id=kept_id,
+    )
 
 
 def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
     if entry is not None and token.id != entry.id:
-        if token.id in entry.retiring and token.name == entry.name:
+        if entry.retires(token):
             return "retiring"
         if entry.intent and token.name == provisional_name(entry.name, entry.intent.nonce):
             return "orphans"
@@ -146,9 +177,28 @@ def make_plan(found: Found, specification: Specification, now: dt.datetime) -> P
         plan = _plan_issue(found, specification, now)
     else:
         plan = _plan_current(current, found, specification, now)
-    return dataclasses.replace(
-        plan, orphans=found.orphans, deletes=plan.deletes + found.retiring, store_updated=_updates_store(plan, found)
-    )
+    plan = _retiring(plan, found, specification, now)
+    return dataclasses.replace(plan, orphans=found.orphans, store_updated=_updates_store(plan, found))
+
+
+def _retiring(plan: Plan, found: Found, specification: Specification, now: dt.datetime) -> Plan:
+    """The plan with what becomes of predecessors: those of earlier runs, and those that it replaces itself."""
+    noted = (found.entry.retiring if found.entry else ()) + tuple(note_of(token, specification.overlap, now) for token in plan.replaced)
+    if specification.token_id is not None:
+        told = {token.id for token in found.live + found.expired}
+        retirement = Retirement(deletes=plan.deletes, left=tuple(note for note in noted if note.id not in told))
+    elif specification.state == "absent":
+        retirement = Retirement(deletes=plan.deletes + found.retiring)
+    elif not specification.retire or _unusable(plan, specification):
+        retirement = Retirement(left=noted)
+    else:
+        retirement = plan_retirement(noted, found.retiring + plan.replaced, found.gone, specification.delete_after, now)
+    return dataclasses.replace(plan, noted=noted, disables=retirement.disables, deletes=retirement.deletes, retiring=retirement.left)
+
+
+def _unusable(plan: Plan, specification: Specification) -> bool:
+    """Whether the token was disabled by somebody else, so that its predecessor may be all that works."""
+    return plan.after is not None and not plan.after.enabled and specification.enabled is None
 
 
 def _updates_store(plan: Plan, found: Found) -> bool:
@@ -156,9 +206,9 @@ def _updates_store(plan: Plan, found: Found) -> bool:
     entry = found.entry
     if entry is None:
         return False
-    if plan.seals or entry.retiring:
+    if plan.seals or plan.retiring != entry.retiring:
         return True
-    return entry.id is not None and (plan.after is None or (plan.action == "updated" and plan.after.id == entry.id))
+    return entry.id is not None and (plan.forgets or (plan.action == "updated" and plan.after is not None and plan.after.id == entry.id))
 
 
 def _choose(found: Found, specification: Specification) -> Token | None:
@@ -183,9 +233,14 @@ def _choose(found: Found, specification: Specification) -> Token | None:
 
 def _plan_absent(current: Token | None, found: Found) -> Plan:
     doomed = ((current,) if current else ()) + found.expired
-    if not doomed:
-        return Plan("none", None, None, warnings=_pending_warnings(found))
-    return Plan("deleted", doomed[0], None, deletes=doomed, warnings=_pending_warnings(found))
+    return Plan(
+        action="deleted" if doomed else "none",
+        before=doomed[0] if doomed else None,
+        after=None,
+        deletes=doomed,
+        warnings=_pending_warnings(found),
+        forgets=not any(map(found.retires, doomed)),
+    )
 
 
 def _plan_issue(found: Found, specification: Specification, now: dt.datetime) -> Plan:
@@ -205,13 +260,14 @@ def _plan_issue(found: Found, specification: Specification, now: dt.datetime) ->
         before=found.expired[0] if found.expired else None,
         after=_new_token(specification, scopes, _asked_end(specification, now)),
         expires=specification.expires_in or specification.expiration_date,
-        deletes=found.expired,
+        replaced=found.expired,
+        verifies=any(not token.ended(now) for token in found.retiring),
         warnings=_scope_warnings(scopes) + _pending_warnings(found) + _gone_warnings(found),
     )
 
 
 def _plan_current(current: Token, found: Found, specification: Specification, now: dt.datetime) -> Plan:
-    missing = not found.knows_secret_of(current)
+    missing = not found.knows_secret_of(current) and not found.retires(current)
     if missing and specification.on_missing_secret == "fail":
         raise Refused(_missing_secret_message(current, found, specification))
     replaces = (missing and specification.on_missing_secret == "rotate") or _rotation_due(current, specification, now)
@@ -239,7 +295,7 @@ def _plan_replacement(current: Token, found: Found, specification: Specification
         before=current,
         after=_new_token(specification, scopes, _asked_end(specification, now) or current.expires),
         expires=specification.expires_in or specification.expiration_date or current.expires,
-        deletes=(current, *found.expired),
+        replaced=(current, *found.expired),
         verifies=True,
         warnings=_scope_warnings(set(scopes).difference(current.scopes)) + _pending_warnings(found),
     )
@@ -280,7 +336,7 @@ def _plan_update(current: Token, found: Found, specification: Specification) -> 
         after=after,
         warnings=_scope_warnings(sorted(added)) + _state_warnings(current, specification) + _pending_warnings(found),
         secret_held=found.knows_secret_of(current),
-        adopts=found.entry is not None and found.held_id == current.id and found.kept_id != current.id,
+        adopts=found.entry is not None and found.held_id == current.id and found.kept_id != current.id and not found.retires(current),
     )
 
 

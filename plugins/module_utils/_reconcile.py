@@ -14,11 +14,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find
 from ansible_collections.community.dynatrace.plugins.module_utils._issue import issue, verify
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, Retired, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 _TOLERATED_SKEW = dt.timedelta(minutes=5)
@@ -39,7 +39,8 @@ class Outcome:
     token: Token | None  # the current token, as it is now or would be
     secret: Secret | None = None  # where it was asked for
     secret_available: bool = False
-    retired: tuple[Token, ...] = ()
+    retired: tuple[Retired, ...] = ()
+    retiring: tuple[Retiring, ...] = ()
 
 
 def reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Outcome:
@@ -69,7 +70,7 @@ def _reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) 
     for warning in plan.warnings:
         runtime.warn(warning)
     if runtime.check_mode:
-        return _outcome(plan, known, None, plan.retired)
+        return _outcome(plan, known, None, plan.retired, plan.retiring)
     return _apply(api, found, plan, specification, runtime, known)
 
 
@@ -112,34 +113,40 @@ def _apply(api: TokenApiV2, found: Found, plan: Plan, specification: Specificati
         if plan.action == "updated":
             api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
         _verify_cut_off(api, entry, plan, plan.after, runtime)
-    deleted = _delete(api, plan, issued, runtime)
-    left = tuple(token.id or "" for token in plan.deletes if token not in deleted)
-    _settle(before, entry, plan, left, runtime)
-    return _outcome(plan, known, issued, plan.orphans + deleted)
+    failed = _retire(api, plan, issued, runtime)
+    retired = tuple(retired for retired in plan.retired if retired.token.id not in failed)
+    retiring = tuple(note for note in plan.retiring if note.id not in failed) + tuple(note for note in plan.noted if note.id in failed)
+    _settle(before, entry, plan, retiring, runtime)
+    return _outcome(plan, known, issued, retired, retiring)
 
 
 def _verify_cut_off(api: TokenApiV2, entry: Entry, plan: Plan, after: Token, runtime: Runtime) -> None:
     """What a run that was cut off may not have come to: to see that the token works, before what it replaces goes."""
-    if entry.intent is None or entry.id != after.id or not plan.deletes:
+    if entry.intent is None or entry.id != after.id or not entry.retiring:
         return
     secret = runtime.store.unseal(entry)
     if secret is not None:
         verify(api, secret, after, runtime)
 
 
-def _delete(api: TokenApiV2, plan: Plan, issued: Issued | None, runtime: Runtime) -> tuple[Token, ...]:
-    deleted = []
-    for token in plan.deletes:
+def _retire(api: TokenApiV2, plan: Plan, issued: Issued | None, runtime: Runtime) -> list[str]:
+    """Disable and delete what is to go. The ids of those where that failed, but the new token is good."""
+    steps = [("disabled", token) for token in plan.disables] + [("deleted", token) for token in plan.deletes]
+    failed = []
+    for done, token in steps:
         try:
-            api.delete(token.id or "")
-            deleted.append(token)
+            if done == "disabled":
+                api.update(token.id or "", token.name, False, token.scopes)
+            else:
+                api.delete(token.id or "")
         except RequestFailed as error:
             if issued is None:
                 raise
-            # The new token is good and its secret must not be lost for the sake of the old one.
+            # The secret of the new token must not be lost for the sake of the old one.
             next_step = "The next run tries again." if runtime.store.keeps else "Delete it by its id."
-            runtime.warn(f"The token {token.name!r} ({token.id}) was replaced, but could not be deleted: {error} {next_step}")
-    return tuple(deleted)
+            runtime.warn(f"The token {token.name!r} ({token.id}) was replaced, but could not be {done}: {error} {next_step}")
+            failed.append(token.id or "")
+    return failed
 
 
 def _keep(entry: Entry, plan: Plan, after: Token, secret: Secret | None, store: Store) -> Entry:
@@ -154,13 +161,12 @@ def _keep(entry: Entry, plan: Plan, after: Token, secret: Secret | None, store: 
     return store.save(kept) if kept != entry else entry
 
 
-def _settle(before: Entry, entry: Entry, plan: Plan, left: tuple[str, ...], runtime: Runtime) -> None:
+def _settle(before: Entry, entry: Entry, plan: Plan, retiring: tuple[Retiring, ...], runtime: Runtime) -> None:
     """Bring the store up to date when all is done."""
-    if plan.after is None:
-        _remove(entry, runtime.store)
-        return
-    final = dataclasses.replace(entry, intent=None, retiring=left)
-    if plan.action == "updated" and plan.after.id == entry.id:
+    final = dataclasses.replace(entry, intent=None, retiring=retiring)
+    if plan.forgets:
+        final = Entry(entry.name, entry.personal_access_token, retiring=retiring, version=entry.version)
+    elif plan.action == "updated" and plan.after is not None and plan.after.id == entry.id:
         final = dataclasses.replace(final, scopes=plan.after.scopes, expires=plan.after.expires)
     try:
         if final.id is None and not final.retiring:
@@ -170,6 +176,8 @@ def _settle(before: Entry, entry: Entry, plan: Plan, left: tuple[str, ...], runt
         if before.name != entry.name:
             _remove(before, runtime.store)
     except DynatraceError as error:
+        if plan.forgets:
+            raise
         # The secret is safe, and the next run does this again.
         runtime.warn(f"The entry of {entry.name!r} in the store could not be brought up to date: {error}")
 
@@ -179,11 +187,10 @@ def _remove(entry: Entry, store: Store) -> None:
         store.remove(entry)
 
 
-def _outcome(plan: Plan, known: Secret | None, issued: Issued | None, deleted: tuple[Token, ...]) -> Outcome:
-    retired = tuple(token for token in plan.retired if token in deleted)
+def _outcome(
+    plan: Plan, known: Secret | None, issued: Issued | None, retired: tuple[Retired, ...], retiring: tuple[Retiring, ...]
+) -> Outcome:
     if issued is not None and plan.after is not None:
         token = dataclasses.replace(plan.after, id=issued.id, expires=issued.expires or plan.after.expires)
-        return Outcome(plan, token, issued.secret, True, retired)
-    if not plan.secret_held:
-        return Outcome(plan, plan.after, retired=retired)
-    return Outcome(plan, plan.after, known, True, retired)
+        return Outcome(plan, token, issued.secret, True, retired, retiring)
+    return Outcome(plan, plan.after, known if plan.secret_held else None, plan.secret_held, retired, retiring)

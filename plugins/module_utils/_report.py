@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
@@ -29,7 +30,8 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         "secret_available": outcome.secret_available,
         "usable": usable,
         "metadata": metadata(subject) if subject else None,
-        "retired": [{"id": token.id, "action": "deleted"} for token in outcome.retired],
+        "retired": [{"id": retired.token.id, "action": retired.action} for retired in outcome.retired],
+        "retiring": [{"id": note.id, **retirement(note)} for note in outcome.retiring],
         "store_updated": plan.store_updated,
         "diff": diff(plan),
     }
@@ -47,6 +49,11 @@ def metadata(token: Token) -> dict[str, t.Any]:
         "creation_date": _date(token.created),
         "expiration_date": _date(token.expires),
     }
+
+
+def retirement(note: Retiring) -> dict[str, t.Any]:
+    """Until when a token is left that another has replaced."""
+    return {"disable_date": format_timestamp(note.disable_at), "delete_date": _date(note.delete_at)}
 
 
 def usage(token: Token) -> dict[str, t.Any]:
@@ -72,7 +79,8 @@ def public_line(outcome: Outcome, check_mode: bool) -> str:
     plan, token = outcome.plan, outcome.token or outcome.plan.before
     would = "would be " if check_mode and plan.changed else ""
     done = {"none": "unchanged"}.get(plan.action, plan.action)
-    beside = [f"{would}deleted beside it: {', '.join(str(old.id) for old in plan.retired)}"] if plan.retired else []
+    beside = [f"{would}{retired.action} beside it: {retired.token.id}" for retired in plan.retired]
+    beside += [f"{note.id} retires on {format_timestamp(note.due)}" for note in outcome.retiring]
     beside += [f"store {would}updated"] if plan.store_updated and plan.action == "none" else []
     if token is None:
         return "; ".join(beside) or "nothing to do"

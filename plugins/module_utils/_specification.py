@@ -39,6 +39,9 @@ class Specification:
     expiration_date: dt.datetime | None
     rotate: str
     rotate_before: Period
+    overlap: Period
+    delete_after: Period
+    retire: bool
     on_immutable_change: str
     on_duplicates: str
     on_missing_secret: str
@@ -68,6 +71,8 @@ def parse_specification(
     expires_in = None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"])
     rotate_before = parse_period("rotate_before", params["rotate_before"])
     _check_rotation(params, expires_in, rotate_before, now)
+    overlap, delete_after = (parse_period(option, params[option], or_none=True) for option in ("overlap", "delete_after"))
+    _check_retirement(params["state"], overlap, delete_after, params["retire"], stored)
     return Specification(
         state=params["state"],
         name=params["name"],
@@ -80,6 +85,9 @@ def parse_specification(
         expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
         rotate=params["rotate"],
         rotate_before=rotate_before,
+        overlap=overlap,
+        delete_after=delete_after,
+        retire=params["retire"],
         on_immutable_change=params["on_immutable_change"],
         on_duplicates=params["on_duplicates"],
         on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
@@ -97,6 +105,8 @@ _PUBLIC = {
     "expires_in": "period",
     "expiration_date": "date",
     "rotate_before": "period",
+    "overlap": "period",
+    "delete_after": "period",
     "expires_within": "period",
     "unused_for": "period",
 }
@@ -154,6 +164,18 @@ def _check_rotation(params: t.Mapping[str, t.Any], expires_in: Period | None, ro
         raise OptionError(
             f"rotate_before: {rotate_before} is not less than expires_in, {expires_in}, so every run would rotate the token. Shorten it."
         )
+
+
+def _check_retirement(state: str, overlap: Period, delete_after: Period, retire: bool, stored: bool) -> None:
+    asked = [("overlap", overlap), ("delete_after", delete_after), ("retire: false", not retire)]
+    for option, given in asked:
+        if given and not stored:
+            raise OptionError(
+                f"{option} needs store, which remembers what is to be disabled and deleted later. A shipped module has none: say "
+                "delegate_to: localhost. Without a store the old token is deleted as soon as the new one is seen to work."
+            )
+    if not retire and state == "absent":
+        raise OptionError("retire: false cannot go with state: absent, which deletes all there is of the token.")
 
 
 def check_name(name: str) -> None:

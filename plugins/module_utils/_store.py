@@ -31,6 +31,20 @@ class Intent:
 
 
 @dataclasses.dataclass(frozen=True)
+class Retiring:
+    """A token that another has replaced, and until when it is left. By the server's clock."""
+
+    id: str
+    disable_at: dt.datetime
+    delete_at: dt.datetime | None = None  # decided when it is disabled
+
+    @property
+    def due(self) -> dt.datetime:
+        """When something is to be done with it."""
+        return self.delete_at or self.disable_at
+
+
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """What a store holds for one name and kind. Without an id it holds no token; without a version it is not there at all."""
 
@@ -42,13 +56,16 @@ class Entry:
     expires: dt.datetime | None = None
     created: dt.datetime | None = None  # when the collection issued the token; None where it was adopted
     intent: Intent | None = None
-    retiring: tuple[str, ...] = ()  # ids of predecessors that are still to be deleted
+    retiring: tuple[Retiring, ...] = ()
     version: t.Hashable = dataclasses.field(default=None, compare=False, repr=False)  # what the store had when this was read
 
-    @property
-    def settled(self) -> bool:
-        """Whether no earlier run has left anything to do."""
-        return self.intent is None and not self.retiring
+    def retires(self, token: Token) -> bool:
+        """Whether the token is one of those that are retiring. That an id is among them does not make its token ours."""
+        return (
+            any(note.id == token.id for note in self.retiring)
+            and (token.name, token.personal_access_token) == (self.name, self.personal_access_token)
+            and not token.made_by_product
+        )
 
     def names(self, token: Token) -> bool:
         """Whether the token is of this entry's kind and bears its name, or the one that it was being issued under."""

@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,9}))?\s*(Z|[+-]\d{2}:?\d{2})", re.IGNORECASE)
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([mhdwMy])")
+_NO_TIME = re.compile(r"0[mhdwMy]?")
 _LONGEST_DAYS = 366 * 100
 
 
@@ -43,10 +44,13 @@ def format_timestamp(moment: dt.datetime) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Period:
-    """An amount of one unit: m minutes, h hours, d days, w weeks, M months, y years."""
+    """An amount of one unit: m minutes, h hours, d days, w weeks, M months, y years. False where it is no time at all."""
 
     amount: int
     unit: str
+
+    def __bool__(self) -> bool:
+        return self.amount != 0
 
     def __str__(self) -> str:
         return f"{self.amount}{self.unit}"
@@ -71,16 +75,19 @@ _UNITS = {
 _DAYS = {"m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7, "M": 31, "y": 366}
 
 
-def parse_period(option: str, text: str) -> Period:
+def parse_period(option: str, text: str, or_none: bool = False) -> Period:
     """A period from text such as ``90d``.
 
+    :param or_none: whether 0, no time at all, is one too.
     :raises OptionError: naming the option, the text and the units.
     """
+    if or_none and _NO_TIME.fullmatch(text.strip()):
+        return Period(0, "d")
     match = _PERIOD.fullmatch(text.strip())
     if not match:
         raise OptionError(
             f"{option}: {text!r} is not a period. Give a number and one unit, such as 90d: "
-            "m minutes, h hours, d days, w weeks, M months, y years."
+            "m minutes, h hours, d days, w weeks, M months, y years" + (", or 0." if or_none else ".")
         )
     period = Period(int(match.group(1)), match.group(2))
     if period.amount * _DAYS[period.unit] > _LONGEST_DAYS:

@@ -28,7 +28,8 @@ options:
   state:
     description:
       - With V(present), the token is issued if there is none, and changed if it differs.
-      - With V(absent), the token is deleted, and with it expired tokens of its name and kind, and its entry in O(store).
+      - With V(absent), the token is deleted, and with it expired tokens of its name and kind, those that it has replaced, and its entry
+        in O(store).
     type: str
     choices: [present, absent]
     default: present
@@ -82,8 +83,8 @@ options:
   rotate:
     description:
       - When to issue another token in place of an existing one. It gets the same scopes, where no others are asked for. Its secret is
-        kept, it is seen to work, with a request of its own, and only then the old one is deleted. If it does not work, it is deleted
-        again, and the old one is left as it is.
+        kept, it is seen to work, with a request of its own, and only then the old one is deleted, after O(overlap). If it does not
+        work, it is deleted again, and the old one is left as it is.
       - With V(expiring), when the token ends within O(rotate_before). Needs O(expires_in), which decides when the new one ends. A token
         that never ends is left alone.
       - With V(always), in each run, which is not idempotent.
@@ -99,6 +100,30 @@ options:
         O(expires_in).
     type: str
     default: 7d
+  overlap:
+    description:
+      - How long a token that is replaced stays usable, in the form of O(expires_in), or V(0) to delete it in the same run. At most until
+        its own end.
+      - O(store) remembers it. The first run after that time deletes it, or disables it, see O(delete_after). Until then, runs change
+        nothing. RV(retiring) tells what is left.
+      - Needs O(store).
+    type: str
+    default: '0'
+  delete_after:
+    description:
+      - How long a token that was replaced is kept disabled before it is deleted, in the form of O(expires_in), or V(0) to delete it
+        without that. As long as it is there, it can be enabled again, by its O(token_id).
+      - Counts from the run that disables it.
+      - Needs O(store).
+    type: str
+    default: '0'
+  retire:
+    description:
+      - With V(false), tokens that were replaced are left alone in this run, however long ago that was. A later run with V(true) goes on.
+        Between the two the new secret can be handed to whoever uses it.
+      - V(false) needs O(store), and cannot go with O(state=absent).
+    type: bool
+    default: true
   on_immutable_change:
     description:
       - What to do if the end of an existing token is not O(expiration_date), since Dynatrace cannot change it.
@@ -260,6 +285,42 @@ EXAMPLES = r"""
         rotate: always
         store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
 
+    - name: Replace it, and let the old one work for two more days, and be there disabled for another week
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [metrics.read]
+        rotate: always
+        overlap: 2d
+        delete_after: 1w
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+      register: rotated
+
+    - name: Take the old one back, so that it stays
+      community.dynatrace.dynatrace_token:
+        token_id: "{{ rotated.retiring[0].id }}"
+        enabled: true
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
+    - name: Replace it, and leave the old one alone
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [metrics.read]
+        rotate: always
+        retire: false
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+      register: reports
+
+    - name: The new secret is handed to those who use it
+      ansible.builtin.assert:
+        that: reports.token is not none
+        quiet: true
+
+    - name: Now the old one goes
+      community.dynatrace.dynatrace_token:
+        name: reports
+        scopes: [metrics.read]
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+
     - name: Issue a token and have it printed
       community.dynatrace.dynatrace_token:
         name: shown
@@ -339,8 +400,8 @@ metadata:
       sample: "2027-02-03T08:15:30.144Z"
 retired:
   description:
-    - The tokens that went beside the one that RV(action) is about, which are its predecessors, expired ones of its name and kind, and those
-      that an earlier run of this collection had issued and left without a secret when it was cut off.
+    - The tokens that were disabled or deleted beside the one that RV(action) is about, which are its predecessors, expired ones of its
+      name and kind, and those that an earlier run of this collection had issued and left without a secret when it was cut off.
   returned: success
   type: list
   elements: dict
@@ -350,9 +411,27 @@ retired:
       type: str
       sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
     action:
-      description: What was done to it.
+      description: What was done to it, V(disabled) or V(deleted).
       type: str
       sample: deleted
+retiring:
+  description: The tokens that were replaced and are left for now, see O(overlap), O(delete_after) and O(retire).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The id of the token.
+      type: str
+      sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
+    disable_date:
+      description: Until when it stays usable.
+      type: str
+      sample: "2026-11-07T08:15:30.144Z"
+    delete_date:
+      description: When it is deleted. Null as long as it is usable.
+      type: str
+      sample: "2026-11-14T08:15:30.144Z"
 store_updated:
   description: Whether O(store) holds something else now. In check mode, whether it would.
   returned: success

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, looks_like_secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Sealed
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring, Sealed
 from ansible_collections.community.dynatrace.plugins.module_utils._time import format_timestamp, parse_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
 
@@ -61,7 +61,9 @@ def dump_entry(entry: Entry, environment: str, token: t.Any) -> dict[str, t.Any]
         "expiration_date": _text(entry.expires),
         "created": _text(entry.created),
         "pending": {"nonce": entry.intent.nonce, "since": _text(entry.intent.since)} if entry.intent else None,
-        "retiring": [{"id": token_id} for token_id in entry.retiring],
+        "retiring": [
+            {"id": note.id, "disable_date": _text(note.disable_at), "delete_date": _text(note.delete_at)} for note in entry.retiring
+        ],
     }
 
 
@@ -94,6 +96,9 @@ def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool
         _check_id(token_id)
     if (token_id is None) != (data.get("token") is None):
         raise Damaged("of id and token, one is there without the other")
+    retiring = tuple(map(_parse_retiring, _list(data, "retiring", dict)))
+    if token_id is not None and any(note.id == token_id for note in retiring):
+        raise Damaged("the token that it holds is among those that are retiring")
     return Entry(
         name=name,
         personal_access_token=personal_access_token,
@@ -103,7 +108,7 @@ def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool
         expires=_moment(data, "expiration_date"),
         created=_moment(data, "created"),
         intent=_parse_intent(data.get("pending")),
-        retiring=tuple(_check_id(retiring.get("id")) for retiring in _list(data, "retiring", dict)),
+        retiring=retiring,
         version=version,
     )
 
@@ -124,6 +129,13 @@ def _parse_intent(pending: t.Any) -> Intent | None:
     if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce) or moment is None:
         raise Damaged("pending has no nonce or no time")
     return Intent(nonce, moment)
+
+
+def _parse_retiring(note: dict[t.Any, t.Any]) -> Retiring:
+    token_id, disable_at = _check_id(note.get("id")), _moment(note, "disable_date")
+    if disable_at is None:
+        raise Damaged("a token is retiring without a disable_date")
+    return Retiring(token_id, disable_at, _moment(note, "delete_date"))
 
 
 def _check_id(token_id: t.Any) -> str:

@@ -18,7 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._plan import F
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, parse_specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
@@ -44,6 +44,11 @@ def an_entry(**facts: t.Any) -> Entry:
     """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
     usual: dict[str, t.Any] = {"name": "reports", "personal_access_token": False, "id": PUBLIC_PART, "secret": Secret(DOTTED_SECRET)}
     return Entry(**{**usual, **facts})
+
+
+def due(*token_ids: str) -> tuple[Retiring, ...]:
+    """What a store holds of predecessors whose time is over."""
+    return tuple(Retiring(token_id, NOW) for token_id in token_ids)
 
 
 def a_specification(stored: bool = False, **options: t.Any) -> Specification:
@@ -77,7 +82,8 @@ def find(
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
         ended = any(token.ended(NOW) for token in of_id)
         return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id, entry=entry, kept_id=kept_id)
-    return sort_out([token for token in tokens if bears_on(token, specification)], NOW, held_id, entry, kept_id)
+    listed = [token for token in tokens if bears_on(token, specification)]
+    return sort_out(listed, NOW, held_id, entry, kept_id, entry.retiring if entry else ())
 
 
 def a_plan(

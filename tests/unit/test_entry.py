@@ -13,12 +13,12 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Sealed
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring, Sealed
 from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, INTENT, NOW, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET, an_entry
+from builders import DAY, DOTTED_SECRET, INTENT, NOW, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET, an_entry, due
 
 ENVIRONMENT = "abc12345"
 PLACE = "The file /tokens/abc12345/reports.yml"
@@ -82,6 +82,7 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
     held = draw(st.none() | st.tuples(IDS, SECRETS))
+    notes = draw(st.lists(st.builds(Retiring, IDS, MOMENTS, st.none() | MOMENTS), max_size=3))
     return Entry(
         name=draw(NAMES),
         personal_access_token=draw(st.booleans()),
@@ -91,7 +92,7 @@ def entries(draw: st.DrawFn) -> Entry:
         expires=draw(st.none() | MOMENTS),
         created=draw(st.none() | MOMENTS),
         intent=draw(st.none() | st.builds(Intent, st.from_regex("[0-9a-f]{16}", fullmatch=True), MOMENTS)),
-        retiring=tuple(draw(st.lists(IDS, max_size=3))),
+        retiring=tuple(note for note in notes if not held or note.id != held[0]),
     )
 
 
@@ -113,7 +114,7 @@ def test_an_entry_that_holds_the_clock_of_this_moment_comes_back_as_it_was() -> 
 
 
 def _data(**changes: t.Any) -> dict[str, t.Any]:
-    entry = an_entry(scopes=("metrics.read",), expires=NOW, created=NOW, intent=INTENT, retiring=("dt0c01.OLD",))
+    entry = an_entry(scopes=("metrics.read",), expires=NOW, created=NOW, intent=INTENT, retiring=due("dt0c01.OLD"))
     return {**dump_entry(entry, ENVIRONMENT, DOTTED_SECRET), **changes}
 
 
@@ -197,6 +198,9 @@ def test_what_is_cut_off_is_damage(key: str) -> None:
         pytest.param(_data(retiring=[{}]), "an id is not that of a token", id="retiring without id"),
         pytest.param(_data(retiring=[{"id": DOTTED_SECRET}]), "an id is not that of a token", id="retiring is a secret"),
         pytest.param(_data(retiring=[{"id": "a/b"}]), "an id is not that of a token", id="retiring with a slash"),
+        pytest.param(_data(retiring=[{"id": "dt0c01.OLD"}]), "retiring without a disable_date", id="retiring without a time"),
+        pytest.param(_data(id="dt0c01.OLD"), "it holds is among those that are retiring", id="retiring itself"),
+        pytest.param(_data(retiring=[{"id": "dt0c01.OLD", "disable_date": "soon"}]), "disable_date is not", id="retiring soon"),
     ],
 )
 def test_damage_is_named_and_shows_no_secret(data: t.Any, says: str) -> None:
@@ -232,4 +236,4 @@ def test_any_data_is_understood_or_refused_without_a_secret(changes: dict[str, t
     else:
         assert (entry.name, entry.personal_access_token) == ("reports", False)
         assert (entry.id is None) is (entry.secret is None)
-        assert not any(map(looks_like_secret, [entry.id or "", *entry.retiring]))
+        assert not any(map(looks_like_secret, [entry.id or "", *(note.id for note in entry.retiring)]))

@@ -12,12 +12,12 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, INTENT, NOW, OWN, a_plan, a_specification, a_token, an_entry, find
+from builders import DAY, DOTTED_SECRET, INTENT, NOW, OWN, a_plan, a_specification, a_token, an_entry, due, find
 
 LIVE = a_token(id="live")
 DISABLED = a_token(id="disabled", enabled=False)
@@ -297,7 +297,7 @@ EMPTY = an_entry(id=None, secret=None)
 NOT_THERE = dataclasses.replace(EMPTY, version=None)
 INTENDED = dataclasses.replace(EMPTY, intent=INTENT)
 SAVED = dataclasses.replace(ENTRY, intent=INTENT)
-ROTATED = dataclasses.replace(ENTRY, retiring=("retiring",))
+ROTATED = dataclasses.replace(ENTRY, retiring=due("retiring"))
 IGNORE, ROTATE = {"on_missing_secret": "ignore"}, {"on_missing_secret": "rotate"}
 
 
@@ -374,7 +374,7 @@ class Expected(t.NamedTuple):
         pytest.param([UNNAMED], SAVED, {}, Expected("updated", "kept", store_updated=True, secret_held=True), id="not named yet"),
         pytest.param(
             [UNNAMED, OLD],
-            dataclasses.replace(SAVED, retiring=("old",)),
+            dataclasses.replace(SAVED, retiring=due("old")),
             {},
             Expected("updated", "kept", ["old"], store_updated=True, secret_held=True),
             id="not named yet, and its predecessor still there",
@@ -438,7 +438,9 @@ def test_what_is_stored_decides_too(tokens: list[Token], entry: Entry, options: 
     )
     assert plan.changed is (plan.action != "none" or bool(plan.orphans + plan.deletes) or plan.store_updated)
     assert plan.seals is plan.issues
-    assert set(plan.retired) == {*plan.orphans, *plan.deletes} - ({plan.before} if plan.action == "deleted" else set())
+    assert set(plan.retired) == {
+        (token, "deleted") for token in (*plan.orphans, *plan.deletes) if expected.action != "deleted" or token != plan.before
+    }
 
 
 @pytest.mark.parametrize(
@@ -617,6 +619,10 @@ STORED_TOKENS = st.lists(
 )
 
 
+SOME_TIME = st.sampled_from([NOW - DAY, NOW, NOW + DAY])
+NOTES = st.builds(Retiring, st.sampled_from(OWN_IDS), SOME_TIME, st.none() | SOME_TIME)
+
+
 class Situation(t.NamedTuple):
     specification: Specification
     tokens: list[Token]
@@ -641,11 +647,12 @@ def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
     }
     if options["expires_in"]:
         options["expiration_date"] = None
-    entry = an_entry(
-        id=draw(some_id),
-        intent=draw(st.sampled_from([None, INTENT])),
-        retiring=tuple(draw(st.lists(st.sampled_from(OWN_IDS), max_size=2, unique=True))),
-    )
+    options["overlap"], options["delete_after"] = draw(st.sampled_from(["0", "0", "2d"])), draw(st.sampled_from(["0", "0", "1d"]))
+    options["retire"] = options["state"] == "absent" or draw(st.sampled_from([True, True, False]))
+    own_id = draw(some_id)
+    notes = draw(st.lists(NOTES, max_size=2, unique_by=lambda note: note.id))
+    retiring = tuple(note for note in notes if note.id != own_id)
+    entry = an_entry(id=own_id, intent=draw(st.sampled_from([None, INTENT])), retiring=retiring)
     held_id, kept_id = draw(some_id), draw(st.sampled_from([OWN, OWN, None, *OWN_IDS]))
     specification = a_specification(True, **options)
     try:
@@ -660,12 +667,19 @@ def _may_go(token: Token, situation: Situation) -> bool:
     specification, plan, entry = situation.specification, situation.plan, situation.entry
     if token.made_by_product or token.personal_access_token is not specification.personal_access_token:
         return False
+    absent = specification.state == "absent"
+    at_once = absent or (specification.retire and not specification.overlap and not specification.delete_after)
     orphan = entry.intent is not None and token.name == f"reports ~pending-{INTENT.nonce}" and token.id != entry.id
-    retiring = token.id in entry.retiring and token.name.partition(" ~pending-")[0] == "reports"
+    over = _note_due(token, entry) and (at_once or (specification.retire and (_note_due(token, entry, deletes=True) or token.ended(NOW))))
+    retiring = token.name == "reports" and (over or (absent and token.id in [note.id for note in entry.retiring]))
     by_name = token.name == "reports" or entry.names(token)
     unknown = token.id not in (situation.held_id, entry.id if situation.kept_id == OWN else situation.kept_id)
-    current = token == plan.before and (specification.state == "absent" or (specification.on_missing_secret == "rotate" and unknown))
-    return orphan or retiring or (by_name and (current or token.ended(NOW)))
+    current = token == plan.before and (absent or (specification.on_missing_secret == "rotate" and unknown and at_once))
+    return orphan or retiring or (by_name and (current or (token.ended(NOW) and (absent or specification.retire))))
+
+
+def _note_due(token: Token, entry: Entry, deletes: bool = False) -> bool:
+    return any(note.id == token.id and note.due <= NOW and (note.delete_at or not deletes) for note in entry.retiring)
 
 
 @settings(max_examples=200)
@@ -678,13 +692,38 @@ def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) 
 
 @settings(max_examples=200)
 @given(stored_situations(states=("present",)))
+def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -> None:
+    plan, entry = situation.plan, situation.entry
+    assert set(plan.noted) >= set(entry.retiring)
+    assert {note.id for note in plan.noted} >= {token.id for token in (*plan.replaced, *plan.disables)}
+    left, ours = {note.id for note in plan.retiring}, {token.id for token in situation.tokens if entry.retires(token)}
+    assert left.isdisjoint(token.id for token in plan.deletes)
+    assert left | {token.id for token in plan.deletes} >= {token.id for token in plan.replaced} | ours
+
+
+@settings(max_examples=200)
+@given(stored_situations(states=("present",)))
+def test_what_is_replaced_works_until_the_overlap_is_over(situation: Situation) -> None:
+    specification, plan = situation.specification, situation.plan
+    for token in plan.disables:
+        assert specification.retire
+        assert specification.delete_after
+        assert _note_due(token, situation.entry) or (token in plan.replaced and not specification.overlap)
+    working = [token for token in plan.replaced if not token.ended(NOW)]
+    if specification.overlap:
+        assert not {*working} & {*plan.disables, *plan.deletes}
+
+
+@settings(max_examples=200)
+@given(stored_situations(states=("present",)))
 def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None:
     specification, tokens, held_id, entry, kept_id, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
-    left = [token for token in tokens if token not in (plan.before, *plan.orphans, *plan.deletes)]
-    entry = dataclasses.replace(entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=())
+    gone = (*plan.orphans, *plan.deletes) if plan.issues else (plan.before, *plan.orphans, *plan.deletes)
+    left = [dataclasses.replace(token, enabled=token.enabled and token not in plan.disables) for token in tokens if token not in gone]
+    entry = dataclasses.replace(entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=plan.retiring)
     found = find([*left, reached], specification, held_id, entry, OWN if plan.seals else kept_id)
     again = make_plan(found, specification, NOW)
-    assert (again.action, again.before, again.changed, again.deletes, again.orphans) == ("none", reached, False, (), ())
+    assert (again.action, again.before, again.changed) == ("none", reached, False)
     assert again.secret_held is (plan.secret_held or plan.seals)

@@ -20,7 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Sealed
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Sealed
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
 from hypothesis import given
@@ -34,7 +34,11 @@ VAULT_PASSWORD = ("default", VaultSecret(b"correct horse"))
 STAGING = ("staging", VaultSecret(b"battery"))
 PRODUCTION = ("production", VaultSecret(b"staple"))
 FULL = an_entry(
-    scopes=("logs.read", "metrics.read"), expires=NOW + DAY, created=NOW, intent=INTENT, retiring=("dt0c01.OLD", "dt0c01.OLDER")
+    scopes=("logs.read", "metrics.read"),
+    expires=NOW + DAY,
+    created=NOW,
+    intent=INTENT,
+    retiring=(Retiring("dt0c01.OLD", NOW), Retiring("dt0c01.OLDER", NOW, NOW + DAY)),
 )
 UNSEALED = an_entry(id=None, secret=None, intent=INTENT)
 
@@ -189,7 +193,10 @@ def test_the_file_has_the_documented_keys_and_an_inline_secret(place: Place) -> 
         "expiration_date": "2026-06-02T12:00:00.000Z",
         "created": "2026-06-01T12:00:00.000Z",
         "pending": {"nonce": INTENT.nonce, "since": "2026-06-01T12:00:00.000Z"},
-        "retiring": [{"id": "dt0c01.OLD"}, {"id": "dt0c01.OLDER"}],
+        "retiring": [
+            {"id": "dt0c01.OLD", "disable_date": "2026-06-01T12:00:00.000Z", "delete_date": None},
+            {"id": "dt0c01.OLDER", "disable_date": "2026-06-01T12:00:00.000Z", "delete_date": "2026-06-02T12:00:00.000Z"},
+        ],
     }
 
 
