@@ -120,21 +120,30 @@ def test_the_role_takes_the_options_of_the_module() -> None:
 STORE = {"store": {"type": "raw"}}
 
 
+def test_the_role_has_defaults_for_what_tokens_can_have_in_common() -> None:
+    options, defaults = (role_options()[name]["options"] for name in ("dynatrace_tokens", "dynatrace_tokens_defaults"))
+    own = {"name", "token_id", "token", "fact"}
+    assert defaults == {name: option for name, option in options.items() if name not in own}
+
+
+ROLE_OWN = ("dynatrace_tokens", "dynatrace_tokens_defaults", "dynatrace_tokens_hand_over")
+
+
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
-    own = {name: bare(option) for name, option in role_options().items() if name != "dynatrace_tokens"}
+    own = {name: bare(option) for name, option in role_options().items() if name not in ROLE_OWN}
     # The role hands on what it was given and leaves every default to the module.
     shared = {name: {key: value for key, value in bare(option).items() if key != "default"} for name, option in CONNECTION_OPTIONS.items()}
     assert own == {f"dynatrace_tokens_{name}": option for name, option in {**shared, **STORE}.items()}
     assert role_options("revoke") == {
-        name: option for name, option in role_options().items() if name not in ("dynatrace_tokens", "dynatrace_tokens_environment_url")
+        name: option for name, option in role_options().items() if name not in (*ROLE_OWN, "dynatrace_tokens_environment_url")
     }
-    main, revoke = ((ROLE / "tasks" / f"{name}.yml").read_text() for name in ("main", "revoke"))
+    main, revoke = ((ROLE / "tasks" / f"{name}.yml").read_text() for name in ("make", "revoke"))
     for name in {**CONNECTION_OPTIONS, **STORE}:
         handed_on = f'{name}: "{{{{ dynatrace_tokens_{name} | default(omit) }}}}"'
         assert handed_on in main
         assert handed_on in revoke or name == "environment_url"  # revoke takes the one that the token was created with
     for name in set(TOKEN_SPECIFICATION_OPTIONS) - {"name"}:
-        assert f'{name}: "{{{{ dynatrace_tokens[item].{name} | default(omit) }}}}"' in main
+        assert f'{name}: "{{{{ wanted.{name} | default(omit' in main
 
 
 def without_no_log(options: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:

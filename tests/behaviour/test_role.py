@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from support.runs import Ansible, Task, check
@@ -104,7 +105,7 @@ def test_state_absent_removes_a_token(ansible: Ansible, environment: Environment
     assert environment.tokens() == []
 
 
-BAD_SPECIFICATIONS = [
+BAD_SPECIFICATIONS: list[t.Any] = [
     ([{"name": "a", "scopes": ["logs.read"]}], "Say on_missing_secret for a, or give dynatrace_tokens_store."),
     ([{**INGEST, "fact": "not a name"}], "cannot be the name of a variable"),
     ([{**INGEST, "fact": "ansible_host"}], "begins with ansible_"),
@@ -180,6 +181,62 @@ def test_what_could_not_be_taken_back_is_told_and_tried_again(ansible: Ansible, 
     run = ansible.play(role(READER), block, check("not reader_secret")).succeeded()
     assert "apiTokens.write" in run.text
     assert [token["name"] for token in environment.tokens()] == ["weak"]
+
+
+ROTATING = {"expires_in": "90d", "rotate": "expiring", "rotate_before": "14d"}
+
+
+def hand_over(ansible: Ansible, *tasks: Task) -> dict[str, str]:
+    """The variables of a role that hands over with these tasks."""
+    (ansible.folder / "hand_over.yml").write_text(json.dumps(tasks))
+    return {**STORED, "dynatrace_tokens_hand_over": "hand_over.yml"}
+
+
+def test_what_is_new_is_handed_over_before_its_predecessor_goes(ansible: Ansible, environment: Environment) -> None:
+    handed = {"name": "handed", "ansible.builtin.set_fact": {"handed": "{{ handed | default([]) + [dynatrace_tokens_handed_over] }}"}}
+    consumer = {"name": "consumer", "ansible.builtin.fail": {}, "when": "broken | default(false)"}
+    variables = {**hand_over(ansible, handed, consumer), "dynatrace_tokens_defaults": {**ROTATING, "overlap": "2d"}}
+    reader = {"name": "reader", "scopes": ["apiTokens.read"], "overlap": "0"}
+    ingest = {"name": "ingest", "scopes": ["metrics.ingest"], "rotate": "never", "expires_in": ""}
+    gone = {"name": "gone", "state": "absent"}
+    both = check("handed | map(attribute='name') == ['reader', 'ingest']", "handed[0].token == dynatrace_tokens_issued.reader.token")
+    quiet = {"name": "quiet", "ansible.builtin.set_fact": {"handed": []}}
+    ansible.play(
+        role(reader, ingest, gone, **variables), both, quiet, role(reader, ingest, gone, **variables), check("handed == []")
+    ).succeeded()
+    (old,) = environment.tokens("reader")
+    environment.set_clock("now+80d")
+    run = ansible.play(role(reader, ingest, **variables), options=["-e", "broken=true"]).failed()
+    assert len(environment.tokens("reader")) == 2
+    assert f"{old['id']} usable until" in run.stdout
+    only = check("handed | map(attribute='name') == ['reader']", "handed[0].token == dynatrace_tokens_issued.reader.token")
+    run = ansible.play(role(reader, ingest, **variables), only, quiet, role(reader, ingest, **variables), check("handed == []")).succeeded()
+    assert f"secret known, {old['id']} deleted" in run.stdout
+    assert len(environment.tokens("reader")) == 1
+    assert not [secret for secret in environment.secrets() if secret in run.output]
+
+
+def test_during_the_overlap_each_run_hands_over_and_changes_nothing(ansible: Ansible, environment: Environment) -> None:
+    consumer = {"name": "consumer", "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.name }}"}}
+    variables = {**hand_over(ansible, consumer), "dynatrace_tokens_defaults": {"overlap": "2d", "delete_after": "1w"}}
+    reader = {"name": "reader", "scopes": ["apiTokens.read"]}
+    ansible.play(role(reader, **variables), role({**reader, "rotate": "always"}, **variables)).succeeded()
+    (old,) = [
+        token
+        for token in environment.tokens("reader")
+        if token["creationDate"] == min(t["creationDate"] for t in environment.tokens("reader"))
+    ]
+    run = ansible.play(role(reader, **variables)).succeeded()
+    assert len(run.results("consumer")) == 1
+    assert "changed=0" in run.stdout
+    environment.set_clock("now+3d")
+    told = ansible.play(role(reader, **variables), options=["--check"]).succeeded()
+    assert told.results("consumer") == []
+    assert f"{old['id']} disabled, to be deleted from" in told.stdout
+    assert all(token["enabled"] for token in environment.tokens("reader"))
+    run = ansible.play(role(reader, **variables)).succeeded()
+    assert f"{old['id']} disabled, {old['id']} disabled, to be deleted from" in run.stdout
+    assert [token["enabled"] for token in environment.tokens("reader") if token["id"] == old["id"]] == [False]
 
 
 def test_several_hosts_under_the_strategy_free_are_refused(ansible: Ansible, environment: Environment) -> None:
