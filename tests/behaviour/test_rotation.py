@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import pathlib
 import typing as t
 
@@ -114,6 +115,109 @@ def test_the_calling_token_is_not_rotated(ansible: Ansible, environment: Environ
     run = ansible.play(task).failed()
     assert "the token that this task itself calls Dynatrace with" in run.text
     assert environment.writes() == []
+
+
+LASTING = {"overlap": "2d", "delete_after": "1w"}
+OLD_STAYS = check("got.action == 'rotated'", "got.retired == []", "got.retiring | length == 1", "got.retiring[0].delete_date is none")
+
+
+@dataclasses.dataclass
+class Consumer:
+    """Uses the secret that was handed out last, whatever the collection is about to do."""
+
+    environment: Environment
+    secret: str = ""
+    uses: int = 0
+
+    def use(self, _method: str, _path: str) -> Fault:
+        if self.secret:
+            answer = self.environment.call("POST", "/lookup", token=self.secret, json={"token": self.secret})
+            assert answer.json()["enabled"] is True
+            self.uses += 1
+        return None
+
+
+def test_over_its_whole_life_who_holds_the_last_secret_is_never_locked_out(ansible: Ansible, environment: Environment) -> None:
+    consumer = Consumer(environment)
+    life = [
+        ("now", "created", []),
+        ("now+30d", "none", []),
+        ("now+50d", "rotated", []),
+        ("now+1d", "none", []),
+        ("now+2d", "none", ["disabled"]),
+        ("now+6d", "none", []),
+        ("now+2d", "none", ["deleted"]),
+    ]
+    with relay(environment, consumer.use) as watched:
+        for clock, action, retired in life:
+            environment.set_clock(clock)
+            got = ansible.play(rotating(**LASTING, reveal=True), env=watched.environment.variables).succeeded().result("ci")
+            assert (got["action"], [old["action"] for old in got["retired"]]) == (action, retired)
+            assert got["changed"] is (action != "none" or bool(retired))
+            consumer.secret = got["token"]
+    assert environment.writes() == ["POST", "PUT"] * 2 + ["PUT", "DELETE"]
+    assert {request["status"] for request in environment.requests()} == {200, 201, 204}
+    assert consumer.uses > len(life)
+    assert len(environment.tokens("ci")) == 1
+
+
+def by_id(token_id: str, **options: t.Any) -> Task:
+    return {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, "store": "store", **options}, "register": "got"}
+
+
+def test_what_is_replaced_can_be_taken_back_or_deleted_at_any_time(ansible: Ansible, environment: Environment) -> None:
+    always = rotating(rotate="always", **LASTING)
+    ansible.play(rotating(), always, OLD_STAYS, always, check("got.retiring | length == 2")).succeeded()
+    newest, newer, oldest = (token["id"] for token in environment.tokens("ci"))
+    environment.set_clock("now+3d")
+    ansible.play(rotating(**LASTING), check("got.retired | map(attribute='action') | list == ['disabled'] * 2")).succeeded()
+    renaming = [{**by_id(newest, name="renamed"), "ignore_errors": True}, check("'still retiring under that name' in got.msg")]
+    back = [by_id(oldest, enabled=True), check("got.action == 'updated'", "got.retiring | length == 1", "got.token is none")]
+    away = [by_id(newer, state="absent"), check("got.action == 'deleted'", "got.retiring == []", "got.store_updated")]
+    left = [rotating(**LASTING), QUIET, check("got.retiring == []"), works()]
+    ansible.play(*renaming, *back, *away, *left).succeeded()
+    environment.set_clock("now+20d")
+    ansible.play(rotating(), QUIET).succeeded()
+    assert oldest in [token["id"] for token in environment.tokens("ci")]
+
+
+def test_what_is_retiring_goes_with_the_token_and_is_not_forgotten_without_it(ansible: Ansible, environment: Environment) -> None:
+    always = rotating(rotate="always", overlap="2d")
+    ansible.play(rotating(), always).succeeded()
+    current = environment.tokens("ci")[0]["id"]
+    gone = [by_id(current, state="absent"), check("got.retiring | length == 1")]
+    ansible.play(*gone, rotating(overlap="2d"), check("got.action == 'created'", "got.retiring | length == 1")).succeeded()
+    assert len(environment.tokens("ci")) == 2
+    absent = token("ci", register="got", state="absent", store="store")
+    ansible.play(absent, check("got.action == 'deleted'", "got.retired | length == 1", "got.retiring == []"), absent, QUIET).succeeded()
+    assert environment.tokens("ci") == []
+    assert list((ansible.folder / "store").glob("*/ci.yml")) == []
+
+
+def test_what_works_no_more_or_alone_is_not_disabled(ansible: Ansible, environment: Environment) -> None:
+    """A predecessor stays where somebody has disabled its successor, and one that has expired meanwhile is only deleted."""
+    ansible.play(rotating(expires_in="5d", rotate_before="1d"), rotating(rotate="always", **LASTING), OLD_STAYS).succeeded()
+    new = environment.tokens("ci")[0]["id"]
+    environment.call("PUT", f"/{new}", json={"name": "ci", "enabled": False, "scopes": READ})
+    environment.set_clock("now+3d")
+    ansible.play(rotating(**LASTING), QUIET, check("not got.usable", "got.retiring | length == 1")).succeeded()
+    environment.set_clock("now+3d")
+    ansible.play(rotating(enabled=True, **LASTING), check("got.retired | map(attribute='action') | list == ['deleted']")).succeeded()
+
+
+def test_without_a_store_nothing_can_be_retired_later(ansible: Ansible, environment: Environment) -> None:
+    bad = [
+        (rotating(store="", overlap="2d"), "overlap needs store, which remembers what is to be disabled and deleted later."),
+        (rotating(store="", delete_after="2d"), "delete_after needs store"),
+        (rotating(store="", retire=False), "retire: false needs store"),
+        (rotating(state="absent", retire=False), "retire: false cannot go with state: absent"),
+        (rotating(overlap="soon"), "overlap: 'soon' is not a period"),
+    ]
+    tasks = [{**task, "name": f"bad {number}", "ignore_errors": True} for number, (task, _message) in enumerate(bad)]
+    run = ansible.play(*tasks).succeeded()
+    for number, (_task, message) in enumerate(bad):
+        assert message in run.result(f"bad {number}")["msg"]
+    assert environment.requests() == []
 
 
 def test_of_two_controllers_one_rotates_and_the_other_finds_it_done(tmp_path: pathlib.Path) -> None:
