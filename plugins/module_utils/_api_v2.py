@@ -72,6 +72,10 @@ class TokenApiV2:
             seen.add(key)
             query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
 
+    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
+        """The tokens of this name and kind, those among them that are being issued."""
+        return [token for token in self.list(personal_access_token) if token.is_called(name, personal_access_token)]
+
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", _path(token_id), absent=(404,))
         return _token(answer.data) if answer.status != 404 else None

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, bears_on, sort_out
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
@@ -47,7 +47,7 @@ def _find_by_name(api: TokenApiV2, specification: Specification, runtime: Runtim
         tokens = [kept, *_get_each(api, [note.id for note in looked_for if note.id != kept.id])]
     else:
         looked_for = entry.retiring
-        tokens = _list(api, specification)
+        tokens = api.called(entry.name, entry.personal_access_token)
     return sort_out(tokens, api.now(), held_id, entry, kept_id, looked_for), secret
 
 
@@ -57,10 +57,6 @@ def _due(entry: Entry, specification: Specification, now: dt.datetime) -> tuple[
 
 def _get_each(api: TokenApiV2, token_ids: t.Iterable[str]) -> t.Iterator[Token]:
     return filter(None, map(api.get, token_ids))
-
-
-def _list(api: TokenApiV2, specification: Specification) -> list[Token]:
-    return [token for token in api.list(specification.personal_access_token) if bears_on(token, specification)]
 
 
 def _id_of(api: TokenApiV2, secret: Secret) -> str | None:

@@ -105,7 +105,7 @@ def _take_back(api: TokenApiV2, wanted: Token, intent: Intent, issued: Issued | 
         if issued is not None:
             orphans = [issued.id]
         else:
-            orphans = [token.id or "" for token in api.list(wanted.personal_access_token) if token.name == provisional]
+            orphans = [token.id or "" for token in api.called(wanted.name, wanted.personal_access_token) if token.name == provisional]
         for orphan in orphans:
             api.delete(orphan)
     except DynatraceError as second:

@@ -19,7 +19,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._time import P
 from ansible_collections.community.dynatrace.plugins.module_utils._token import (
     Token,
     is_provisional,
-    is_provisional_of,
     kind_name,
     provisional_name,
     sorted_scopes,
@@ -151,16 +150,6 @@ def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
     if is_provisional(token.name) and not (entry is not None and token.id == entry.id and entry.names(token)):
         return "pending"
     return "expired" if token.ended(now) else "live"
-
-
-def bears_on(token: Token, specification: Specification) -> bool:
-    """Whether the token is of this name and kind, its provisional name counted, and not made by the product for itself."""
-    name = specification.name or ""
-    return (
-        (token.name == name or is_provisional_of(token.name, name))
-        and token.personal_access_token == specification.personal_access_token
-        and not token.made_by_product
-    )
 
 
 def make_plan(found: Found, specification: Specification, now: dt.datetime) -> Plan:

@@ -33,6 +33,14 @@ class Token:
     made_by_product: bool = False
     complete: bool = True  # whether Dynatrace told both enabled and scopes, without which an update could take one away
 
+    def is_called(self, name: str, personal_access_token: bool) -> bool:
+        """Whether it is of this name and kind, its provisional name counted, and not made by the product for itself."""
+        return (
+            (self.name == name or is_provisional_of(self.name, name))
+            and self.personal_access_token == personal_access_token
+            and not self.made_by_product
+        )
+
     def ended(self, now: dt.datetime) -> bool:
         return self.expires is not None and self.expires <= now
 

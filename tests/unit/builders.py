@@ -14,7 +14,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     QUERY_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan, sort_out
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, parse_specification
@@ -82,7 +82,7 @@ def find(
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
         ended = any(token.ended(NOW) for token in of_id)
         return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id, entry=entry, kept_id=kept_id)
-    listed = [token for token in tokens if bears_on(token, specification)]
+    listed = [token for token in tokens if token.is_called(specification.name or "", specification.personal_access_token)]
     return sort_out(listed, NOW, held_id, entry, kept_id, entry.retiring if entry else ())
 
 

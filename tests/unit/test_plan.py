@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, Refused
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, bears_on, make_plan
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
@@ -123,7 +123,7 @@ def test_what_cannot_be_done_is_said(tokens: list[Token], options: dict[str, t.A
     ],
 )
 def test_identity_is_name_and_kind(facts: dict[str, t.Any], belongs: bool) -> None:
-    assert bears_on(a_token(**facts), a_specification()) is belongs
+    assert a_token(**facts).is_called("reports", False) is belongs
 
 
 @pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])
