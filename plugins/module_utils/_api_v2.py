@@ -34,6 +34,25 @@ class Issued:
     expires: dt.datetime | None
 
 
+class TokenReader(t.Protocol):
+    """What finding tokens needs. Every operation may raise ``RequestFailed``."""
+
+    def now(self) -> dt.datetime:
+        """The server's clock."""
+
+    def caller_id(self) -> str | None:
+        """The id of the calling token; None where Dynatrace does not tell (a platform token)."""
+
+    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
+        """The tokens of this name and kind, those among them that are being issued."""
+
+    def get(self, token_id: str) -> Token | None:
+        """The token of this id, None where there is none."""
+
+    def lookup(self, secret: Secret) -> Token | None:
+        """The token that this secret belongs to; None where Dynatrace knows none."""
+
+
 class TokenApiV2:
     """The operations. Every one may raise ``RequestFailed``."""
 
@@ -46,16 +65,24 @@ class TokenApiV2:
     def skew(self) -> dt.timedelta:
         return self._http.skew
 
+    def for_thread(self) -> TokenApiV2:
+        """The same for another thread."""
+        return TokenApiV2(self._http.for_thread())
+
     def caller_id(self) -> str | None:
-        """The id of the calling token; None where Dynatrace does not tell (a platform token)."""
         token_id = public_id(self._http.caller)
         if token_id is None:
             token = self.lookup(self._http.caller)
             token_id = token.id if token else None
         return token_id
 
-    def list(self, personal_access_token: bool | None = None, usage: bool = False) -> t.Iterator[Token]:
-        """All tokens, page by page; of one kind, if it is given."""
+    def list(
+        self, personal_access_token: bool | None = None, usage: bool = False, wanted: t.Callable[[str, str], bool] | None = None
+    ) -> t.Iterator[Token]:
+        """All tokens, page by page; of one kind, if it is given.
+
+        :param wanted: whether a token of this id and name is one of them. What is not wanted costs next to nothing.
+        """
         query = {"pageSize": str(_PAGE_SIZE), "fields": _COMPARED_FIELDS + (_USAGE_FIELDS if usage else "")}
         if personal_access_token is not None:
             query["apiTokenSelector"] = f"personalAccessToken({str(personal_access_token).lower()})"
@@ -63,7 +90,8 @@ class TokenApiV2:
         while True:
             page = self._object("the list of tokens", self._http.request("GET", _PATH, query).data)
             for entry in page.get("apiTokens") or []:
-                yield _token(entry)
+                if wanted is None or not isinstance(entry, dict) or wanted(str(entry.get("id")), str(entry.get("name"))):
+                    yield _token(entry)
             key = page.get("nextPageKey")
             if not key:
                 return
@@ -73,7 +101,6 @@ class TokenApiV2:
             query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
 
     def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
-        """The tokens of this name and kind, those among them that are being issued."""
         return [token for token in self.list(personal_access_token) if token.is_called(name, personal_access_token)]
 
     def get(self, token_id: str) -> Token | None:
@@ -100,7 +127,6 @@ class TokenApiV2:
         self._http.request("DELETE", _path(token_id), absent=(404,))
 
     def lookup(self, secret: Secret) -> Token | None:
-        """The token that this secret belongs to; None where Dynatrace knows none."""
         self._http.hide(secret)
         answer = self._http.request("POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,))
         return _token(answer.data) if answer.status != 404 else None

@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenReader
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
@@ -25,7 +25,7 @@ _PATIENCE = dt.timedelta(seconds=60)
 _PAUSE = 0.5  # seconds
 
 
-def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tuple[Found, Secret | None]:
+def find(api: TokenReader, specification: Specification, runtime: Runtime) -> tuple[Found, Secret | None]:
     """What there is of this identity, and its secret if somebody is to receive it.
 
     :raises OptionError: where the options cannot work with what there is.
@@ -37,34 +37,48 @@ def find(api: TokenApiV2, specification: Specification, runtime: Runtime) -> tup
     return (found if runtime.store.keeps else dataclasses.replace(found, entry=None)), secret
 
 
-def _find_by_name(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
+def _find_by_name(api: TokenReader, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
     entry = _load(api, specification, runtime)
     kept = _get_kept(api, entry, runtime.store)
     secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
     alone = entry.intent is None and specification.state == "present" and held_id in (None, entry.id)
     if kept and alone and not kept.ended(api.now()):
         looked_for = _due(entry, specification, api.now())
-        tokens = [kept, *_get_each(api, [note.id for note in looked_for if note.id != kept.id])]
+        tokens: t.Sequence[Token] = [kept, *_get_each(api, [note.id for note in looked_for if note.id != kept.id])]
     else:
         looked_for = entry.retiring
         tokens = api.called(entry.name, entry.personal_access_token)
     return sort_out(tokens, api.now(), held_id, entry, kept_id, looked_for), secret
 
 
+def find_kept(api: TokenReader, entry: Entry, store: Store) -> Found:
+    """What there is of an entry in the store, and nothing else of its name.
+
+    :raises Refused: where the token has another name.
+    """
+    kept = _get_kept(api, entry, store)
+    orphans = api.called(entry.name, entry.personal_access_token) if entry.intent else ()
+    tokens = [*([kept] if kept else []), *_get_each(api, [note.id for note in entry.retiring]), *orphans]
+    found = sort_out({token.id: token for token in tokens}.values(), api.now(), entry=entry, kept_id=entry.id)
+    ours = {entry.id, *(note.id for note in entry.retiring)}
+    live, expired = (tuple(token for token in tokens if token.id in ours) for tokens in (found.live, found.expired))
+    return dataclasses.replace(found, live=live, expired=expired, pending=())
+
+
 def _due(entry: Entry, specification: Specification, now: dt.datetime) -> tuple[Retiring, ...]:
     return tuple(note for note in entry.retiring if specification.retire and note.due <= now)
 
 
-def _get_each(api: TokenApiV2, token_ids: t.Iterable[str]) -> t.Iterator[Token]:
+def _get_each(api: TokenReader, token_ids: t.Iterable[str]) -> t.Iterator[Token]:
     return filter(None, map(api.get, token_ids))
 
 
-def _id_of(api: TokenApiV2, secret: Secret) -> str | None:
+def _id_of(api: TokenReader, secret: Secret) -> str | None:
     token = api.lookup(secret)
     return token.id if token else None
 
 
-def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Entry:
+def _load(api: TokenReader, specification: Specification, runtime: Runtime) -> Entry:
     """The entry of this name, once no run on another machine is busy with it any more."""
     store = runtime.store
     waited = dt.timedelta(0)
@@ -80,7 +94,7 @@ def _load(api: TokenApiV2, specification: Specification, runtime: Runtime) -> En
         waited += dt.timedelta(seconds=_PAUSE)
 
 
-def _get_kept(api: TokenApiV2, entry: Entry, store: Store) -> Token | None:
+def _get_kept(api: TokenReader, entry: Entry, store: Store) -> Token | None:
     """The token that the store names, None where it is gone.
 
     A store can be written by others: that it names a token does not make it ours.
@@ -98,7 +112,7 @@ def _get_kept(api: TokenApiV2, entry: Entry, store: Store) -> Token | None:
     )
 
 
-def _open(api: TokenApiV2, entry: Entry, runtime: Runtime) -> tuple[Secret | None, str | None]:
+def _open(api: TokenReader, entry: Entry, runtime: Runtime) -> tuple[Secret | None, str | None]:
     """The secret in the store, if it is to be handed out, and the id of the token that it belongs to."""
     if entry.secret is None or not runtime.hands_out:
         return None, entry.id
@@ -106,7 +120,7 @@ def _open(api: TokenApiV2, entry: Entry, runtime: Runtime) -> tuple[Secret | Non
     return secret, (public_id(secret) or _id_of(api, secret)) if secret else None
 
 
-def _find_by_id(api: TokenApiV2, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
+def _find_by_id(api: TokenReader, specification: Specification, runtime: Runtime, held_id: str | None) -> tuple[Found, Secret | None]:
     token = _get(api, specification)
     if token is None:
         return Found((), (), held_id=held_id, entry=_entry_of_gone(specification, runtime.store)), None
@@ -151,7 +165,7 @@ def _entry_by_id(token: Token, specification: Specification, store: Store) -> En
     return next((entry for entry in entries if entry.id == token.id), nowhere)
 
 
-def _get(api: TokenApiV2, specification: Specification) -> Token | None:
+def _get(api: TokenReader, specification: Specification) -> Token | None:
     token = api.get(specification.token_id or "")
     if token is None and specification.state == "present":
         raise OptionError(

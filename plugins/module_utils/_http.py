@@ -132,6 +132,12 @@ class Http:
         """How far the server's clock is ahead of this machine's."""
         return self._skew
 
+    def for_thread(self) -> Http:
+        """Requests to the same environment from another thread, with the same clock and the same secrets to hide."""
+        other = Http(self._connection)
+        other._skew, other._known_secrets = self._skew, self._known_secrets
+        return other
+
     def as_caller(self, secret: Secret) -> Http:
         """Requests to the same environment, made with another token."""
         return Http(dataclasses.replace(self._connection, api_token=secret))

@@ -55,6 +55,16 @@ TOKEN_OPTIONS = {
     "reveal": {"type": "bool", "default": False},
 }
 
+TOKEN_SET_OPTIONS: dict[str, dict[str, t.Any]] = {
+    **CONNECTION_OPTIONS,
+    "tokens": {"type": "list", "elements": "dict", "required": True, "options": TOKEN_SPECIFICATION_OPTIONS},
+    "workers": {"type": "int", "default": 8},
+    "purge": {"type": "bool", "default": False},
+    "max_deletes": {"type": "int", "default": 10},
+    "store": {"type": "raw"},
+    "reveal": {"type": "bool", "default": False},
+}
+
 LOOKUP_OPTIONS: dict[str, dict[str, t.Any]] = {
     **CONNECTION_OPTIONS,
     "store": {"type": "raw"},
@@ -109,4 +119,4 @@ QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "token": {"type": "str", "no_log": True},
 }
 
-TOKEN_INFO_OPTIONS = {**CONNECTION_OPTIONS, **QUERY_OPTIONS}
+TOKEN_INFO_OPTIONS = {**CONNECTION_OPTIONS, **QUERY_OPTIONS, "store": {"type": "raw"}}

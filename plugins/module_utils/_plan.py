@@ -116,6 +116,9 @@ class Plan:
         return f"take {', '.join(sorted(lost))} from" if lost else None
 
 
+NOTHING = Plan("none", None, None)
+
+
 def sort_out(
     tokens: t.Iterable[Token],
     now: dt.datetime,

@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2, TokenReader
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find
 from ansible_collections.community.dynatrace.plugins.module_utils._issue import issue, verify
@@ -43,6 +43,16 @@ class Outcome:
     retiring: tuple[Retiring, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What is to be done for one token, seen to be possible as far as that can be seen before."""
+
+    specification: Specification
+    found: Found
+    plan: Plan
+    known: Secret | None  # the secret of what was found, if somebody is to receive it
+
+
 def reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Outcome:
     """Make one token be as specified.
 
@@ -50,15 +60,22 @@ def reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -
     """
     for _try in range(_TRIES):
         try:
-            return _reconcile(api, specification, runtime)
+            return perform(api, prepare(api, specification, runtime), runtime)
         except StoreChanged:
             continue
     raise Refused(f"Others keep changing the entry of {specification.label()} in the store. Nothing was issued. Run again later.")
 
 
-def _reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Outcome:
+def prepare(api: TokenReader, specification: Specification, runtime: Runtime) -> Prepared:
+    """Find and plan. Sends only requests that read.
+
+    :raises DynatraceError: where it cannot be done, or must not be.
+    """
     found, known = find(api, specification, runtime)
-    warn_of_skew(api, runtime.warn)
+    return prepare_found(api, specification, found, known, runtime)
+
+
+def prepare_found(api: TokenReader, specification: Specification, found: Found, known: Secret | None, runtime: Runtime) -> Prepared:
     plan = make_plan(found, specification, api.now())
     if plan.after is not None and plan.after.id is not None and found.held_id == plan.after.id:
         known = specification.token
@@ -67,11 +84,16 @@ def _reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) 
         raise Refused(NOBODY_KEEPS)
     if found.entry is not None:
         _check_store(runtime.store, found.entry, plan)
-    for warning in plan.warnings:
+    return Prepared(specification, found, plan, known)
+
+
+def perform(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
+    """Apply the plan; in check mode, say what that would do."""
+    for warning in prepared.plan.warnings:
         runtime.warn(warning)
     if runtime.check_mode:
-        return _outcome(plan, known, None, plan.retired, plan.retiring)
-    return _apply(api, found, plan, specification, runtime, known)
+        return _outcome(prepared.plan, prepared.known, None, prepared.plan.retired, prepared.plan.retiring)
+    return _apply(api, prepared, runtime)
 
 
 def warn_of_skew(api: TokenApiV2, warn: t.Callable[[str], None]) -> None:
@@ -90,7 +112,7 @@ def _check_store(store: Store, entry: Entry, plan: Plan) -> None:
         store.check_removable(entry)
 
 
-def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification) -> None:
+def _spare_the_caller(api: TokenReader, plan: Plan, specification: Specification) -> None:
     if plan.action in ("none", "created") and not plan.retired:
         return
     harm = plan.harms(api.caller_id())
@@ -101,7 +123,8 @@ def _spare_the_caller(api: TokenApiV2, plan: Plan, specification: Specification)
         )
 
 
-def _apply(api: TokenApiV2, found: Found, plan: Plan, specification: Specification, runtime: Runtime, known: Secret | None) -> Outcome:
+def _apply(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
+    specification, found, plan = prepared.specification, prepared.found, prepared.plan
     for orphan in plan.orphans:
         api.delete(orphan.id or "")
     before = found.entry or Entry(specification.name or "", specification.personal_access_token)
@@ -117,7 +140,7 @@ def _apply(api: TokenApiV2, found: Found, plan: Plan, specification: Specificati
     retired = tuple(retired for retired in plan.retired if retired.token.id not in failed)
     retiring = tuple(note for note in plan.retiring if note.id not in failed) + tuple(note for note in plan.noted if note.id in failed)
     _settle(before, entry, plan, retiring, runtime)
-    return _outcome(plan, known, issued, retired, retiring)
+    return _outcome(plan, prepared.known, issued, retired, retiring)
 
 
 def _verify_cut_off(api: TokenApiV2, entry: Entry, plan: Plan, after: Token, runtime: Runtime) -> None:

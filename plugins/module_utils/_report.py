@@ -9,8 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._many import Done
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import NOTHING, Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
@@ -35,6 +38,47 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         "store_updated": plan.store_updated,
         "diff": diff(plan),
     }
+
+
+def results(
+    specifications: t.Sequence[Specification], done: t.Sequence[Done], purged: t.Sequence[Done], hands_out: bool
+) -> dict[str, t.Any]:
+    """The result of a task about many tokens."""
+    tokens = [_result_of_one(one, hands_out) for one in done]
+    removed = [token for one in purged if isinstance(one, Outcome) for token in _gone(one)]
+    outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
+    problems = _problems(specifications, done) + [str(one) for one in purged if isinstance(one, DynatraceError)]
+    return {
+        "changed": any(outcome.plan.changed for outcome in outcomes),
+        "tokens": tokens,
+        "purged": [{"id": token.id, "name": token.name} for token in removed],
+        "diff": [diff(outcome.plan) for outcome in outcomes if outcome.plan.changed],
+        **({"failed": True, "msg": " ".join(problems)} if problems else {}),
+    }
+
+
+def _result_of_one(one: Done, hands_out: bool) -> dict[str, t.Any]:
+    if isinstance(one, DynatraceError):
+        return {**result(Outcome(NOTHING, None), False), "failed": True, "msg": str(one)}
+    told = {**result(one, hands_out), "failed": False}
+    del told["diff"]
+    return told
+
+
+def _gone(outcome: Outcome) -> list[Token]:
+    deleted = [retired.token for retired in outcome.retired if retired.action == "deleted"]
+    return ([outcome.plan.before] if outcome.plan.action == "deleted" and outcome.plan.before else []) + deleted
+
+
+def _problems(specifications: t.Sequence[Specification], done: t.Sequence[Done]) -> list[str]:
+    """What went wrong, each message once, with the tokens that it is about."""
+    labels: dict[str, list[str]] = {}
+    for specification, one in zip(specifications, done):
+        if isinstance(one, DynatraceError):
+            labels.setdefault(str(one), []).append(specification.label())
+    failed = sum(map(len, labels.values()))
+    summary = [f"{failed} of {len(done)} tokens failed."] if failed else []
+    return summary + [f"{', '.join(names)}: {message}" for message, names in labels.items()]
 
 
 def metadata(token: Token) -> dict[str, t.Any]:
@@ -87,6 +131,15 @@ def public_line(outcome: Outcome, check_mode: bool) -> str:
     ends = f"expires {_date(token.expires)}" if token.expires else "never expires"
     facts = f"{token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
     return "; ".join([f"{would if plan.action != 'none' else ''}{done}: {facts}", *beside])
+
+
+def public_lines(specifications: t.Sequence[Specification], done: t.Sequence[Done], purged: t.Sequence[Done], check_mode: bool) -> str:
+    """As ``public_line``, for what was changed or failed."""
+    outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
+    changed = [public_line(outcome, check_mode) for outcome in outcomes if outcome.plan.changed]
+    unchanged = len(outcomes) - len(changed)
+    failed = [str(one) for one in purged if isinstance(one, DynatraceError)]
+    return "\n".join([*changed, *([f"unchanged: {unchanged} tokens"] if unchanged else []), *_problems(specifications, done), *failed])
 
 
 def _compared(token: Token | None) -> dict[str, t.Any]:

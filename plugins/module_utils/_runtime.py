@@ -18,6 +18,10 @@ def _nothing() -> None:
     pass
 
 
+def _no_progress(done: int, total: int) -> None:
+    pass
+
+
 def _nonce() -> str:
     return secrets.token_hex(8)
 
@@ -30,5 +34,6 @@ class Runtime:
     warn: t.Callable[[str], None]
     store: Store = dataclasses.field(default_factory=NoStore)
     before_secret: t.Callable[[], None] = _nothing  # called right before the request that answers with a secret
+    progress: t.Callable[[int, int], None] = _no_progress  # called with how many tokens are done, and of how many
     nonce: t.Callable[[], str] = _nonce
     sleep: t.Callable[[float], None] = time.sleep

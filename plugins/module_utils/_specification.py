@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import re
@@ -14,6 +15,7 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, looks_like_secret, public_id
 from ansible_collections.community.dynatrace.plugins.module_utils._time import (
+    NO_TIME,
     Period,
     format_timestamp,
     parse_period,
@@ -28,24 +30,24 @@ _SCOPE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 class Specification:
     """One token as the user wants it. None means: not managed."""
 
-    state: str
-    name: str | None
-    token_id: str | None
-    personal_access_token: bool
-    scopes: tuple[str, ...] | None  # sorted
-    scopes_mode: str
-    enabled: bool | None
-    expires_in: Period | None
-    expiration_date: dt.datetime | None
-    rotate: str
-    rotate_before: Period
-    overlap: Period
-    delete_after: Period
-    retire: bool
-    on_immutable_change: str
-    on_duplicates: str
-    on_missing_secret: str
-    token: Secret | None
+    state: str = "present"
+    name: str | None = None
+    token_id: str | None = None
+    personal_access_token: bool = False
+    scopes: tuple[str, ...] | None = None  # sorted
+    scopes_mode: str = "exact"
+    enabled: bool | None = None
+    expires_in: Period | None = None
+    expiration_date: dt.datetime | None = None
+    rotate: str = "never"
+    rotate_before: Period = NO_TIME
+    overlap: Period = NO_TIME
+    delete_after: Period = NO_TIME
+    retire: bool = True
+    on_immutable_change: str = "fail"
+    on_duplicates: str = "fail"
+    on_missing_secret: str = "ignore"
+    token: Secret | None = None
 
     def label(self) -> str:
         """How messages call this token."""
@@ -93,6 +95,28 @@ def parse_specification(
         on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
         token=token,
     )
+
+
+def parse_specifications(
+    tokens: t.Sequence[t.Mapping[str, t.Any]], now: dt.datetime, secrets: t.Sequence[Secret] = (), stored: bool = False
+) -> list[Specification]:
+    """Each as ``parse_specification`` does.
+
+    :raises OptionError: naming all that cannot work.
+    """
+    specifications, problems = [], []
+    for number, params in enumerate(tokens):
+        try:
+            specifications.append(parse_specification(params, now, secrets, stored))
+        except OptionError as error:
+            problems.append(f"tokens[{number}]: {error}")
+    names = collections.Counter((one.name, one.personal_access_token) for one in specifications if one.name)
+    ids = collections.Counter(one.token_id for one in specifications if one.token_id)
+    twice = [name for (name, _kind), times in names.items() if times > 1] + [token_id for token_id, times in ids.items() if times > 1]
+    problems += [f"tokens: {one!r} stands more than once. Leave one of them." for one in twice]
+    if problems:
+        raise OptionError(" ".join(problems))
+    return specifications
 
 
 # The options that messages may show, so that a secret has no place in them, and what belongs there.

@@ -14,6 +14,8 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
 
+Identity = tuple[str, bool]  # a name, and whether it is that of a personal access token
+
 
 @dataclasses.dataclass(frozen=True)
 class Sealed:
@@ -88,11 +90,14 @@ class Store(t.Protocol):
     def secrets(self) -> t.Sequence[Secret]:
         """What the store itself is opened with, to be kept out of messages."""
 
-    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
-        """What to hold from reading an entry to the last time it is written."""
+    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
+        """What to hold from reading these entries to the last time they are written."""
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
         """The entry, its secret sealed; one without a version where there is none."""
+
+    def entries(self) -> list[Entry]:
+        """All that it holds for this environment, secrets sealed."""
 
     def save(self, entry: Entry) -> Entry:
         """Write the entry so that it is there whatever happens next; returns it with its new version.
@@ -123,11 +128,14 @@ class NoStore:
     exclusive = True
     secrets = ()
 
-    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
+    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
         return Entry(name, personal_access_token)
+
+    def entries(self) -> list[Entry]:
+        return []
 
     def save(self, entry: Entry) -> Entry:
         return entry

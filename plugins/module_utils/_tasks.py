@@ -6,23 +6,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._many import Purge, reconcile_all
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import reconcile, warn_of_skew
-from ansible_collections.community.dynatrace.plugins.module_utils._report import public_line, result, usage
+from ansible_collections.community.dynatrace.plugins.module_utils._report import (
+    public_line,
+    public_lines,
+    result,
+    results,
+    retirement,
+    usage,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification, parse_specifications
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._time import utc_now
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 Params = t.Mapping[str, t.Any]
+
+_MOST_WORKERS = 64
 
 
 class Report(t.NamedTuple):
@@ -41,8 +53,51 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     connection = parse_connection(params)
     known_secrets = [connection.api_token, *runtime.store.secrets]
     specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
-    outcome = reconcile(TokenApiV2(Http(connection)), specification, runtime)
+    api = TokenApiV2(Http(connection))
+    try:
+        outcome = reconcile(api, specification, runtime)
+    finally:
+        warn_of_skew(api, runtime.warn)
     return Report(result(outcome, runtime.hands_out), public_line(outcome, runtime.check_mode))
+
+
+def manage_tokens(params: Params, runtime: Runtime) -> Report:
+    """One task of ``dynatrace_token_set``.
+
+    :raises DynatraceError: with a message for the user, and nothing done.
+    """
+    _require_requests()
+    connection = parse_connection(params)
+    known_secrets = [connection.api_token, *runtime.store.secrets]
+    specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
+    workers, purge = _parse_workers(params["workers"]), _parse_purge(params, runtime.store)
+    api = TokenApiV2(Http(connection))
+    warnings: list[str] = []
+    try:
+        done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, purge)
+    finally:
+        # Not from the threads: Ansible's output is for one at a time.
+        for warning in dict.fromkeys(warnings):
+            runtime.warn(warning)
+        warn_of_skew(api, runtime.warn)
+    line = public_lines(specifications, done, purged, runtime.check_mode)
+    return Report(results(specifications, done, purged, runtime.hands_out), line)
+
+
+def _parse_workers(workers: int) -> int:
+    if not 1 <= workers <= _MOST_WORKERS:
+        raise OptionError(f"workers is {workers}. Give a number of connections from 1 to {_MOST_WORKERS}.")
+    return workers
+
+
+def _parse_purge(params: Params, store: Store) -> Purge | None:
+    if params["max_deletes"] < 0:
+        raise OptionError(f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at most.")
+    if not params["purge"]:
+        return None
+    if not store.keeps:
+        raise OptionError("purge needs store: it deletes what a store holds and tokens does not name, and nothing else.")
+    return Purge(params["max_deletes"])
 
 
 def query_tokens(params: Params, runtime: Runtime) -> Report:
@@ -52,10 +107,12 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    query = parse_query(params, [connection.api_token])
+    query = parse_query(params, [connection.api_token, *runtime.store.secrets])
     api = TokenApiV2(Http(connection))
-    tokens = [usage(token) for token in _candidates(api, query) if query.matches(token, api.now())]
+    found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
+    noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}
+    tokens = [{**usage(token), "retiring": _retirement_of(token, noted)} for token in found]
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
 
@@ -67,6 +124,11 @@ def _candidates(api: TokenApiV2, query: Query) -> t.Iterable[Token]:
     else:
         return api.list(query.personal_access_token, usage=True)
     return [found] if found else []
+
+
+def _retirement_of(token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]) -> dict[str, t.Any] | None:
+    entry, note = noted.get(token.id, (None, None))
+    return retirement(note) if entry and note and entry.retires(token) else None
 
 
 def _require_requests() -> None:

@@ -66,6 +66,8 @@ class Period:
         return Period(-self.amount, self.unit).after(moment)
 
 
+NO_TIME = Period(0, "d")
+
 _UNITS = {
     "m": dt.timedelta(minutes=1),
     "h": dt.timedelta(hours=1),
@@ -82,7 +84,7 @@ def parse_period(option: str, text: str, or_none: bool = False) -> Period:
     :raises OptionError: naming the option, the text and the units.
     """
     if or_none and _NO_TIME.fullmatch(text.strip()):
-        return Period(0, "d")
+        return NO_TIME
     match = _PERIOD.fullmatch(text.strip())
     if not match:
         raise OptionError(

@@ -69,3 +69,8 @@ def is_provisional(name: str) -> bool:
 
 def is_provisional_of(provisional: str, name: str) -> bool:
     return provisional.startswith(name + _PENDING)
+
+
+def final_name(name: str) -> str:
+    """The name that the token of this name has, or is to have when it is issued."""
+    return name.partition(_PENDING)[0]

@@ -14,10 +14,12 @@ author:
   - The community.dynatrace project (@ansible-collections)
 description:
   - Lists the access tokens of a Dynatrace environment that meet all criteria given. Without criteria, all of them.
+  - Where there is a O(store), says which of them another token has replaced, and until when they are left. Nothing is decrypted for that.
   - Never returns a secret, and changes nothing.
 extends_documentation_fragment:
   - community.dynatrace.connection
   - community.dynatrace.connection.action
+  - community.dynatrace.store
 options:
   name:
     description:
@@ -110,6 +112,18 @@ EXAMPLES = r"""
       community.dynatrace.dynatrace_token_info:
         token_id: dt0c01.ST2EY72KQINMH574WMNVI7YN
 
+    - name: Tokens of one name, and which of them are retiring
+      community.dynatrace.dynatrace_token_info:
+        name: reports
+        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+      register: reports
+
+    - name: Those that others have replaced, each with the time until when it is usable
+      ansible.builtin.debug:
+        msg: "{{ dict(retiring | map(attribute='id') | zip(retiring | map(attribute='retiring.disable_date'))) }}"
+      vars:
+        retiring: "{{ reports.tokens | selectattr('retiring') }}"
+
     - name: What the token is that this play itself uses
       community.dynatrace.dynatrace_token_info:
         token: "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
@@ -169,6 +183,19 @@ tokens:
       description: The address from which it was used last. Null if never.
       type: str
       sample: 34.197.2.44
+    retiring:
+      description:
+        - Until when the token is left, if O(store) says that another token has replaced it. Null if not, or if there is no store.
+      type: dict
+      contains:
+        disable_date:
+          description: Until when it stays usable.
+          type: str
+          sample: "2026-11-07T08:15:30.144Z"
+        delete_date:
+          description: When it is deleted. Null as long as it is usable.
+          type: str
+          sample: "2026-11-14T08:15:30.144Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -10,21 +10,28 @@ import contextlib
 import difflib
 import json
 import os
+import time
 import traceback
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, without_secrets
+from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, open_store, without_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 
 Params = t.Mapping[str, t.Any]
+
+_SAID_EVERY = 3.0  # seconds
 
 display = Display()
 
@@ -45,7 +52,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
         self._store: Store = NoStore()
-        self._secret_options = [name for name, option in self.OPTIONS.items() if option.get("no_log")]
+        self._last_said = time.monotonic()
         self._forget_secret_arguments()
         try:
             report = self._perform()
@@ -64,10 +71,6 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def refuse(self) -> None:
         """Raise ``Refused`` where the task cannot be run the way it was called."""
 
-    def open_store(self, warn: t.Callable[[str], None]) -> Store:
-        """Where secrets are kept. The options are resolved by then."""
-        return NoStore()
-
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """What to hold while the task is performed. The store is open by then."""
         return contextlib.nullcontext()
@@ -75,7 +78,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _perform(self) -> Report:
         self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
-        self._store = self.open_store(self._warn)
+        self._store = self._open_store()
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
             hands_out=self._hands_out(),
@@ -83,11 +86,24 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             warn=self._warn,
             store=self._store,
             before_secret=self._hide_task,
+            progress=self._say_progress,
         )
         with self.lock():
             if self._connection.transport == "local":
                 return type(self).PERFORM(self._given, runtime)
             return self._ship(runtime)
+
+    def _open_store(self) -> Store:
+        options = self._given
+        if not options.get("store") or not options["environment_url"]:
+            return NoStore()
+        if self._connection.transport != "local":
+            raise Refused(
+                "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
+                "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
+            )
+        folder = self._loader.get_basedir()
+        return open_store(options["store"], options["environment_url"], folder, self._loader, self._environments(), self._warn)
 
     def _ship(self, runtime: Runtime) -> Report:
         """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
@@ -105,16 +121,19 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
             runtime.warn(_text_of(warning))
-        if runtime.hands_out and result.get("secret_available") and result["usable"] and result["action"] in ("none", "updated"):
-            result["token"] = self._given["token"]  # the module cannot return what was given to it as a secret
+        # The module cannot return what was given to it as a secret.
+        for one, given in zip(_parts(result) or [result], self._given.get("tokens") or [self._given]):
+            if runtime.hands_out and one.get("secret_available") and one["usable"] and one["action"] in ("none", "updated"):
+                one["token"] = given["token"]
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
 
     def _mark(self, report: Report) -> dict[str, t.Any]:
         """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
         result = report.result
-        if "msg" in result:
-            result["msg"] = self._scrub(str(result["msg"]))
-        if result.get("token") is not None and not self._given.get("reveal"):
+        for one in (result, *_parts(result)):
+            if "msg" in one:
+                one["msg"] = self._scrub(str(one["msg"]))
+        if any(one.get("token") is not None for one in (result, *_parts(result))) and not self._given.get("reveal"):
             result["_ansible_no_log"] = True
             self._hide_task()
         else:
@@ -125,11 +144,19 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _say_publicly(self, report: Report) -> None:
         # To stderr, because stdout may be JSON.
-        display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {report.public_line}"), stderr=True)
-        diff = report.result.get("diff")
-        if diff and self._task.diff and report.result["changed"]:
-            before, after = (json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after"))
-            display.display(self._scrub("\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))), stderr=True)
+        for line in report.public_line.splitlines():
+            display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True)
+        diffs = report.result.get("diff") or []
+        if self._task.diff and report.result["changed"]:
+            for diff in [diffs] if isinstance(diffs, dict) else diffs:
+                before, after = (json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after"))
+                display.display(self._scrub("\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))), stderr=True)
+
+    def _say_progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last_said >= _SAID_EVERY:
+            self._last_said = now
+            display.display(f"{self.MODULE.rpartition('.')[2]}: {done}/{total} done", stderr=True)
 
     def _hide_task(self) -> None:
         # The mark on the result alone does not do: on ansible-core 2.18 callbacks see the items of a loop through the task.
@@ -143,12 +170,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if self._task.until or self._task.retries:
             return
         for name, value in self._given.items():
-            if name in self._secret_options and value:
-                self._task.args[name] = HIDDEN
-            elif name == "store":
-                self._task.args[name] = without_secrets(value)
-            elif isinstance(value, str) and looks_like_secret(value):
-                self._task.args[name] = self._scrub(value)
+            self._task.args[name] = without_secrets(value) if name == "store" else _hidden(value, self.OPTIONS.get(name, {}))
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
@@ -164,6 +186,45 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return scrub(text, [*known_secrets(self._given, self.OPTIONS), *self._store.secrets])
 
 
+class IssuingAction(DynatraceAction):
+    """May issue tokens, so that of each only one task at a time may be at work."""
+
+    def refuse(self) -> None:
+        hosts = self._task_vars.get("ansible_play_hosts_all") or []
+        strategy = str(self._task._parent._play.strategy).rpartition(".")[2]
+        if self._task.run_once and strategy in ("free", "host_pinned") and len(hosts) > 1:
+            raise Refused(
+                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
+                "Use the strategy linear for this play, or a play of its own on localhost."
+            )
+
+    @contextlib.contextmanager
+    def lock(self) -> t.Iterator[None]:
+        options = self._given
+        # What has no name is there already, and nothing can be issued in its place.
+        identities = [(one["name"], one["personal_access_token"]) for one in options.get("tokens") or [options] if one.get("name")]
+        with contextlib.ExitStack() as locks:
+            if not self._task.check_mode and identities and options["environment_url"]:
+                environment = environment_key(options["environment_url"])
+                file = os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "lock")
+                locks.enter_context(identity_locks(file, [(environment, kind_name(kind), name) for name, kind in identities]))
+                locks.enter_context(self._store.lock(identities))
+            yield
+
+
+def _hidden(value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
+    """What callbacks may see of the value of an option."""
+    if not value or isinstance(value, (bool, int, float)):
+        return value
+    if option.get("no_log"):
+        return HIDDEN
+    if "options" in option:
+        dicts = value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else None
+        inner = option["options"]
+        return HIDDEN if dicts is None else [{name: _hidden(one[name], inner.get(name, {})) for name in one} for one in dicts]
+    return scrub(value) if isinstance(value, str) and looks_like_secret(value) else value
+
+
 def registers_token(register: t.Any) -> bool:
     """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
     if isinstance(register, dict):
@@ -172,6 +233,12 @@ def registers_token(register: t.Any) -> bool:
             for expression in register.values()
         )
     return bool(register)
+
+
+def _parts(result: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The results of the single tokens, where the task is about many."""
+    tokens = result.get("tokens")
+    return tokens if isinstance(tokens, list) else []
 
 
 def _text_of(warning: t.Any) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import re
@@ -18,6 +19,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._time import f
 from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
 
 _PLAIN = re.compile(r"(?!\.\.?$)[a-z0-9._-]{1,100}")
+_ENTRY_NAME = re.compile(r"(?!\.\.?$)[a-z0-9._~-]+")
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -49,6 +51,11 @@ def entry_name(name: str, personal_access_token: bool) -> str:
     return f"{slug or 'token'}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}{kind}"
 
 
+def is_entry_name(text: str) -> bool:
+    """Whether this can be what ``entry_name`` makes. What has another name in a store is no entry."""
+    return _ENTRY_NAME.fullmatch(text) is not None
+
+
 def dump_entry(entry: Entry, environment: str, token: t.Any) -> dict[str, t.Any]:
     """The data of an entry, with its secret in the form that the store keeps it in."""
     return {
@@ -73,8 +80,27 @@ def parse_entry(data: t.Any, environment: str, name: str, personal_access_token:
     :param place: where the data is from, for messages.
     :raises DynatraceError: where it is damaged, or another's.
     """
+    with _explained(place):
+        return _parse(_complete(data), environment, name, personal_access_token, version)
+
+
+def parse_listed_entry(data: t.Any, environment: str, listed_as: str, version: t.Hashable, place: str) -> Entry:
+    """The entry that was found under this ``entry_name``, from its data, which say of what name and kind it is.
+
+    :raises DynatraceError: as ``parse_entry`` does.
+    """
+    with _explained(place):
+        complete = _complete(data)
+        name, personal_access_token = complete["name"], complete["personal_access_token"]
+        if not isinstance(name, str) or not isinstance(personal_access_token, bool) or entry_name(name, personal_access_token) != listed_as:
+            raise Damaged("name and personal_access_token are not those of an entry in this place")
+        return _parse(complete, environment, name, personal_access_token, version)
+
+
+@contextlib.contextmanager
+def _explained(place: str) -> t.Iterator[None]:
     try:
-        return _parse(data, environment, name, personal_access_token, version)
+        yield
     except Damaged as damage:
         raise DynatraceError(
             f"{place} is damaged, or is not the entry of this token: {damage}. Nothing was changed. Restore it from a backup; if there is "
@@ -82,12 +108,16 @@ def parse_entry(data: t.Any, environment: str, name: str, personal_access_token:
         ) from None
 
 
-def _parse(data: t.Any, environment: str, name: str, personal_access_token: bool, version: t.Hashable) -> Entry:
+def _complete(data: t.Any) -> dict[t.Any, t.Any]:
     if not isinstance(data, dict):
         raise Damaged("it is not a dictionary")
     missing = [key for key in _KEYS if key not in data]
     if missing:
         raise Damaged(f"{', '.join(missing)} is not there")
+    return data
+
+
+def _parse(data: dict[t.Any, t.Any], environment: str, name: str, personal_access_token: bool, version: t.Hashable) -> Entry:
     for key, value in (("environment", environment), ("name", name), ("personal_access_token", personal_access_token)):
         if data[key] != value or isinstance(data[key], bool) != isinstance(value, bool):
             raise Damaged(f"{key} should be {value!r} and is not")

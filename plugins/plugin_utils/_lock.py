@@ -20,33 +20,38 @@ _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def identity_lock(folder: str, identity: t.Sequence[str], longest_wait: float = _LONGEST_WAIT) -> t.Iterator[None]:
-    """Hold the lock of this identity. It ends with the process that holds it, however that ends.
+def identity_locks(file: str, identities: t.Iterable[t.Sequence[str]], longest_wait: float = _LONGEST_WAIT) -> t.Iterator[None]:
+    """Hold the locks of these identities, each a byte of one file. They end with the process that holds them, however that ends.
 
-    :param folder: where the locks lie; made if it is not there.
-    :raises DynatraceError: where another process holds it for longer than that many seconds, or it cannot be taken.
+    :param file: what lies where the locks do; made if it is not there, with its folder.
+    :raises DynatraceError: where another process holds one for longer than that many seconds, or it cannot be taken.
     """
-    name = hashlib.sha256("\n".join(identity).encode()).hexdigest()
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DynatraceError(f"The lock for {identity[-1]!r} cannot be made in {folder}: {error.strerror}. See to that folder.") from None
+        raise DynatraceError(f"The locks in {file} cannot be taken: {error.strerror}. See to that file and its folder.") from None
     try:
-        _take(descriptor, identity[-1], longest_wait)
+        end = time.monotonic() + longest_wait
+        # Everybody takes them in the same order, so that no two wait for each other.
+        for position, name in sorted((_position(identity), identity[-1]) for identity in identities):
+            _take(descriptor, position, name, end, longest_wait)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, name: str, longest_wait: float) -> None:
-    end = time.monotonic() + longest_wait
+def _position(identity: t.Sequence[str]) -> int:
+    return int.from_bytes(hashlib.sha256("\n".join(identity).encode()).digest()[:8], "big") >> 2
+
+
+def _take(descriptor: int, position: int, name: str, end: float, longest_wait: float) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, position)
             return
-        except BlockingIOError:
-            pass
+        except (BlockingIOError, PermissionError):
+            pass  # documented: one or the other, by the system
         if time.monotonic() >= end:
             raise DynatraceError(
                 f"Another task on this controller has been busy with the token {name!r} for {longest_wait:g} s. Nothing was done. "

@@ -66,9 +66,15 @@ def _file_store(options: t.Mapping[str, t.Any], environment: str, folder: str, l
 
 
 def known_secrets(params: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Secret]:
-    """The secrets that stand in these options, those in store among them."""
+    """The secrets that stand in these options, those in store and in the options of options among them."""
     names = [name for name, option in options.items() if option.get("no_log")]
-    return [Secret(str(params[name])) for name in names if params.get(name)] + _secrets_in(params.get("store"))
+    own = [Secret(str(params[name])) for name in names if params.get(name)] + _secrets_in(params.get("store"))
+    nested = [(given, option["options"]) for name, option in options.items() if "options" in option for given in _dicts(params.get(name))]
+    return own + [secret for given, inner in nested for secret in known_secrets(given, inner)]
+
+
+def _dicts(value: t.Any) -> list[t.Mapping[str, t.Any]]:
+    return [one for one in value if isinstance(one, t.Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 def _secrets_in(store: t.Any) -> list[Secret]:

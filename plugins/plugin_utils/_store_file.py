@@ -18,11 +18,18 @@ import typing as t
 import yaml
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Sealed
-from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
-from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_lock
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Identity, Sealed
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import (
+    dump_entry,
+    entry_name,
+    is_entry_name,
+    parse_entry,
+    parse_listed_entry,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
 
+_EXTENSION = ".yml"
 _LARGEST = 1_000_000  # bytes
 _HEADER = b"# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.\n"
 
@@ -39,13 +46,13 @@ class FileStore:
         self._encrypt = encrypt
         self._warn = warn
 
-    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
+    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         with self._explained("locked"), contextlib.ExitStack() as stack:
             self._open(stack, create=True)
         folder = os.path.join(self._path, self._environment)
         if not os.access(folder, os.W_OK):
             return contextlib.nullcontext()  # what nobody can write needs no lock
-        return identity_lock(os.path.join(folder, ".locks"), [entry_name(name, personal_access_token), name])
+        return identity_locks(os.path.join(folder, ".lock"), [(entry_name(*identity), identity[0]) for identity in identities])
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
         file = _file(name, personal_access_token)
@@ -54,11 +61,20 @@ class FileStore:
                 content = _read(self._open(stack), file)
             except FileNotFoundError:
                 return Entry(name, personal_access_token)
-        try:
-            data = yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
-        except Exception:
-            data = None  # whatever the parser says, it may quote the file
-        return parse_entry(data, self._environment, name, personal_access_token, content, f"The file {self._place(file)}")
+        return parse_entry(_data(content), self._environment, name, personal_access_token, content, f"The file {self._place(file)}")
+
+    def entries(self) -> list[Entry]:
+        with self._explained("read"), contextlib.ExitStack() as stack:
+            try:
+                folder = self._open(stack)
+            except FileNotFoundError:
+                return []
+            contents = {file: _read_if_there(folder, file) for file in sorted(os.listdir(folder)) if _is_entry(file)}
+        return [
+            parse_listed_entry(_data(content), self._environment, _stem(file), content, f"The file {self._place(file)}")
+            for file, content in contents.items()
+            if content is not None  # it was removed meanwhile
+        ]
 
     def save(self, entry: Entry) -> Entry:
         sealed = self._seal(entry.secret)
@@ -110,11 +126,7 @@ class FileStore:
         return self._vault.seal(secret) if self._encrypt and isinstance(secret, Secret) else secret
 
     def _check_version(self, folder: int, file: str, entry: Entry) -> None:
-        try:
-            content = _read(folder, file)
-        except FileNotFoundError:
-            content = None
-        if content != entry.version:
+        if _read_if_there(folder, file) != entry.version:
             raise StoreChanged(f"The file {self._place(file)} was changed by somebody else meanwhile, and was left as it is.")
 
     def _open(self, stack: contextlib.ExitStack, create: bool = False) -> int:
@@ -143,7 +155,15 @@ class FileStore:
 
 
 def _file(name: str, personal_access_token: bool) -> str:
-    return entry_name(name, personal_access_token) + ".yml"
+    return entry_name(name, personal_access_token) + _EXTENSION
+
+
+def _stem(file: str) -> str:
+    return file[: -len(_EXTENSION)]
+
+
+def _is_entry(file: str) -> bool:
+    return file.endswith(_EXTENSION) and is_entry_name(_stem(file))
 
 
 def _temporary(file: str) -> str:
@@ -183,6 +203,20 @@ def _read(folder: int, file: str) -> bytes:
     if len(content) > _LARGEST:
         raise PermissionError(0, "it is too large to be the entry of a token", file)
     return content
+
+
+def _read_if_there(folder: int, file: str) -> bytes | None:
+    try:
+        return _read(folder, file)
+    except FileNotFoundError:
+        return None
+
+
+def _data(content: bytes) -> t.Any:
+    try:
+        return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
+    except Exception:
+        return None  # whatever the parser says, it may quote the file
 
 
 def _replace(folder: int, file: str, content: bytes) -> None:

@@ -15,8 +15,14 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._http import TlsAdapter, reason_of, tls_context
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, scrub
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
-from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Identity
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import (
+    dump_entry,
+    entry_name,
+    is_entry_name,
+    parse_entry,
+    parse_listed_entry,
+)
 
 _NEXT_STEP = {
     "Forbidden": "See whether the token of the store is valid, and whether its policy allows to read, create, update and delete there.",
@@ -47,19 +53,34 @@ class HashiVaultStore:
         _check_options(options)
         self.secrets = [Secret(options[option]) for option in ("token", "secret_id") if options[option]]
 
-    def lock(self, name: str, personal_access_token: bool) -> contextlib.AbstractContextManager[None]:
+    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
         path = self._path(name, personal_access_token)
+        data, version = self._read(path)
+        if data is None:
+            return Entry(name, personal_access_token, version=version)
+        return parse_entry(data, self._environment, name, personal_access_token, version, self._place(path))
+
+    def entries(self) -> list[Entry]:
+        answer = self._call("listed", lambda kv: kv.list_secrets(path=self._folder, mount_point=self._mount))
+        keys = _part(answer, "keys") if answer is not None else []
+        paths = {key: f"{self._folder}/{key}" for key in keys if is_entry_name(key)}  # no folders: those end in a slash
+        found = ((key, path, *self._read(path)) for key, path in paths.items())
+        return [
+            parse_listed_entry(data, self._environment, key, version, self._place(path))
+            for key, path, data, version in found
+            if data is not None
+        ]
+
+    def _read(self, path: str) -> tuple[t.Any, t.Hashable]:
+        """The data of a secret and its version, each None where it is not there."""
         answer = self._call("read", lambda kv: kv.read_secret_version(path=path, mount_point=self._mount, raise_on_deleted_version=True))
         if answer is None:
-            return Entry(name, personal_access_token)
-        version = _part(_part(answer, "metadata"), "version")
-        if answer.get("data") is None:  # this version was deleted or destroyed, but not its metadata
-            return Entry(name, personal_access_token, version=version)
-        place = f"The secret {self._mount}/{path} of {self._url}"
-        return parse_entry(answer["data"], self._environment, name, personal_access_token, version, place)
+            return None, None
+        # Without data where this version was deleted or destroyed, but not its metadata.
+        return answer.get("data"), _part(_part(answer, "metadata"), "version")
 
     def save(self, entry: Entry) -> Entry:
         path, data = self._path(entry.name, entry.personal_access_token), self._dump(entry)
@@ -107,6 +128,9 @@ class HashiVaultStore:
     def _path(self, name: str, personal_access_token: bool) -> str:
         return f"{self._folder}/{entry_name(name, personal_access_token)}"
 
+    def _place(self, path: str) -> str:
+        return f"The secret {self._mount}/{path} of {self._url}"
+
     def _dump(self, entry: Entry) -> Answer:
         return dump_entry(entry, self._environment, entry.secret.reveal() if isinstance(entry.secret, Secret) else None)
 
@@ -143,6 +167,8 @@ class HashiVaultStore:
 
     def _failure(self, what: str, reason: str, kind: str) -> DynatraceError:
         next_step = _NEXT_STEP.get(kind, "See whether url is right, and run again when it answers.")
+        if (what, kind) == ("listed", "Forbidden"):
+            next_step = f"See whether its token is valid, and whether its policy allows to list {self._mount}/metadata/{self._folder}/."
         text = f"The store {self._url} cannot be {what}: {reason.rstrip('.')}. {next_step}"
         return DynatraceError(scrub("".join(character for character in text if character.isprintable()), self.secrets))
 

@@ -60,7 +60,9 @@ def bare(option: dict[str, t.Any]) -> dict[str, t.Any]:
     return {key: value for key, value in option.items() if key in ("type", "elements", "choices", "default") or (key == "no_log" and value)}
 
 
-@pytest.mark.parametrize("plugin", ["modules.dynatrace_token", "modules.dynatrace_token_info", "lookup.api_token"])
+@pytest.mark.parametrize(
+    "plugin", ["modules.dynatrace_token", "modules.dynatrace_token_info", "modules.dynatrace_token_set", "lookup.api_token"]
+)
 def test_the_examples_of_a_plugin_run(ansible: Ansible, environment: Environment, plugin: str) -> None:
     made = environment.issue("example")
     run = ansible.playbook(examples(plugin).replace(EXAMPLE_ID, made["id"])).succeeded()

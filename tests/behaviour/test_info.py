@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.runs import Ansible, info
+from support.runs import Ansible, Run, Task, info, token
 from support.stand_in import Environment
 
 CRITERIA = {
@@ -69,3 +69,50 @@ def test_bad_criteria_are_refused(ansible: Ansible, tokens: dict[str, str]) -> N
     ]:
         run = ansible.play(info("bad", **options)).failed()
         assert message in run.result("bad")["msg"]
+
+
+LASTING = {"scopes": ["metrics.read"], "store": "store", "overlap": "2d", "delete_after": "1w"}
+
+
+def elsewhere(task: Task) -> Task:
+    """The task on a host that is not the controller."""
+    connection = {"ansible_connection": "elsewhere", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    return {**task, "vars": connection, "ignore_errors": True}
+
+
+def retiring(run: Run, task: str) -> dict[str, dict[str, str | None]]:
+    """What a task said of the tokens that are retiring, by their ids."""
+    return {found["id"]: found["retiring"] for found in run.result(task)["tokens"] if found["retiring"] is not None}
+
+
+def test_of_tokens_that_others_have_replaced_it_says_until_when_they_are_left(ansible: Ansible, environment: Environment) -> None:
+    environment.plant("ci", personal_access_token=True)
+    bystander = environment.issue("bystander")["id"]
+    run = ansible.play(
+        info("before", store="store"),
+        token("ci", **LASTING),
+        token("ci", register="rotated", rotate="always", **LASTING),
+        info("told", store="store"),
+        info("of_one", store="store", token_id="{{ rotated.retiring[0].id }}"),
+        info("without"),
+        elsewhere(info("shipped")),
+        elsewhere(info("refused", store="store")),
+    ).succeeded()
+    (old,) = retiring(run, "told")
+    assert old == environment.tokens("ci")[1]["id"]
+    note = retiring(run, "told")[old]
+    assert note == {"disable_date": note["disable_date"], "delete_date": None}
+    assert retiring(run, "of_one") == {old: note}
+    assert [len(run.result(task)["tokens"]) for task in ("before", "told", "without", "shipped")] == [3, 5, 5, 5]
+    assert [retiring(run, task) for task in ("before", "without", "shipped")] == [{}, {}, {}]
+    assert "store: it is kept on the controller" in run.result("refused")["msg"]
+
+    (file,) = (ansible.folder / "store").glob("*/ci.yml")
+    foreign = f"- id: {bystander}\n  disable_date: '2020-01-31T12:00:00.000Z'\n  delete_date: null\n"
+    file.write_text(file.read_text().replace("retiring:\n", f"retiring:\n{foreign}"))
+    environment.set_clock("now+3d")
+    without_password = {"DYNATRACE_TOKEN_STORE": "store", "ANSIBLE_VAULT_PASSWORD_FILE": None}
+    run = ansible.play(info("due"), token("ci", **LASTING), info("disabled"), env=without_password).succeeded()
+    assert retiring(run, "due") == {old: note}
+    assert retiring(run, "disabled")[old]["disable_date"] == note["disable_date"]
+    assert retiring(run, "disabled")[old]["delete_date"] is not None

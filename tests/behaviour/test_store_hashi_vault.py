@@ -18,8 +18,8 @@ import pytest
 import trustme
 
 from support import stand_in
-from support.key_vault import KeyVault, key_vault
-from support.runs import Ansible, Run, Task, check, token
+from support.key_vault import ALL, KeyVault, key_vault
+from support.runs import Ansible, Run, Task, check, info, token
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -330,6 +330,34 @@ def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
         said = {run.succeeded().result("said")["msg"] for run in pool.map(play, ["one", "two"])}
         assert [message.split()[0] for message in said] == [found["id"] for found in slow.tokens()]
         assert slow.writes() == ["POST", "PUT"]
+
+
+def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+    rotating = token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d")
+    elsewhere = info("nothing", store={**vault.store, "path": "some/where"})
+    ansible.play(token("ci", scopes=READ, store=vault.store), rotating, elsewhere, check("nothing.tokens | length == 3")).succeeded()
+    _new, old = (found["id"] for found in environment.tokens("ci"))
+    vault.delete(plant(vault, environment, "deleted"))
+    vault.destroy(plant(vault, environment, "destroyed"))
+    vault.plant(place(environment, "folder/ci"), {"password": "theirs"})
+    vault.plant(place(environment, "Theirs"), {"password": "theirs"})
+    vault.requests.clear()
+    with key_vault(policy=ALL - {"list"}) as closed, key_vault() as mistaken:
+        mistaken.plant(place(environment, "other"), vault.stored()[place(environment, "ci")] or {})
+        run = ansible.play(
+            info("told", store=vault.store),
+            {**info("closed", store=closed.store), **IGNORE_ERRORS},
+            {**info("mistaken", store=mistaken.store), **IGNORE_ERRORS},
+            {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
+        ).succeeded()
+    assert [found["id"] for found in run.result("told")["tokens"] if found["retiring"]] == [old]
+    folder = f"secret/metadata/{place(environment, '')}"
+    read = [("GET", f"/v1/secret/data/{place(environment, name)}") for name in ("ci", "deleted", "destroyed")]
+    assert vault.requests == [("LIST", f"/v1/{folder}".rstrip("/")), *read]
+    assert f"See whether its token is valid, and whether its policy allows to list {folder}." in run.result("closed")["msg"]
+    assert f"The secret secret/{place(environment, 'other')} of {mistaken.url} is damaged" in run.result("mistaken")["msg"]
+    assert "It is not shown here" in run.result("pasted")["msg"]
+    assert vault.token not in run.output
 
 
 def test_no_secret_is_shown_or_left(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:

@@ -72,6 +72,27 @@ def test_of_what_was_removed_with_all_versions_nothing_is_left(client: hvac.Clie
     assert write(client, "ci", {}, cas=0) == 1
 
 
+def test_a_folder_tells_what_is_in_it_and_a_secret_nothing(client: hvac.Client, vault: KeyVault) -> None:
+    for path in ("apps/two", "apps/one", "apps/one/deep/er", "apps/one/deep/est", "apps/gone", "appsonly"):
+        vault.plant(path, {})
+    vault.delete("apps/gone")
+    for path in ("apps", "apps/"):
+        assert client.secrets.kv.v2.list_secrets(path)["data"]["keys"] == ["gone", "one", "one/", "two"]
+    assert client.secrets.kv.v2.list_secrets("apps/one")["data"]["keys"] == ["deep/"]
+    for nothing in ("apps/two", "app", "nowhere"):
+        with pytest.raises(hvac.exceptions.InvalidPath) as caught:
+            client.secrets.kv.v2.list_secrets(nothing)
+        assert caught.value.json == {"errors": []}
+    with pytest.raises(hvac.exceptions.InvalidPath, match="no handler for route"):
+        client.secrets.kv.v2.list_secrets("apps", mount_point="nope")
+    with pytest.raises(hvac.exceptions.UnexpectedError, match="unsupported operation"):
+        client.adapter.list(f"/v1/{vault.mount}/data/apps")
+    vault.policy = ALL - {"list"}
+    for path in ("apps", "nowhere"):
+        with pytest.raises(hvac.exceptions.Forbidden, match="permission denied"):
+            client.secrets.kv.v2.list_secrets(path)
+
+
 def test_the_policy_is_told_and_kept(client: hvac.Client, vault: KeyVault) -> None:
     path = f"{vault.mount}/data/ci"
     assert client.sys.get_capabilities([path])["data"]["capabilities"] == sorted(ALL)

@@ -24,7 +24,7 @@ import urllib.parse
 Fault = t.Union[int, str, None]
 Rule = t.Callable[[str, str], Fault]
 
-ALL = frozenset({"create", "read", "update", "delete"})
+ALL = frozenset({"create", "read", "update", "delete", "list"})
 _KEPT_VERSIONS = 10
 _DENIED = "1 error occurred:\n\t* permission denied\n\n"
 
@@ -146,8 +146,8 @@ class KeyVault:
             raise Failed(404, f'no handler for route "{path}". route entry not found.')
         kind, key = secret.groups()
         if kind == "metadata":
-            _only(method, "DELETE")
-            return self._remove(key)
+            _only(method, "DELETE", "LIST")
+            return self._list(key) if method == "LIST" else self._remove(key)
         _only(method, "GET", "POST", "PUT")
         return self._read(key) if method == "GET" else self._write(key, _parse(body))
 
@@ -187,6 +187,13 @@ class KeyVault:
         self._require("delete")
         self.versions.pop(key, None)
         return 204, None
+
+    def _list(self, folder: str) -> Reply:
+        self._require("list")
+        inside = [path[len(folder) + 1 :].partition("/") for path in self.versions if path.startswith(folder + "/")]
+        if not inside:
+            raise Failed(404)
+        return 200, {"data": {"keys": sorted({name + slash for name, slash, _rest in inside})}}
 
     def _require(self, capability: str) -> None:
         if capability not in self.policy:

@@ -14,7 +14,13 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring, Sealed
-from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry, entry_name, parse_entry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import (
+    dump_entry,
+    entry_name,
+    is_entry_name,
+    parse_entry,
+    parse_listed_entry,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -58,6 +64,14 @@ def test_the_name_of_an_entry_is_one_safe_part_of_a_path(name: str, personal_acc
     made = entry_name(name, personal_access_token)
     assert re.fullmatch(r"[a-z0-9._~-]{1,110}", made)
     assert made not in (".", "..")
+    assert is_entry_name(made)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", "Reports", "#reports#", ".#reports", "reports\n", "reports/", "a/b", "two words", "z\u00fcrich"]
+)
+def test_what_no_token_is_kept_under_is_no_name_of_an_entry(text: str) -> None:
+    assert not is_entry_name(text)
 
 
 @given(NAMES, NAMES)
@@ -103,6 +117,8 @@ def test_an_entry_comes_back_as_it_was(entry: Entry, version: int) -> None:
     data = {**json.loads(json.dumps(dump_entry(entry, ENVIRONMENT, token))), "token": token or entry.secret}
     again = parse_entry(data, ENVIRONMENT, entry.name, entry.personal_access_token, version, PLACE)
     assert (again, again.version) == (entry, version)
+    listed = parse_listed_entry(data, ENVIRONMENT, entry_name(entry.name, entry.personal_access_token), version, PLACE)
+    assert (listed, listed.version) == (entry, version)
 
 
 def test_an_entry_that_holds_the_clock_of_this_moment_comes_back_as_it_was() -> None:
@@ -212,6 +228,36 @@ def test_damage_is_named_and_shows_no_secret(data: t.Any, says: str) -> None:
     assert "Restore it from a backup" in message
     assert SECRET_PART not in message
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"name": "others"}, id="another name"),
+        pytest.param({"name": "Reports"}, id="another case"),
+        pytest.param({"name": "reports.pat"}, id="a name like that of another kind"),
+        pytest.param({"personal_access_token": True}, id="another kind"),
+        pytest.param({"personal_access_token": 0}, id="a kind in numbers"),
+        pytest.param({"name": None}, id="no name"),
+        pytest.param({"name": ["reports"]}, id="a list as name"),
+        pytest.param({"name": DOTTED_SECRET}, id="a secret as name"),
+    ],
+)
+def test_an_entry_in_the_place_of_another_is_damage(changes: dict[str, t.Any]) -> None:
+    with pytest.raises(DynatraceError, match=r"reports.yml is damaged, .* are not those of an entry in this place") as caught:
+        parse_listed_entry(_data(**changes), ENVIRONMENT, "reports", 1, PLACE)
+    assert SECRET_PART not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("data", [None, [_data()], {}, _data(environment="xyz98765"), _data(id=None), _data(scopes="metrics.read")])
+def test_what_is_damage_where_it_is_looked_for_is_damage_where_it_is_listed(data: t.Any) -> None:
+    said = []
+    for parse in (_parse, lambda data: parse_listed_entry(data, ENVIRONMENT, "reports", 1, PLACE)):
+        with pytest.raises(DynatraceError) as caught:
+            parse(data)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
 
 
 VALUES = st.recursive(

@@ -48,7 +48,7 @@ def test_no_option_is_a_store_that_keeps_nothing(option: t.Any, tmp_path: pathli
     store.check_writable(saved)
     store.check_removable(saved)
     store.remove(saved)
-    with store.lock("reports", False):
+    with store.lock([("reports", False)]):
         assert store.load("reports", False) == Entry("reports", False)
     assert store.unseal(store.load("reports", False)) is None
     assert list(tmp_path.iterdir()) == []

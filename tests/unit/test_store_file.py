@@ -7,11 +7,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import fcntl
 import os
 import pathlib
 import resource
 import signal
+import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -162,12 +163,12 @@ def test_only_the_owner_may_read_what_is_written(place: Place, umask: int) -> No
     place.root.parent.mkdir()
     before = os.umask(umask)
     try:
-        with place.store().lock("reports", False):
+        with place.store().lock([("reports", False)]):
             place.store().save(an_entry())
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o7777 for path in [place.root, *place.root.rglob("*")]}
-    assert {modes.pop(name) for name in ("tokens", ENVIRONMENT, ".locks")} == {0o700}
+    assert {modes.pop(name) for name in ("tokens", ENVIRONMENT)} == {0o700}
     assert len(modes) == 2
     assert set(modes.values()) == {0o600}
 
@@ -279,6 +280,62 @@ def test_what_a_killed_run_left_goes_with_its_entry(place: Place) -> None:
     (place.folder / ".reports.yml.new").write_bytes(place.file.read_bytes())
     place.store().remove(saved)
     assert place.files() == [ENVIRONMENT]
+
+
+def test_all_entries_of_the_environment_are_listed_as_they_are_read(place: Place) -> None:
+    FileStore(str(place.root), "xyz98765", AnsibleVault([VAULT_PASSWORD], None), True, print).save(an_entry(name="theirs"))
+    intent, kind = dataclasses.replace(UNSEALED, name="intent"), an_entry(personal_access_token=True)
+    store = place.store()
+    saved = [store.save(entry) for entry in (FULL, intent, kind, an_entry(name="Reports / 2"), an_entry(name=".hidden"))]
+    with store.lock([("reports", False)]):
+        listed = place.store_without_vault_secret().entries()
+    assert len(listed) == len(saved)
+    assert {(entry, entry.version) for entry in listed} == {(entry, entry.version) for entry in saved}
+    assert {type(entry.secret) for entry in listed} == {Sealed, type(None)}
+
+
+def test_without_a_folder_there_are_no_entries_and_none_is_made(place: Place) -> None:
+    assert place.store().entries() == []
+    assert not place.root.parent.exists()
+    place.root.mkdir(parents=True)
+    assert place.store().entries() == []
+    assert place.files() == []
+
+
+def test_what_cannot_be_an_entry_is_not_listed(place: Place) -> None:
+    saved = place.store().save(an_entry())
+    for name in (
+        ".reports.yml.new",
+        ".reports.yml.swp",
+        "reports.yml~",
+        "Reports.yml",
+        "two words.yml",
+        "notes.txt",
+        "reports.yaml",
+        ".yml",
+    ):
+        (place.folder / name).write_bytes(place.file.read_bytes())
+    (place.folder / ".#reports.yml").symlink_to("somebody@somewhere.4711")
+    (place.folder / ".lock").touch()
+    (place.folder / "folder").mkdir()
+    before = place.tree()
+    assert place.store().entries() == [saved]
+    assert place.tree() == before
+
+
+def test_what_is_removed_while_it_is_listed_is_not_listed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = place.store().save(an_entry())
+    monkeypatch.setattr(os, "listdir", lambda _folder: ["gone.yml", "reports.yml"])
+    assert place.store().entries() == [saved]
+
+
+@pytest.mark.parametrize("file", ["others.yml", "reports.pat.yml", ".reports.yml", "reports~0123456789ab.yml"])
+def test_an_entry_in_the_place_of_another_is_damage(place: Place, file: str) -> None:
+    place.store(encrypt=False).save(an_entry())
+    (place.folder / file).write_bytes(place.file.read_bytes())
+    with pytest.raises(DynatraceError, match=f"The file .*/{file} is damaged, or is not the entry of this token") as caught:
+        place.store().entries()
+    assert SECRET_PART not in str(caught.value)
 
 
 def test_a_time_without_quotes_is_taken(place: Place) -> None:
@@ -402,7 +459,7 @@ def test_a_place_that_others_could_prepare_is_refused(place: Place, part: str, s
     saved = store.save(an_entry())
     spoil(getattr(place, part))
     before = place.tree()
-    for attempt in (lambda: store.load("reports", False), lambda: store.save(saved), lambda: store.remove(saved)):
+    for attempt in (lambda: store.load("reports", False), store.entries, lambda: store.save(saved), lambda: store.remove(saved)):
         with pytest.raises(DynatraceError, match=says) as caught, at_most(5):
             attempt()
         assert str(place.root) in str(caught.value)
@@ -415,8 +472,9 @@ def test_a_place_that_others_could_prepare_is_refused(place: Place, part: str, s
 def test_what_belongs_to_another_user_is_refused(place: Place, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place.store().save(an_entry())
     give_away(getattr(place, part), monkeypatch)
-    with pytest.raises(DynatraceError, match="another user owns it"):
-        place.store().load("reports", False)
+    for attempt in (lambda: place.store().load("reports", False), place.store().entries):
+        with pytest.raises(DynatraceError, match="another user owns it"):
+            attempt()
 
 
 def test_the_path_itself_may_be_a_link(place: Place) -> None:
@@ -473,10 +531,14 @@ def test_damage_is_said_without_echo_and_left(place: Place, content: str, monkey
     monkeypatch.chdir(place.folder)
     place.file.write_bytes(content.encode(errors="surrogateescape"))
     before = place.tree()
-    with pytest.raises(DynatraceError, match=r"The file .*reports.yml is damaged, or is not the entry of this token") as caught, at_most(5):
-        place.store().load("reports", False)
-    assert SECRET_PART.lower() not in str(caught.value).lower()
-    assert caught.value.__suppress_context__
+    for attempt in (lambda: place.store().load("reports", False), place.store().entries):
+        with (
+            pytest.raises(DynatraceError, match=r"The file .*reports.yml is damaged, or is not the entry of this token") as caught,
+            at_most(5),
+        ):
+            attempt()
+        assert SECRET_PART.lower() not in str(caught.value).lower()
+        assert caught.value.__suppress_context__
     assert place.tree() == before
 
 
@@ -516,6 +578,7 @@ def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, name: str
     entry = an_entry(name=name, personal_access_token=personal_access_token, scopes=scopes)
     saved = store.save(entry)
     assert store.load(name, personal_access_token) == entry
+    assert store.entries() == [entry]
     store.remove(saved)
 
 
@@ -709,7 +772,7 @@ def test_a_path_that_cannot_be_written_is_named(path: str) -> None:
     with pytest.raises(DynatraceError, match=f"^The store {path} cannot be written: ") as caught:
         store.save(an_entry())
     assert SECRET_PART not in str(caught.value)
-    with pytest.raises(DynatraceError, match=f"^The store {path} cannot be locked: "), store.lock("reports", False):
+    with pytest.raises(DynatraceError, match=f"^The store {path} cannot be locked: "), store.lock([("reports", False)]):
         pass
 
 
@@ -722,21 +785,29 @@ def test_a_dangling_link_as_path_is_named(place: Place) -> None:
     assert [path.name for path in place.root.parent.iterdir()] == ["tokens"]
 
 
+TRYING = """
+import sys
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import entry_name
+from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
+with identity_locks(sys.argv[1], [(entry_name("reports", sys.argv[2] == "pat"), "reports")], 0):
+    pass
+"""
+
+
 def test_a_lock_is_held_for_one_name_and_kind_and_given_back(place: Place) -> None:
-    with place.store().lock("reports", False):
-        (lock,) = (place.folder / ".locks").iterdir()
-        with at_most(5), place.store().lock("reports", True), place.store().lock("others", False):
-            pass
-        with lock.open() as opened, pytest.raises(BlockingIOError):
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with lock.open() as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert len(list((place.folder / ".locks").iterdir())) == 3
+    def elsewhere(kind: str = "api") -> int:
+        command = [sys.executable, "-c", TRYING, str(place.folder / ".lock"), kind]
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
+
+    with place.store().lock([("reports", False), ("others", True)]):
+        assert elsewhere() == 1
+        assert elsewhere("pat") == 0
+    assert elsewhere() == 0
 
 
 def test_a_lock_does_not_hinder_whoever_holds_it(place: Place) -> None:
     store = place.store()
-    with at_most(5), store.lock("reports", False):
+    with at_most(5), store.lock([("reports", False)]):
         store.remove(store.save(an_entry()))
-    with at_most(5), store.lock("reports", False):
+    with at_most(5), store.lock([("reports", False)]):
         assert store.load("reports", False).version is None

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many tokens at once: one listing, the same plan for each, and what the plans write side by side."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import threading
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, StoreChanged
+from ansible_collections.community.dynatrace.plugins.module_utils._find import find_kept
+from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import (
+    Outcome,
+    Prepared,
+    perform,
+    prepare,
+    prepare_found,
+    reconcile,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._snapshot import Snapshot
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
+
+Done = t.Union[Outcome, DynatraceError]
+_Step = t.Union[Prepared, DynatraceError]
+
+
+class Purge(t.NamedTuple):
+    """That what the store holds and nobody asks for is to be deleted, and how many tokens that may be at most."""
+
+    max_deletes: int
+
+
+def reconcile_all(
+    api: TokenApiV2,
+    specifications: t.Sequence[Specification],
+    runtime: Runtime,
+    workers: int,
+    purge: Purge | None,
+) -> tuple[list[Done], list[Done]]:
+    """Make each token be as specified, and then purge.
+
+    :returns: what became of each specification, in order, and of each token that was purged.
+    :raises DynatraceError: with nothing done.
+    """
+    reader = Snapshot(api, {one.name for one in specifications if one.name}, {one.token_id for one in specifications if one.token_id})
+    steps = _refuse_twins([_attempt(prepare, reader, one, runtime) for one in specifications])
+    doomed = _prepare_purge(reader, specifications, runtime, purge) if purge else []
+    done = _perform_all(_perform, api, steps, runtime, workers)
+    if any(isinstance(one, DynatraceError) for one in done):
+        return done, []
+    return done, _perform_all(perform, api, doomed, runtime, workers)
+
+
+def _attempt(function: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
+    """What the function returns, or the error that it raises for the user."""
+    try:
+        return function(*arguments)
+    except DynatraceError as error:
+        return error
+
+
+def _refuse_twins(steps: list[_Step]) -> list[_Step]:
+    """The steps, with an error in place of those that are about the same token."""
+    ids = [step.plan.before.id if isinstance(step, Prepared) and step.plan.before else None for step in steps]
+    count = collections.Counter(ids)
+    return [
+        step
+        if token_id is None or count[token_id] == 1
+        else Refused(f"Several of the specifications are about the token {token_id}. Nothing was done to it. Leave one of them.")
+        for step, token_id in zip(steps, ids)
+    ]
+
+
+def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], runtime: Runtime, purge: Purge) -> list[_Step]:
+    """What is to be done to have the store, and Dynatrace of it, hold nothing but what is specified.
+
+    :raises Refused: where more tokens would be deleted than may be.
+    """
+    named = {(one.name, one.personal_access_token) for one in specifications}
+    ids = {one.token_id for one in specifications}
+    entries = [
+        entry
+        for entry in runtime.store.entries()
+        if (entry.name, entry.personal_access_token) not in named and (entry.id is None or entry.id not in ids)
+    ]
+    steps: list[_Step] = [_attempt(_prepare_removal, reader, entry, runtime) for entry in entries]
+    deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.orphans + step.plan.deletes]
+    if len(deletes) > purge.max_deletes:
+        listed = ", ".join(f"{token.name!r} ({token.id})" for token in deletes)
+        raise Refused(
+            f"purge would delete {len(deletes)} tokens, which are more than max_deletes, {purge.max_deletes}: {listed}. Nothing was "
+            "done. Name those that should stay in tokens, or raise max_deletes."
+        )
+    return steps
+
+
+def _prepare_removal(reader: Snapshot, entry: Entry, runtime: Runtime) -> Prepared:
+    absent = Specification(state="absent", name=entry.name, personal_access_token=entry.personal_access_token)
+    return prepare_found(reader, absent, find_kept(reader, entry, runtime.store), None, runtime)
+
+
+def _perform_all(
+    function: t.Callable[[TokenApiV2, Prepared, Runtime], Outcome],
+    api: TokenApiV2,
+    steps: t.Sequence[_Step],
+    runtime: Runtime,
+    workers: int,
+) -> list[Done]:
+    own = threading.local()
+
+    def work(step: _Step) -> Done:
+        if isinstance(step, DynatraceError):
+            return step
+        if not hasattr(own, "api"):
+            own.api = api.for_thread()
+        return t.cast("Done", _attempt(function, own.api, step, runtime))
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, step) for step in steps]
+        try:
+            for number, _future in enumerate(concurrent.futures.as_completed(futures), 1):
+                runtime.progress(number, len(futures))
+        except BaseException:
+            # Ansible's task timeout: what is under way is brought to its end, and nothing else is begun.
+            pool.shutdown(cancel_futures=True)
+            _take_back(api, futures, runtime)
+            raise
+    return [future.result() for future in futures]
+
+
+def _perform(api: TokenApiV2, step: Prepared, runtime: Runtime) -> Outcome:
+    try:
+        return perform(api, step, runtime)
+    except StoreChanged:
+        return reconcile(api, step.specification, runtime)
+
+
+def _take_back(api: TokenApiV2, futures: t.Iterable[concurrent.futures.Future[Done]], runtime: Runtime) -> None:
+    """Delete the tokens whose secrets nobody will have, because the task is cut off and there is no store."""
+    done = [future.result() for future in futures if not future.cancelled()]
+    for outcome in done:
+        if isinstance(outcome, Outcome) and outcome.plan.issues and outcome.token and not runtime.store.keeps:
+            with contextlib.suppress(DynatraceError):
+                api.delete(outcome.token.id or "")
