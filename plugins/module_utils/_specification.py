@@ -74,7 +74,7 @@ def parse_specification(
     rotate_before = parse_period("rotate_before", params["rotate_before"])
     _check_rotation(params, expires_in, rotate_before, now)
     overlap, delete_after = (parse_period(option, params[option], or_none=True) for option in ("overlap", "delete_after"))
-    _check_retirement(params["state"], overlap, delete_after, params["retire"], stored)
+    _check_retirement(overlap, delete_after, params["retire"], stored)
     return Specification(
         state=params["state"],
         name=params["name"],
@@ -190,7 +190,7 @@ def _check_rotation(params: t.Mapping[str, t.Any], expires_in: Period | None, ro
         )
 
 
-def _check_retirement(state: str, overlap: Period, delete_after: Period, retire: bool, stored: bool) -> None:
+def _check_retirement(overlap: Period, delete_after: Period, retire: bool, stored: bool) -> None:
     asked = [("overlap", overlap), ("delete_after", delete_after), ("retire: false", not retire)]
     for option, given in asked:
         if given and not stored:
@@ -198,8 +198,6 @@ def _check_retirement(state: str, overlap: Period, delete_after: Period, retire:
                 f"{option} needs store, which remembers what is to be disabled and deleted later. A shipped module has none: say "
                 "delegate_to: localhost. Without a store the old token is deleted as soon as the new one is seen to work."
             )
-    if not retire and state == "absent":
-        raise OptionError("retire: false cannot go with state: absent, which deletes all there is of the token.")
 
 
 def check_name(name: str) -> None:

@@ -121,7 +121,7 @@ options:
     description:
       - With V(false), tokens that were replaced are left alone in this run, however long ago that was. A later run with V(true) goes on.
         Between the two the new secret can be handed to whoever uses it.
-      - V(false) needs O(store), and cannot go with O(state=absent).
+      - V(false) needs O(store). With O(state=absent) all goes, whatever this says.
     type: bool
     default: true
   on_immutable_change:

@@ -210,7 +210,6 @@ def test_without_a_store_nothing_can_be_retired_later(ansible: Ansible, environm
         (rotating(store="", overlap="2d"), "overlap needs store, which remembers what is to be disabled and deleted later."),
         (rotating(store="", delete_after="2d"), "delete_after needs store"),
         (rotating(store="", retire=False), "retire: false needs store"),
-        (rotating(state="absent", retire=False), "retire: false cannot go with state: absent"),
         (rotating(overlap="soon"), "overlap: 'soon' is not a period"),
     ]
     tasks = [{**task, "name": f"bad {number}", "ignore_errors": True} for number, (task, _message) in enumerate(bad)]
