@@ -30,7 +30,8 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import i
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
 
 _EXTENSION = ".yml"
-_LARGEST = 1_000_000  # bytes
+_LARGEST = 100_000  # bytes
+_DEEPEST = 10
 _HEADER = b"# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.\n"
 
 
@@ -214,9 +215,19 @@ def _read_if_there(folder: int, file: str) -> bytes | None:
 
 def _data(content: bytes) -> t.Any:
     try:
+        _check_shape(content)
         return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
     except Exception:
         return None  # whatever the parser says, it may quote the file
+
+
+def _check_shape(content: bytes) -> None:
+    """Refuse what stands for something else, and what is nested so deeply that building it would take the process down."""
+    depth = 0
+    for event in yaml.parse(content, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError
 
 
 def _replace(folder: int, file: str, content: bytes) -> None:
@@ -237,16 +248,11 @@ def _replace(folder: int, file: str, content: bytes) -> None:
     os.fsync(folder)
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads plain data, and what is encrypted as sealed. Dates stay text, and nothing stands for something else."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("an alias")
-        return super().compose_node(parent, index)
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads plain data, and what is encrypted as sealed. Dates stay text."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes plain data, and what is sealed as ansible-vault does."""
 
     def ignore_aliases(self, data: t.Any) -> bool:
