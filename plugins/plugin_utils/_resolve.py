@@ -41,11 +41,20 @@ def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: 
     :param of: what the options belong to, for messages.
     :raises OptionError: where one is unknown or cannot be converted.
     """
-    result = ArgumentSpecValidator(options).validate(dict(given))
+    result = ArgumentSpecValidator(options).validate(_plain(given))
     if result.error_messages:
         raise OptionError(of + ". ".join(result.error_messages))
     params: dict[str, t.Any] = result.validated_parameters
     return params
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The same, without what Ansible notes on every text of a task: the validator copies it all, and copying that takes long."""
+    if isinstance(value, t.Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return "".join(value) if isinstance(value, str) else value
 
 
 def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:

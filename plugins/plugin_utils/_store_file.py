@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import stat
 import typing as t
@@ -32,6 +33,9 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import A
 _EXTENSION = ".yml"
 _LARGEST = 100_000  # bytes
 _DEEPEST = 10
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ONE_DOCUMENT = [yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent, yaml.StreamEndEvent]
+_PLAIN = {"": None, "~": None, "null": None, "true": True, "false": False}
 _HEADER = b"# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.\n"
 
 
@@ -214,20 +218,37 @@ def _read_if_there(folder: int, file: str) -> bytes | None:
 
 
 def _data(content: bytes) -> t.Any:
+    """What the file says; None where it is not what this store writes. Built from events, which cost little and cannot explode."""
     try:
-        _check_shape(content)
-        return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader that knows !vault
+        events = yaml.parse(content, Loader=_Loader)
+        kinds = [next(events), next(events)]
+        data = _node(events, next(events), 0)
+        kinds += events
     except Exception:
         return None  # whatever the parser says, it may quote the file
+    return data if list(map(type, kinds)) == _ONE_DOCUMENT else None
 
 
-def _check_shape(content: bytes) -> None:
-    """Refuse what stands for something else, and what is nested so deeply that building it would take the process down."""
-    depth = 0
-    for event in yaml.parse(content, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError
+def _node(events: t.Iterator[yaml.Event], event: yaml.Event, depth: int) -> t.Any:
+    if depth > _DEEPEST:
+        raise yaml.YAMLError
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    inner = iter(lambda: next(events), None)
+    if isinstance(event, yaml.SequenceStartEvent):
+        return [_node(events, one, depth + 1) for one in itertools.takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), inner)]
+    if isinstance(event, yaml.MappingStartEvent):
+        keys = itertools.takewhile(lambda one: not isinstance(one, yaml.MappingEndEvent), inner)
+        return {_node(events, key, depth + 1): _node(events, next(events), depth + 1) for key in keys}
+    raise yaml.YAMLError  # an alias
+
+
+def _scalar(event: yaml.ScalarEvent) -> t.Any:
+    if event.tag == "!vault":
+        return Sealed(event.value)
+    if event.tag is not None:
+        raise yaml.YAMLError
+    return event.value if event.style else _PLAIN.get(event.value, event.value)
 
 
 def _replace(folder: int, file: str, content: bytes) -> None:
@@ -248,10 +269,6 @@ def _replace(folder: int, file: str, content: bytes) -> None:
     os.fsync(folder)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads plain data, and what is encrypted as sealed. Dates stay text."""
-
-
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes plain data, and what is sealed as ansible-vault does."""
 
@@ -259,11 +276,6 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
         return True
 
 
-_Loader.yaml_implicit_resolvers = {
-    key: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_constructor("!vault", lambda loader, node: Sealed(loader.construct_scalar(t.cast(yaml.ScalarNode, node))))
 _Dumper.add_representer(Sealed, lambda dumper, sealed: dumper.represent_scalar("!vault", sealed.text, style="|"))
 # Ansible's strings know where they are from.
 _Dumper.add_multi_representer(str, lambda dumper, text: dumper.represent_str("".join(text)))

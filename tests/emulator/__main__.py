@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import signal
+import ssl
 
 from aiohttp import web
 
@@ -26,7 +27,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--preload", type=int, default=0, metavar="N", help="start with N tokens, named preloaded-0 and so on")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="wait so many milliseconds before each answer")
     parser.add_argument("--page-cap", type=int, default=None, metavar="N", help="never put more than N tokens on a page")
+    parser.add_argument("--tls", metavar="FILE", help="serve https, with the key and the certificates in this file")
     return parser.parse_args()
+
+
+def tls_context(file: str | None) -> ssl.SSLContext | None:
+    if file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -36,10 +46,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     app = make_app(environment, Settings(arguments.latency / 1000, arguments.page_cap))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", arguments.port)
+    site = web.TCPSite(runner, "127.0.0.1", arguments.port, ssl_context=tls_context(arguments.tls))
     await site.start()
     port = runner.addresses[0][1]
-    print(json.dumps({"environment_url": f"http://127.0.0.1:{port}", "api_token": admin}), flush=True)
+    print(json.dumps({"environment_url": f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}", "api_token": admin}), flush=True)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
