@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 
 class DynatraceError(Exception):
     """What went wrong and what to do next, in words for the user."""
@@ -34,3 +36,10 @@ class RequestFailed(DynatraceError):
         super().__init__(message)
         self.status = status
         self.maybe_done = maybe_done
+
+
+def unexpected(error: Exception) -> DynatraceError:
+    """That something went wrong that nobody has thought of, and where, without a traceback, which would show values."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
+    return DynatraceError(f"Unexpected {type(error).__name__} at {place}: {error}. Please report this.")

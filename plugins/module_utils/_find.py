@@ -58,10 +58,10 @@ def find_kept(api: TokenReader, entry: Entry, store: Store) -> Found:
     """
     kept = _get_kept(api, entry, store)
     orphans = api.called(entry.name, entry.personal_access_token) if entry.intent else ()
-    tokens = [*([kept] if kept else []), *_get_each(api, [note.id for note in entry.retiring]), *orphans]
-    found = sort_out({token.id: token for token in tokens}.values(), api.now(), entry=entry, kept_id=entry.id)
-    ours = {entry.id, *(note.id for note in entry.retiring)}
-    live, expired = (tuple(token for token in tokens if token.id in ours) for tokens in (found.live, found.expired))
+    retiring = [token for token in _get_each(api, [note.id for note in entry.retiring]) if entry.retires(token)]
+    tokens = {token.id: token for token in [*([kept] if kept else []), *retiring, *orphans]}
+    found = sort_out(tokens.values(), api.now(), entry=entry, kept_id=entry.id)
+    live, expired = (tuple(token for token in of_role if token.id == entry.id) for of_role in (found.live, found.expired))
     return dataclasses.replace(found, live=live, expired=expired, pending=())
 
 

@@ -13,7 +13,7 @@ import threading
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, StoreChanged
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, StoreChanged, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find_kept
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import (
     Outcome,
@@ -65,18 +65,27 @@ def _attempt(function: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
         return function(*arguments)
     except DynatraceError as error:
         return error
+    except Exception as error:
+        return unexpected(error)  # the others, and the secrets of what was issued, must not be lost for it
 
 
 def _refuse_twins(steps: list[_Step]) -> list[_Step]:
     """The steps, with an error in place of those that are about the same token."""
-    ids = [step.plan.before.id if isinstance(step, Prepared) and step.plan.before else None for step in steps]
-    count = collections.Counter(ids)
-    return [
-        step
-        if token_id is None or count[token_id] == 1
-        else Refused(f"Several of the specifications are about the token {token_id}. Nothing was done to it. Leave one of them.")
-        for step, token_id in zip(steps, ids)
-    ]
+    times = collections.Counter(token_id for step in steps for token_id in _touched(step))
+    return [_refuse_twin([token_id for token_id in _touched(step) if times[token_id] > 1], step) for step in steps]
+
+
+def _refuse_twin(twice: list[str], step: _Step) -> _Step:
+    if not twice:
+        return step
+    return Refused(f"Several of the specifications are about the token {', '.join(twice)}. Nothing was done to it. Leave one of them.")
+
+
+def _touched(step: _Step) -> set[str]:
+    """The ids of the tokens that a step is about, or disables or deletes."""
+    if not isinstance(step, Prepared):
+        return set()
+    return {token.id for token in (step.plan.before, *step.plan.disables, *step.plan.deletes) if token and token.id}
 
 
 def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], runtime: Runtime, purge: Purge) -> list[_Step]:
@@ -85,11 +94,11 @@ def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], 
     :raises Refused: where more tokens would be deleted than may be.
     """
     named = {(one.name, one.personal_access_token) for one in specifications}
-    ids = {one.token_id for one in specifications}
+    ids = {one.token_id for one in specifications if one.token_id}
     entries = [
         entry
         for entry in runtime.store.entries()
-        if (entry.name, entry.personal_access_token) not in named and (entry.id is None or entry.id not in ids)
+        if (entry.name, entry.personal_access_token) not in named and ids.isdisjoint([entry.id, *(note.id for note in entry.retiring)])
     ]
     steps: list[_Step] = [_attempt(_prepare_removal, reader, entry, runtime) for entry in entries]
     deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.orphans + step.plan.deletes]

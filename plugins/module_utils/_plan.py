@@ -68,6 +68,7 @@ class Plan:
     expires: Period | dt.datetime | None = None  # of the token to issue
     orphans: tuple[Token, ...] = ()
     replaced: tuple[Token, ...] = ()  # by the one that is issued
+    unnamed: tuple[Token, ...] = ()  # those among them that are to get their name first, by which they are known as ours
     disables: tuple[Token, ...] = ()
     deletes: tuple[Token, ...] = ()
     noted: tuple[Retiring, ...] = ()  # what the store must know before one of them is touched
@@ -282,12 +283,14 @@ def _plan_replacement(current: Token, found: Found, specification: Specification
     told = current.complete or (specification.scopes is not None and specification.scopes_mode == "exact")
     if not told or not scopes:
         raise Refused(f"{_label(current)} would be replaced, but Dynatrace did not tell its scopes. Name them all with scopes.")
+    replaced = dataclasses.replace(current, name=specification.name or "")
     return Plan(
         action="rotated",
         before=current,
+        unnamed=(replaced,) if replaced != current and current.complete else (),
         after=_new_token(specification, scopes, _asked_end(specification, now) or current.expires),
         expires=specification.expires_in or specification.expiration_date or current.expires,
-        replaced=(current, *found.expired),
+        replaced=(replaced, *found.expired),
         verifies=True,
         warnings=_scope_warnings(set(scopes).difference(current.scopes)) + _pending_warnings(found),
     )

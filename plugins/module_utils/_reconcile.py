@@ -129,6 +129,8 @@ def _apply(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
         api.delete(orphan.id or "")
     before = found.entry or Entry(specification.name or "", specification.personal_access_token)
     entry, issued = before, None
+    for token in plan.unnamed:
+        api.update(token.id or "", token.name, token.enabled, token.scopes)
     if plan.after is not None and plan.issues:
         issued, entry = issue(api, plan, plan.after, before, runtime)
     elif plan.after is not None:

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, final_name
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, final_name, is_provisional
 
 
 class Snapshot:
@@ -45,7 +45,9 @@ class Snapshot:
         return [token for token in called if token.is_called(name, personal_access_token)]
 
     def get(self, token_id: str) -> Token | None:
-        return self._by_id.get(token_id) or self._api.get(token_id)
+        token = self._by_id.get(token_id)
+        # One that was being issued may have its name by now.
+        return self._api.get(token_id) if token is None or is_provisional(token.name) else token
 
     def lookup(self, secret: Secret) -> Token | None:
         return self._api.lookup(secret)

@@ -11,7 +11,6 @@ import difflib
 import json
 import os
 import time
-import traceback
 import typing as t
 
 from ansible import constants
@@ -19,9 +18,9 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, looks_like_secret, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
@@ -63,9 +62,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             raise
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{os.path.basename(where.filename)}:{where.lineno}"
-            report = _failure(f"Unexpected {type(error).__name__} at {place}: {error}. Please report this.")
+            report = _failure(str(unexpected(error)))
         return self._mark(report)
 
     def refuse(self) -> None:
@@ -107,7 +104,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _ship(self, runtime: Runtime) -> Report:
         """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
-        arguments = {name: value for name, value in self._given.items() if value is not None}
+        arguments = _without_none(self._given)
         if "reveal" in self.OPTIONS:
             arguments["reveal"] = runtime.may_issue
             runtime.before_secret()
@@ -170,7 +167,19 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if self._task.until or self._task.retries:
             return
         for name, value in self._given.items():
-            self._task.args[name] = without_secrets(value) if name == "store" else _hidden(value, self.OPTIONS.get(name, {}))
+            self._task.args[name] = without_secrets(value) if name == "store" else self._hidden(value, self.OPTIONS.get(name, {}))
+
+    def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
+        """What callbacks may see of the value of an option."""
+        if option.get("no_log"):
+            return HIDDEN if value else value
+        if isinstance(value, t.Mapping):
+            return {name: self._hidden(one, option.get("options", {}).get(name, {})) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(one, option) for one in value]
+        if isinstance(value, str) and "options" in option:
+            return HIDDEN  # what should be a list, and may be one as text
+        return self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
@@ -212,17 +221,11 @@ class IssuingAction(DynatraceAction):
             yield
 
 
-def _hidden(value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
-    """What callbacks may see of the value of an option."""
-    if not value or isinstance(value, (bool, int, float)):
-        return value
-    if option.get("no_log"):
-        return HIDDEN
-    if "options" in option:
-        dicts = value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else None
-        inner = option["options"]
-        return HIDDEN if dicts is None else [{name: _hidden(one[name], inner.get(name, {})) for name in one} for one in dicts]
-    return scrub(value) if isinstance(value, str) and looks_like_secret(value) else value
+def _without_none(value: t.Any) -> t.Any:
+    """The same without the options that were not given."""
+    if isinstance(value, dict):
+        return {name: _without_none(one) for name, one in value.items() if one is not None}
+    return [_without_none(one) for one in value] if isinstance(value, list) else value
 
 
 def registers_token(register: t.Any) -> bool:
