@@ -12,11 +12,11 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import typing as t
 
+from support import warm
 from support.stand_in import Environment
 
 BIN = pathlib.Path(sys.executable).parent
@@ -131,22 +131,19 @@ class Ansible:
             # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer than about 100 characters.
             link = pathlib.Path(short) / "t"
             link.symlink_to(self.folder / "tmp")
-            with subprocess.Popen(
-                [str(BIN / program), *arguments],
-                env={**variables, "TMPDIR": str(link)},
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process:
-                self.running.append(process.pid)
-                try:
-                    stdout, stderr = process.communicate(timeout=120)
-                finally:
-                    self.running.remove(process.pid)
+            stdout, stderr = pathlib.Path(short) / "stdout", pathlib.Path(short) / "stderr"
+            run = warm.Process([str(BIN / program), *arguments], {**variables, "TMPDIR": str(link)}, self.folder, stdout, stderr)
+            self.running.append(run.pid)
+            try:
+                returncode = run.wait(timeout=120)
+            except TimeoutError:
+                self.kill()
+                raise
+            finally:
+                self.running.remove(run.pid)
+            said = stdout.read_text(), stderr.read_text()
         lines = record.read_text().splitlines() if record.exists() else []
-        return Run(process.returncode, stdout, stderr, [json.loads(line) for line in lines])
+        return Run(returncode, *said, [json.loads(line) for line in lines])
 
     def variables(self) -> dict[str, str]:
         """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
