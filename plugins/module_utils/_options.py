@@ -57,7 +57,7 @@ TOKEN_OPTIONS = {
 
 TOKEN_SET_OPTIONS: dict[str, dict[str, t.Any]] = {
     **CONNECTION_OPTIONS,
-    "tokens": {"type": "list", "elements": "dict", "required": True, "options": TOKEN_SPECIFICATION_OPTIONS},
+    "tokens": {"type": "list", "elements": "dict", "required": True, "options": TOKEN_SPECIFICATION_OPTIONS, "no_log": False},
     "workers": {"type": "int", "default": 8},
     "purge": {"type": "bool", "default": False},
     "max_deletes": {"type": "int", "default": 10},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible's programs as forks of a parent that has imported what each of them imports, which takes a third off a run.
+"""Ansible's programs as forks of a parent that has imported what each of them imports, which saves time.
 
 Nothing of Ansible's own is imported before the fork, because Ansible reads its environment when it is imported.
 """
