@@ -211,7 +211,9 @@ class IssuingAction(DynatraceAction):
     def lock(self) -> t.Iterator[None]:
         options = self._given
         # What has no name is there already, and nothing can be issued in its place.
-        identities = [(one["name"], one["personal_access_token"]) for one in options.get("tokens") or [options] if one.get("name")]
+        identities = [(one["name"], one["personal_access_token"]) for one in options.get("tokens", [options]) if one.get("name")]
+        if options.get("purge"):
+            identities += [(entry.name, entry.personal_access_token) for entry in self._store.entries()]
         with contextlib.ExitStack() as locks:
             if not self._task.check_mode and identities and options["environment_url"]:
                 environment = environment_key(options["environment_url"])

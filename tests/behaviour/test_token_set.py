@@ -11,6 +11,7 @@ import concurrent.futures
 import itertools
 import pathlib
 import re
+import threading
 import typing as t
 
 import pytest
@@ -307,6 +308,31 @@ def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(ansible
         check("planned.purged == got.purged"),
     ]
     ansible.play(*tasks).succeeded()
+
+
+def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(tmp_path: pathlib.Path, environment: Environment) -> None:
+    issued, purged = threading.Event(), threading.Event()
+
+    def before_its_name(method: str, path: str) -> None:
+        if method == "PUT":
+            issued.set()
+            purged.wait(2)
+
+    def play(where: Environment, *tasks: Task) -> Run:
+        folder = tmp_path / tasks[0]["name"]
+        folder.mkdir()
+        return Ansible(folder, where).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path)})
+
+    ci, purge = token_set(one("ci"), store=str(tmp_path / "store")), token_set(store=str(tmp_path / "store"), purge=True)
+    with (
+        relay(environment, before_its_name) as first,
+        relay(environment, lambda method, path: None if issued.wait(20) else 503) as second,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        issuing = pool.submit(play, first.environment, ci)
+        play(second.environment, info("begun"), purge).succeeded()
+        purged.set()
+        issuing.result().succeeded()
 
 
 def failing(faults: t.Mapping[tuple[str, int], Fault]) -> t.Callable[[str, str], Fault]:
