@@ -221,20 +221,15 @@ def test_during_the_overlap_each_run_hands_over_and_changes_nothing(ansible: Ans
     consumer = {"name": "consumer", "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.name }}"}}
     variables = {**hand_over(ansible, consumer), "dynatrace_tokens_defaults": {"overlap": "2d", "delete_after": "1w"}}
     reader = {"name": "reader", "scopes": ["apiTokens.read"]}
-    ansible.play(role(reader, **variables), role({**reader, "rotate": "always"}, **variables)).succeeded()
-    (old,) = [
-        token
-        for token in environment.tokens("reader")
-        if token["creationDate"] == min(t["creationDate"] for t in environment.tokens("reader"))
-    ]
-    run = ansible.play(role(reader, **variables)).succeeded()
-    assert len(run.results("consumer")) == 1
-    assert "changed=0" in run.stdout
+    run = ansible.play(role(reader, **variables), role({**reader, "rotate": "always"}, **variables), role(reader, **variables)).succeeded()
+    _new, old = environment.tokens("reader")
+    assert len(run.results("consumer")) == 3
+    assert run.stdout.count("unchanged, scopes") == 4  # after each handing over, and before the last
     environment.set_clock("now+3d")
     told = ansible.play(role(reader, **variables), options=["--check"]).succeeded()
     assert told.results("consumer") == []
     assert f"{old['id']} disabled, to be deleted from" in told.stdout
-    assert all(token["enabled"] for token in environment.tokens("reader"))
+    assert environment.writes().count("PUT") == 2
     run = ansible.play(role(reader, **variables)).succeeded()
     assert f"{old['id']} disabled, {old['id']} disabled, to be deleted from" in run.stdout
     assert [token["enabled"] for token in environment.tokens("reader") if token["id"] == old["id"]] == [False]

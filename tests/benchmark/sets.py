@@ -21,7 +21,7 @@ from support.stand_in import API, Environment, new_environment, serve
 
 LATENCY = 0.05  # seconds
 WORKERS = 8
-ROUNDS = {1: 1, 10: 1}
+ROUNDS = {1: 3, 10: 3, 100: 1, 1000: 1}
 LARGEST_FOR_URI = 100  # a loop of uri takes about half a second for each item
 CASES = ("create", "no-op", "change scope", "delete")
 SCRIPT = pathlib.Path(__file__).parent / "script.py"

@@ -519,7 +519,8 @@ def check_end(world: World, options: Options) -> None:
     assert first is not None
     assert second is not None
     assert (second["changed"], world.environment.writes()) == (False, [])
-    assert second["token"] == first["token"] is not None
+    assert second["token"] is not None
+    assert second["token"] == first["token"]
     for days, last in ((3, {}), (4, {"overlap": "0", "delete_after": "0"})):
         world.wait(days)
         assert run_and_check(world, {**options, "rotate": "never", **last})
