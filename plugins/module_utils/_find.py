@@ -107,8 +107,8 @@ def _get_kept(api: TokenReader, entry: Entry, store: Store) -> Token | None:
         return None  # renamed by its id, and the run was cut off before it removed this entry
     raise Refused(
         f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows it as the "
-        f"{kind_name(token.personal_access_token)} {token.name!r}. Nothing was changed. To give it its name back, run once with this "
-        f"token_id and this name; to have another one issued, remove the entry from the store."
+        f"{kind_name(token.personal_access_token)} {token.name!r}. Nothing was changed. To give it its name back, rename it in "
+        f"Dynatrace, or run once with this token_id and this name; to have another one issued, remove the entry from the store."
     )
 
 

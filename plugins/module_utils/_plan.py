@@ -153,6 +153,8 @@ def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
             return "orphans"
     if is_provisional(token.name) and not (entry is not None and token.id == entry.id and entry.names(token)):
         return "pending"
+    if is_provisional(token.name) and token.ended(now):
+        return "orphans"  # the next intent would make it unknown
     return "expired" if token.ended(now) else "live"
 
 
@@ -405,7 +407,7 @@ def _duplicates_message(found: Found, specification: Specification) -> str:
 
 def _gone_warnings(found: Found) -> tuple[str, ...]:
     entry = found.entry
-    if entry is None or entry.id is None or any(token.id == entry.id for token in found.expired):
+    if entry is None or entry.id is None or any(token.id == entry.id for token in found.expired + found.orphans):
         return ()
     return (
         f"The token {entry.name!r} ({entry.id}), which the store holds, is gone: it was deleted by somebody else. A new one is issued.",

@@ -38,8 +38,8 @@ After every run that succeeds:
   token is still one of these that a person has given another name, and then this one again, is open.
 - Nothing is overdue, if retire is true and the token works.
 
-In the end a person gives back its name to what the store holds, as the message says that refuses to go on, and a run makes
-everything normal, and the same run again changes nothing. A week later nothing is left of what was replaced. No secret stood
+In the end a person gives back its name to what the store holds, if it was renamed, because no run goes on before that. Then a run
+makes everything normal, and the same run again changes nothing. A week later nothing is left of what was replaced. No secret stood
 anywhere but under the key token of a result.
 """
 
@@ -438,8 +438,6 @@ class Going:
             self._check_end(token, deleted=now is None)
 
     def _may_touch(self, token: Token) -> bool:
-        if "token_id" in self.options:
-            return token.id == self.options["token_id"]
         if self.refused or not (token.bears_name or (token.id in self.world.made and token.is_provisional)):
             return False
         own = {self.entry.id, self.current, *self.made, *(note.id for note in self.entry.retiring)}
@@ -510,8 +508,7 @@ def check_order(world: World, options: Options, result: Options) -> None:
 def check_end(world: World, options: Options) -> None:
     held = world.held_token()
     if held is not None and held.name == RENAMED:
-        world._put(held, name=NAME)
-        world.look()
+        world.touch(ByHand("name again", "held"))
     first = run_and_check(world, options)
     world.wait()
     world.environment.forget_requests()
@@ -549,9 +546,13 @@ UNNAMED = KilledRun(PLAIN, 4)  # the secret is saved, and the token has not got 
 
 @settings(max_examples=int(os.environ.get("HISTORIES", "60")), deadline=None, derandomize=False, database=None)
 @given(steps=HISTORIES, normal=st.sampled_from(NORMALLY))
+@example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), Run({**PLAIN, "retire": False})], normal=NORMALLY[0])
+@example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), KilledRun(PLAIN, 3)], normal=NORMALLY[0])
 @example(steps=[UNNAMED, Run(OVERLAPPING), Wait(3)], normal=NORMALLY[0])
 @example(steps=[UNNAMED, KilledRun({**PLAIN, **ALWAYS}, 4)], normal=NORMALLY[0])
 @example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("disable", "held"), Wait(3), Run(PLAIN)], normal=NORMALLY[0])
+@example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("rename", "other"), Wait(3), Run(PLAIN)], normal=NORMALLY[0])
+@example(steps=[MadeByHand(NAME, {}), MadeByHand(NAME, {})], normal=NORMALLY[0])
 @example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("rename", "held")], normal=NORMALLY[0])
 @example(steps=[UNNAMED, ByHand("rename", "held")], normal=NORMALLY[0])
 @example(steps=[Run({**PLAIN, **EXPIRING}), ByHand("rename", "held"), Wait(31)], normal=NORMALLY[0])
