@@ -544,7 +544,7 @@ OVERLAPPING = {**PLAIN, **ALWAYS, "overlap": "2d"}
 UNNAMED = KilledRun(PLAIN, 4)  # the secret is saved, and the token has not got its name
 
 
-@settings(max_examples=int(os.environ.get("HISTORIES", "60")), deadline=None, derandomize=False, database=None)
+@settings(max_examples=int(os.environ.get("HISTORIES", "40")), deadline=None, derandomize=False, database=None)
 @given(steps=HISTORIES, normal=st.sampled_from(NORMALLY))
 @example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), Run({**PLAIN, "retire": False})], normal=NORMALLY[0])
 @example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), KilledRun(PLAIN, 3)], normal=NORMALLY[0])
