@@ -682,7 +682,7 @@ def _note_due(token: Token, entry: Entry, deletes: bool = False) -> bool:
     return any(note.id == token.id and note.due <= NOW and (note.delete_at or not deletes) for note in entry.retiring)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stored_situations(states=("present", "absent")))
 def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) -> None:
     doomed = [*situation.plan.orphans, *situation.plan.deletes]
@@ -690,7 +690,7 @@ def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) 
     assert len(set(doomed)) == len(doomed)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stored_situations(states=("present",)))
 def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -> None:
     plan, entry = situation.plan, situation.entry
@@ -701,7 +701,7 @@ def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -
     assert left | {token.id for token in plan.deletes} >= {token.id for token in plan.replaced} | ours
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stored_situations(states=("present",)))
 def test_what_is_replaced_works_until_the_overlap_is_over(situation: Situation) -> None:
     specification, plan = situation.specification, situation.plan
@@ -714,7 +714,7 @@ def test_what_is_replaced_works_until_the_overlap_is_over(situation: Situation) 
         assert not {*working} & {*plan.disables, *plan.deletes}
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stored_situations(states=("present",)))
 def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None:
     specification, tokens, held_id, entry, kept_id, plan = situation
