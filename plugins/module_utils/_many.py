@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import contextlib
 import threading
 import typing as t
 
@@ -32,27 +31,22 @@ Done = t.Union[Outcome, DynatraceError]
 _Step = t.Union[Prepared, DynatraceError]
 
 
-class Purge(t.NamedTuple):
-    """That what the store holds and nobody asks for is to be deleted, and how many tokens that may be at most."""
-
-    max_deletes: int
-
-
 def reconcile_all(
     api: TokenApiV2,
     specifications: t.Sequence[Specification],
     runtime: Runtime,
     workers: int,
-    purge: Purge | None,
+    max_deletes: int | None,
 ) -> tuple[list[Done], list[Done]]:
     """Make each token be as specified, and then purge.
 
+    :param max_deletes: how many tokens purging may delete. ``None``: nothing is purged.
     :returns: what became of each specification, in order, and of each token that was purged.
     :raises DynatraceError: with nothing done.
     """
     reader = Snapshot(api, {one.name for one in specifications if one.name}, {one.token_id for one in specifications if one.token_id})
     steps = _refuse_twins([_attempt(prepare, reader, one, runtime) for one in specifications])
-    doomed = _prepare_purge(reader, specifications, runtime, purge) if purge else []
+    doomed = [] if max_deletes is None else _prepare_purge(reader, specifications, runtime, max_deletes)
     done = _perform_all(_perform, api, steps, runtime, workers)
     if any(isinstance(one, DynatraceError) for one in done):
         return done, []
@@ -88,7 +82,7 @@ def _touched(step: _Step) -> set[str]:
     return {token.id for token in (step.plan.before, *step.plan.disables, *step.plan.deletes) if token and token.id}
 
 
-def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], runtime: Runtime, purge: Purge) -> list[_Step]:
+def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], runtime: Runtime, max_deletes: int) -> list[_Step]:
     """What is to be done to have the store, and Dynatrace of it, hold nothing but what is specified.
 
     :raises Refused: where more tokens would be deleted than may be.
@@ -102,10 +96,10 @@ def _prepare_purge(reader: Snapshot, specifications: t.Sequence[Specification], 
     ]
     steps: list[_Step] = [_attempt(_prepare_removal, reader, entry, runtime) for entry in entries]
     deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.orphans + step.plan.deletes]
-    if len(deletes) > purge.max_deletes:
+    if len(deletes) > max_deletes:
         listed = ", ".join(f"{token.name!r} ({token.id})" for token in deletes)
         raise Refused(
-            f"purge would delete {len(deletes)} tokens, which are more than max_deletes, {purge.max_deletes}: {listed}. Nothing was "
+            f"purge would delete {len(deletes)} tokens, which are more than max_deletes, {max_deletes}: {listed}. Nothing was "
             "done. Name those that should stay in tokens, or raise max_deletes."
         )
     return steps
@@ -133,8 +127,10 @@ def _perform_all(
         return t.cast("Done", _attempt(function, own.api, step, runtime))
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, step) for step in steps]
+        futures: list[concurrent.futures.Future[Done]] = []
         try:
+            for step in steps:
+                futures.append(pool.submit(work, step))
             for number, _future in enumerate(concurrent.futures.as_completed(futures), 1):
                 runtime.progress(number, len(futures))
         except BaseException:
@@ -156,6 +152,8 @@ def _take_back(api: TokenApiV2, futures: t.Iterable[concurrent.futures.Future[Do
     """Delete the tokens whose secrets nobody will have, because the task is cut off and there is no store."""
     done = [future.result() for future in futures if not future.cancelled()]
     for outcome in done:
-        if isinstance(outcome, Outcome) and outcome.plan.issues and outcome.token and not runtime.store.keeps:
-            with contextlib.suppress(DynatraceError):
+        if isinstance(outcome, Outcome) and outcome.secret and outcome.plan.issues and outcome.token and not runtime.store.keeps:
+            try:
                 api.delete(outcome.token.id or "")
+            except DynatraceError as error:
+                runtime.warn(f"The token {outcome.token.name!r} ({outcome.token.id}) is left, and nobody has its secret. Delete it: {error}")

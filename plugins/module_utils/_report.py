@@ -36,7 +36,6 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         "retired": [{"id": retired.token.id, "action": retired.action} for retired in outcome.retired],
         "retiring": [{"id": note.id, **retirement(note)} for note in outcome.retiring],
         "store_updated": plan.store_updated,
-        "diff": diff(plan),
     }
 
 
@@ -60,9 +59,7 @@ def results(
 def _result_of_one(one: Done, hands_out: bool) -> dict[str, t.Any]:
     if isinstance(one, DynatraceError):
         return {**result(Outcome(NOTHING, None), False), "failed": True, "msg": str(one)}
-    told = {**result(one, hands_out), "failed": False}
-    del told["diff"]
-    return told
+    return {**result(one, hands_out), "failed": False}
 
 
 def _gone(outcome: Outcome) -> list[Token]:

@@ -14,10 +14,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_connection
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._many import Purge, reconcile_all
+from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import reconcile, warn_of_skew
 from ansible_collections.community.dynatrace.plugins.module_utils._report import (
+    diff,
     public_line,
     public_lines,
     result,
@@ -58,7 +59,7 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
         outcome = reconcile(api, specification, runtime)
     finally:
         warn_of_skew(api, runtime.warn)
-    return Report(result(outcome, runtime.hands_out), public_line(outcome, runtime.check_mode))
+    return Report({**result(outcome, runtime.hands_out), "diff": diff(outcome.plan)}, public_line(outcome, runtime.check_mode))
 
 
 def manage_tokens(params: Params, runtime: Runtime) -> Report:
@@ -70,11 +71,11 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
     connection = parse_connection(params)
     known_secrets = [connection.api_token, *runtime.store.secrets]
     specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
-    workers, purge = _parse_workers(params["workers"]), _parse_purge(params, runtime.store)
+    workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
     api = TokenApiV2(Http(connection))
     warnings: list[str] = []
     try:
-        done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, purge)
+        done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, max_deletes)
     finally:
         # Not from the threads: Ansible's output is for one at a time.
         for warning in dict.fromkeys(warnings):
@@ -90,14 +91,15 @@ def _parse_workers(workers: int) -> int:
     return workers
 
 
-def _parse_purge(params: Params, store: Store) -> Purge | None:
+def _parse_max_deletes(params: Params, store: Store) -> int | None:
+    """How many tokens may be purged. ``None``: nothing is to be."""
     if params["max_deletes"] < 0:
         raise OptionError(f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at most.")
     if not params["purge"]:
         return None
     if not store.keeps:
         raise OptionError("purge needs store: it deletes what a store holds and tokens does not name, and nothing else.")
-    return Purge(params["max_deletes"])
+    return int(params["max_deletes"])
 
 
 def query_tokens(params: Params, runtime: Runtime) -> Report:
@@ -129,6 +131,20 @@ def _candidates(api: TokenApiV2, query: Query) -> t.Iterable[Token]:
 def _retirement_of(token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]) -> dict[str, t.Any] | None:
     entry, note = noted.get(token.id, (None, None))
     return retirement(note) if entry and note and entry.retires(token) else None
+
+
+def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) -> None:
+    """One task on a host: where its action cannot run it in process. Ends the process.
+
+    :param module: Ansible's part of it, with its parameters. Its ``reveal``, if it has one, says whether the secret may leave the host.
+    """
+    reveal = bool(module.params.get("reveal"))
+    runtime = Runtime(check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn)
+    try:
+        report = perform(module.params, runtime)
+    except DynatraceError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**report.result, public_line=report.public_line)
 
 
 def _require_requests() -> None:

@@ -172,6 +172,7 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 seealso:
+  - module: community.dynatrace.dynatrace_token_set
   - module: community.dynatrace.dynatrace_token_info
 """
 
@@ -452,22 +453,8 @@ diff:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
-
-
-def main() -> None:
-    module = AnsibleModule(argument_spec=TOKEN_OPTIONS, supports_check_mode=True)
-    reveal = module.params["reveal"]
-    runtime = Runtime(check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn)
-    try:
-        report = manage_token(module.params, runtime)
-    except DynatraceError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**report.result, public_line=report.public_line)
-
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token, run_module
 
 if __name__ == "__main__":
-    main()
+    run_module(AnsibleModule(argument_spec=TOKEN_OPTIONS, supports_check_mode=True), manage_token)

@@ -199,21 +199,8 @@ tokens:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_INFO_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import query_tokens
-
-
-def main() -> None:
-    module = AnsibleModule(argument_spec=TOKEN_INFO_OPTIONS, supports_check_mode=True)
-    runtime = Runtime(check_mode=module.check_mode, hands_out=False, may_issue=False, warn=module.warn)
-    try:
-        report = query_tokens(module.params, runtime)
-    except DynatraceError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**report.result, public_line=report.public_line)
-
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import query_tokens, run_module
 
 if __name__ == "__main__":
-    main()
+    run_module(AnsibleModule(argument_spec=TOKEN_INFO_OPTIONS, supports_check_mode=True), query_tokens)

@@ -16,7 +16,7 @@ description:
   - Makes sure that each of many access tokens is as specified, as M(community.dynatrace.dynatrace_token) does for one, with one listing for
     all of them and with the requests that change something side by side.
   - If one token fails, the others are managed all the same. The task fails at the end, names each, and still returns what it has issued.
-  - Work that takes long says every few seconds on stderr how far it is.
+  - On a local connection, work that takes long says every few seconds on stderr how far it is.
 extends_documentation_fragment:
   - community.dynatrace.connection
   - community.dynatrace.connection.action
@@ -227,22 +227,8 @@ diff:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_SET_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_tokens
-
-
-def main() -> None:
-    module = AnsibleModule(argument_spec=TOKEN_SET_OPTIONS, supports_check_mode=True)
-    reveal = module.params["reveal"]
-    runtime = Runtime(check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn)
-    try:
-        report = manage_tokens(module.params, runtime)
-    except DynatraceError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**report.result, public_line=report.public_line)
-
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_tokens, run_module
 
 if __name__ == "__main__":
-    main()
+    run_module(AnsibleModule(argument_spec=TOKEN_SET_OPTIONS, supports_check_mode=True), manage_tokens)

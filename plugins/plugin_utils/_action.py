@@ -48,8 +48,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         self._own_no_log = self._task.no_log
-        # The options, as the task has them until they are resolved.
+        # The options, as the task has them until they are resolved, and the secrets among them.
         self._given = dict(self._task.args)
+        self._given_secrets = known_secrets(self._given, self.OPTIONS)
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
         self._forget_secret_arguments()
@@ -75,6 +76,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _perform(self) -> Report:
         self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
+        self._given_secrets = known_secrets(self._given, self.OPTIONS)
         self._store = self._open_store()
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
@@ -192,7 +194,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         display.warning(self._scrub(message))
 
     def _scrub(self, text: str) -> str:
-        return scrub(text, [*known_secrets(self._given, self.OPTIONS), *self._store.secrets])
+        return scrub(text, [*self._given_secrets, *self._store.secrets])
 
 
 class IssuingAction(DynatraceAction):
