@@ -101,7 +101,8 @@ class TokenApiV2:
             query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
 
     def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
-        return [token for token in self.list(personal_access_token) if token.is_called(name, personal_access_token)]
+        listed = self.list(personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name))
+        return [token for token in listed if token.is_called(name, personal_access_token)]
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", _path(token_id), absent=(404,))

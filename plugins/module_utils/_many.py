@@ -129,8 +129,7 @@ def _perform_all(
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures: list[concurrent.futures.Future[Done]] = []
         try:
-            for step in steps:
-                futures.append(pool.submit(work, step))
+            futures.extend(pool.submit(work, step) for step in steps)
             for number, _future in enumerate(concurrent.futures.as_completed(futures), 1):
                 runtime.progress(number, len(futures))
         except BaseException:
@@ -156,4 +155,6 @@ def _take_back(api: TokenApiV2, futures: t.Iterable[concurrent.futures.Future[Do
             try:
                 api.delete(outcome.token.id or "")
             except DynatraceError as error:
-                runtime.warn(f"The token {outcome.token.name!r} ({outcome.token.id}) is left, and nobody has its secret. Delete it: {error}")
+                runtime.warn(
+                    f"The token {outcome.token.name!r} ({outcome.token.id}) is left, and nobody has its secret. Delete it: {error}"
+                )

@@ -18,7 +18,7 @@ tokens = Dynatrace(url, api_token, timeout=30).tokens
 
 
 def listed() -> dict[str, str]:
-    return {token.name: token.id for token in tokens.list(page_size=10000)}
+    return {token.name: token.id for token in tokens.list()}
 
 
 def create() -> None:

@@ -30,8 +30,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, served(scheme, pathlib.Path(folder)) as (environment, ca_path):
             seconds = run(pathlib.Path(folder), environment, *tasks(environment, ca_path) * ROUNDS).tasks
         print(f"\n{TOKENS} tokens listed over {scheme}, nothing to change, medians of {ROUNDS} rounds")
-        report("a task", seconds, "")
-        report(f"an item of a loop of {ITEMS}", {name: [one / ITEMS for one in of_task] for name, of_task in seconds.items()}, " loop")
+        report("a task", {kind: seconds[kind] for kind in KINDS})
+        report(f"each further item of {ITEMS}", {kind: further_items(seconds[kind], seconds[f"{kind} loop"]) for kind in KINDS})
 
 
 @contextlib.contextmanager
@@ -62,8 +62,12 @@ def tasks(environment: Environment, ca_path: str | None) -> list[Task]:
     return single + [{"name": f"{name} loop", **task, "loop": list(range(ITEMS))} for name, task in kinds.items()]
 
 
-def report(title: str, seconds: dict[str, list[float]], suffix: str) -> None:
-    medians = {name: statistics.median(seconds[name + suffix]) for name in KINDS}
+def further_items(single: list[float], loops: list[float]) -> list[float]:
+    return [(loop - one) / (ITEMS - 1) for one, loop in zip(single, loops, strict=True)]
+
+
+def report(title: str, seconds: dict[str, list[float]]) -> None:
+    medians = {kind: statistics.median(of_kind) for kind, of_kind in seconds.items()}
     print(f"{title:<26} {'ms':>8} {'of debug':>10} {'of uri':>8}")
     for name, median in medians.items():
         print(f"{name:<26} {median * 1000:8.1f} {median / medians['debug']:10.2f} {median / medians['uri']:8.3f}")

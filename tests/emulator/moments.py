@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import functools
 import re
 
 _RELATIVE = re.compile(r"now(?:([+-])(\d+)([mhdwMy]))?", re.ASCII)
@@ -15,8 +16,9 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d
 _DAYS = {"m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7}
 
 
+@functools.lru_cache(maxsize=100_000)
 def text(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
