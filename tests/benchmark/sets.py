@@ -131,6 +131,7 @@ def against_an_empty_play() -> None:
         rounds = [
             {
                 "empty": run(folder, environment).whole,
+                "debug": run(folder, environment, {"ansible.builtin.debug": {"msg": specifications(DECLARED)}}).whole,
                 "listing": raw_listing(environment),
                 "no-op": run(folder, environment, task).whole,
                 "registered": run(folder, environment, {**task, "register": "got"}).whole,
@@ -140,8 +141,9 @@ def against_an_empty_play() -> None:
         environment.forget_requests()
         run(folder, environment, task)
         requests = [f"{request['method']} {request['path'].rpartition('/')[2]}" for request in environment.requests()]
-    empty, listing, no_op, registered = (statistics.median(one[what] for one in rounds) for what in rounds[0])
+    empty, debug, listing, no_op, registered = (statistics.median(one[what] for one in rounds) for what in rounds[0])
     print(f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: empty play {empty:.2f}, raw listing {listing:.2f}")
+    print(f"debug with the same {DECLARED} specifications {debug:.2f}")
     print(f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; requests: {', '.join(requests)}")
     print(f"registered {registered:.2f}, {(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret")
 
