@@ -49,6 +49,14 @@ options:
       - How many seconds to wait for a connection, and then for each part of an answer.
     type: float
     default: 30.0
+  max_wait:
+    description:
+      - How many seconds a task goes on with requests that fail in passing, all of them together, what was spent on them
+        included. V(0) tries nothing again.
+      - Tried again are requests that were answered with 429, 502, 503 or 504, or not at all. The time that Dynatrace asks to
+        wait is heeded, within bounds. A host that is never reached is tried four times.
+    type: float
+    default: 60.0
 requirements:
   - requests, on the machine that talks to Dynatrace
 """
@@ -103,6 +111,10 @@ options:
     ini:
       - section: dynatrace
         key: timeout
+  max_wait:
+    ini:
+      - section: dynatrace
+        key: max_wait
 notes:
   - Environment variables are those of the controller. A lookup does not see the C(environment) of a task.
 """

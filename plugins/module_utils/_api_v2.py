@@ -129,7 +129,7 @@ class TokenApiV2:
 
     def lookup(self, secret: Secret) -> Token | None:
         self._http.hide(secret)
-        answer = self._http.request("POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,))
+        answer = self._http.request("POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True)
         return _token(answer.data) if answer.status != 404 else None
 
     def lookup_itself(self, secret: Secret) -> Token | None:

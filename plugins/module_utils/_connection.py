@@ -38,6 +38,7 @@ class Connection:
     client_key: str | None = None
     proxy: str | None = None
     timeout: float = 30.0  # seconds, for connecting and for each wait on the server
+    max_wait: float = 60.0  # seconds, for all that a task tries again
 
 
 def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
@@ -59,6 +60,7 @@ def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
         client_key=existing_path("client_key", params["client_key"]),
         proxy=_parse_proxy(params["proxy"]),
         timeout=_parse_timeout(params["timeout"]),
+        max_wait=_parse_max_wait(params["max_wait"]),
     )
 
 
@@ -153,6 +155,14 @@ def _parse_api_token(text: str) -> Secret:
 def _parse_timeout(seconds: float) -> float:
     if not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_TIMEOUT:
         raise OptionError(f"timeout: {seconds} is not a time to wait. Give seconds, more than 0 and at most {_LONGEST_TIMEOUT:.0f}.")
+    return seconds
+
+
+def _parse_max_wait(seconds: float) -> float:
+    if not 0 <= seconds <= _LONGEST_TIMEOUT:
+        raise OptionError(
+            f"max_wait: {seconds} is not a time to wait. Give seconds, at most {_LONGEST_TIMEOUT:.0f}; 0 tries nothing again."
+        )
     return seconds
 
 

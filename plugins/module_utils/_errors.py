@@ -30,12 +30,18 @@ class RequestFailed(DynatraceError):
 
     :param status: the HTTP status of the answer, None where none arrived.
     :param maybe_done: whether Dynatrace may have carried the request out all the same.
+    :param passing: whether the same request may be answered later.
+    :param asked_wait: how many seconds the server asks to wait before that.
     """
 
-    def __init__(self, message: str, status: int | None = None, maybe_done: bool = False) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, maybe_done: bool = False, passing: bool = False, asked_wait: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.maybe_done = maybe_done
+        self.passing = passing
+        self.asked_wait = asked_wait
 
 
 def unexpected(error: Exception) -> DynatraceError:

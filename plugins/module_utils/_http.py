@@ -22,11 +22,16 @@ from ansible_collections.community.dynatrace.plugins.module_utils import _auth
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import HTTPAdapter, requests
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import BUSY, Patience, asked_wait
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, scrub
 
 # A server may close a connection that rests. A POST on such a one could be lost without anybody knowing
 # whether it was carried out, so it goes out on a connection that is fresh or was used this recently.
 _FRESH_SECONDS = 2.0
+
+_LARGEST_ANSWER = 64_000_000  # bytes; a page of 10000 tokens with every scope there is takes half of it
+_LONGEST_ANSWER = 10  # times the timeout
+_PART = 16_384  # bytes
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -115,9 +120,10 @@ def _new_session(connection: Connection) -> requests.Session:
 class Http:
     """Requests to the environment of one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patience: Patience) -> None:
         self.caller = connection.api_token
         self._connection = connection
+        self._patience = patience
         self._session = _session(connection)
         self._known_secrets = [connection.api_token]
         self._last_used = float("-inf")
@@ -134,13 +140,13 @@ class Http:
 
     def for_thread(self) -> Http:
         """Requests to the same environment from another thread, with the same clock and the same secrets to hide."""
-        other = Http(self._connection)
+        other = Http(self._connection, self._patience.for_thread())
         other._skew, other._known_secrets = self._skew, self._known_secrets
         return other
 
     def as_caller(self, secret: Secret) -> Http:
         """Requests to the same environment, made with another token."""
-        return Http(dataclasses.replace(self._connection, api_token=secret))
+        return Http(dataclasses.replace(self._connection, api_token=secret), self._patience)
 
     def hide(self, secret: Secret) -> None:
         """Keep this secret out of every error from now on."""
@@ -153,13 +159,20 @@ class Http:
         query: t.Mapping[str, str] | None = None,
         body: t.Mapping[str, t.Any] | None = None,
         absent: tuple[int, ...] = (),
+        reads: bool = False,
     ) -> Answer:
-        """Send one request, once.
+        """Send one request, and again where that may help and can do no harm: a POST only if it was surely not carried out.
 
         :param path: below the environment's address; every variable part of it quoted.
         :param absent: statuses that say that the thing is not there, and are no error.
+        :param reads: whether a POST changes nothing.
         :raises RequestFailed: where the answer is another, or none comes. Holds no secret and no cause that does.
         """
+        return self._patience.persist(lambda: self._send(method, path, query, body, absent), harmless=reads or method != "POST")
+
+    def _send(
+        self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Mapping[str, t.Any] | None, absent: tuple[int, ...]
+    ) -> Answer:
         if method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
             self._session.close()
         url = self._connection.environment_url + path
@@ -173,7 +186,9 @@ class Http:
                 headers=headers,
                 timeout=self._connection.timeout,
                 allow_redirects=False,
+                stream=True,
             )
+            content = self._read(what, response)
         except requests.exceptions.RequestException as error:
             # Not chained: the library's exception carries the request with its headers.
             raise self._failure(what, error) from None
@@ -182,8 +197,28 @@ class Http:
         if response.status_code in absent:
             return Answer(response.status_code, None)
         if not 200 <= response.status_code < 300:
-            raise self._refusal(what, response)
-        return Answer(response.status_code, self._parse(what, response))
+            raise self._refusal(what, response, content)
+        return Answer(response.status_code, self._parse(what, response, content))
+
+    def _read(self, what: str, response: requests.Response) -> bytes:
+        """The body of an answer, within bounds."""
+        seconds = self._connection.timeout * _LONGEST_ANSWER
+        until = time.monotonic() + seconds
+        parts, size = [], 0
+        with response:
+            for part in response.iter_content(_PART):
+                parts.append(part)
+                size += len(part)
+                if size > _LARGEST_ANSWER or time.monotonic() > until:
+                    excess = (
+                        f"larger than {_LARGEST_ANSWER // 1_000_000} MB" if size > _LARGEST_ANSWER else f"not complete after {seconds:g} s"
+                    )
+                    raise RequestFailed(
+                        f"{what} failed: the answer is {excess}, so it is not read to its end. "
+                        "Is environment_url that of a Dynatrace environment?",
+                        maybe_done=True,
+                    )
+        return b"".join(parts)
 
     def _failure(self, what: str, error: requests.exceptions.RequestException) -> RequestFailed:
         seconds = f"{self._connection.timeout:g} s"
@@ -194,12 +229,13 @@ class Http:
                 maybe_done="certificate verify failed" not in reason,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
-            return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.")
+            return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.", passing=True)
         if isinstance(error, requests.exceptions.Timeout):
-            return RequestFailed(f"{what} failed: no answer within {seconds} (timeout).", maybe_done=True)
+            return RequestFailed(f"{what} failed: no answer within {seconds} (timeout).", maybe_done=True, passing=True)
         return RequestFailed(
             f"{what} failed: {reason}. Check environment_url and proxy, and whether this machine reaches them.",
             maybe_done=not _never_connected(error),
+            passing=isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)),
         )
 
     def _learn_clock(self, date: str | None) -> None:
@@ -212,23 +248,33 @@ class Http:
             # The header has whole seconds: within them the clocks agree.
             self._skew = skew if abs(skew) > dt.timedelta(seconds=2) else dt.timedelta(0)
 
-    def _refusal(self, what: str, response: requests.Response) -> RequestFailed:
+    def _refusal(self, what: str, response: requests.Response, content: bytes) -> RequestFailed:
         status = response.status_code
         if 300 <= status < 400:
             target = _host(response.headers.get("Location", ""))
             answer = f"a redirect to {target}, which is not followed, so that no token goes to another host"
             step = "Check environment_url."
         else:
-            answer = explain(response.text if len(response.content) < 1_000_000 else "") or _printable(response.reason) or "no explanation"
+            answer = (
+                explain(content.decode("utf-8", "replace") if len(content) < 1_000_000 else "")
+                or _printable(response.reason)
+                or "no explanation"
+            )
             step = _NEXT_STEP.get(status, "")
         message = self._scrub(f"{what} failed: Dynatrace answered {status}: {answer}").rstrip(".")
-        return RequestFailed(f"{message}. {step}".rstrip(), status=status, maybe_done=status >= 500)
+        return RequestFailed(
+            f"{message}. {step}".rstrip(),
+            status=status,
+            maybe_done=status >= 500,
+            passing=status in BUSY,
+            asked_wait=asked_wait(response.headers, self.now()),
+        )
 
-    def _parse(self, what: str, response: requests.Response) -> t.Any:
-        if not response.content:
+    def _parse(self, what: str, response: requests.Response, content: bytes) -> t.Any:
+        if not content:
             return None
         try:
-            return json.loads(response.content)
+            return json.loads(content)
         except (ValueError, RecursionError):
             kind = _printable(response.headers.get("Content-Type", "no content type").split(";")[0])
         raise RequestFailed(

@@ -21,6 +21,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._token import 
 # A new token may take a moment until every server of the environment knows it.
 _PAUSES = (0.0, 0.5, 1.0, 2.0)  # seconds
 
+# How often a token is asked for if the answer is lost each time, and how long a request that was lost has to be carried out after all.
+_CREATIONS = 3
+_PAUSE_WHEN_LOST = 2.0  # seconds
+
 
 def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
     """Intent, POST under a provisional name, save, only then the real name, and where it replaces another, see that it works.
@@ -29,11 +33,12 @@ def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Run
     :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token that only lacks its name.
     """
     store, intent = runtime.store, Intent(runtime.nonce(), api.now())
+    provisional = provisional_name(wanted.name, intent.nonce)
     entry = store.save(dataclasses.replace(found, intent=intent))
     issued, stage = None, "unsaved"
     runtime.before_secret()
     try:
-        issued = api.create(provisional_name(wanted.name, intent.nonce), wanted.scopes, plan.expires, wanted.personal_access_token)
+        issued = _create(api, plan, wanted, provisional, runtime)
         entry = store.save(_entry_of(issued, entry, plan, wanted))
         stage = "saved" if store.keeps else stage
         api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
@@ -42,13 +47,56 @@ def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Run
             verify(api, issued.secret, dataclasses.replace(wanted, id=issued.id), runtime)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        left = _SAVED if stage == "saved" else _take_back(api, wanted, intent, issued, error)
+        left = _SAVED if stage == "saved" else _take_back(api, wanted, provisional, issued, error)
         if left.nothing:
             _withdraw(entry, found, store)
         if isinstance(error, DynatraceError) and not (isinstance(error, StoreChanged) and left.nothing):
             raise DynatraceError(f"{error} {left.message}") from None
         raise
     return issued, entry
+
+
+def _create(api: TokenApiV2, plan: Plan, wanted: Token, provisional: str, runtime: Runtime) -> Issued:
+    """POST. If its answer is lost, what it made is deleted, and another is asked for.
+
+    The provisional name has a nonce of this run, so that a token with exactly this name is nobody else's.
+
+    :raises RequestFailed: of which ``maybe_done`` says whether a token may be left.
+    """
+    lost = False
+    for last in (*[False] * (_CREATIONS - 1), True):
+        try:
+            issued = api.create(provisional, wanted.scopes, plan.expires, wanted.personal_access_token)
+        except RequestFailed as error:
+            again = error.maybe_done and not last
+            lost = error.maybe_done = error.maybe_done or lost
+            if not again:
+                raise
+            runtime.sleep(_PAUSE_WHEN_LOST)
+            try:
+                _delete_called(api, wanted, provisional)
+            except DynatraceError:
+                raise error from None
+        else:
+            break
+    if lost:
+        try:
+            _delete_called(api, wanted, provisional, but=issued.id)
+        except DynatraceError as error:
+            runtime.warn(f"The answer to the creation of {wanted.name!r} was lost once. It may have left a token {provisional!r}: {error}")
+    return issued
+
+
+def _delete_called(api: TokenApiV2, wanted: Token, provisional: str, but: str | None = None) -> list[str]:
+    """Delete the tokens of exactly this name.
+
+    :returns: their ids.
+    """
+    called = api.called(wanted.name, wanted.personal_access_token)
+    ids = [token.id or "" for token in called if token.name == provisional and token.id != but]
+    for token_id in ids:
+        api.delete(token_id)
+    return ids
 
 
 def verify(api: TokenApiV2, secret: Secret, token: Token, runtime: Runtime) -> None:
@@ -97,17 +145,15 @@ _SAVED = _Left(
 )
 
 
-def _take_back(api: TokenApiV2, wanted: Token, intent: Intent, issued: Issued | None, error: BaseException) -> _Left:
+def _take_back(api: TokenApiV2, wanted: Token, provisional: str, issued: Issued | None, error: BaseException) -> _Left:
     if issued is None and isinstance(error, RequestFailed) and not error.maybe_done:
         return _Left(True, "No token was issued.")
-    provisional = provisional_name(wanted.name, intent.nonce)
+    orphans = [issued.id] if issued else []
     try:
         if issued is not None:
-            orphans = [issued.id]
+            api.delete(issued.id)
         else:
-            orphans = [token.id or "" for token in api.called(wanted.name, wanted.personal_access_token) if token.name == provisional]
-        for orphan in orphans:
-            api.delete(orphan)
+            orphans = _delete_called(api, wanted, provisional)
     except DynatraceError as second:
         return _Left(
             False,

@@ -25,6 +25,7 @@ CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "client_key": {"type": "path", "no_log": False},
     "proxy": {"type": "str"},
     "timeout": {"type": "float", "default": 30.0},
+    "max_wait": {"type": "float", "default": 60.0},
 }
 
 TOKEN_SPECIFICATION_OPTIONS: dict[str, dict[str, t.Any]] = {

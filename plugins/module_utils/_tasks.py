@@ -27,6 +27,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._report import
     usage,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification, parse_specifications
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
@@ -54,7 +55,7 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     connection = parse_connection(params)
     known_secrets = [connection.api_token, *runtime.store.secrets]
     specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
-    api = TokenApiV2(Http(connection))
+    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
     try:
         outcome = reconcile(api, specification, runtime)
     finally:
@@ -72,7 +73,7 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
     known_secrets = [connection.api_token, *runtime.store.secrets]
     specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
     workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
-    api = TokenApiV2(Http(connection))
+    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, max_deletes)
@@ -110,7 +111,7 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     _require_requests()
     connection = parse_connection(params)
     query = parse_query(params, [connection.api_token, *runtime.store.secrets])
-    api = TokenApiV2(Http(connection))
+    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
     noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}

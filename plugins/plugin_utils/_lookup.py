@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._report import metadata
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import check_name, check_public, parse_scopes
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
@@ -39,7 +40,7 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     if scopes and not params["verify"]:
         raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
     store = _open(params, loader, warn)
-    api = TokenApiV2(Http(parse_connection(params))) if params["verify"] else None
+    api = _api(params) if params["verify"] else None
     found = []
     for term in terms:
         try:
@@ -59,6 +60,11 @@ def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store
     if not store.keeps:
         raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
     return store
+
+
+def _api(params: Params) -> TokenApiV2:
+    connection = parse_connection(params)
+    return TokenApiV2(Http(connection, Patience(connection.max_wait)))
 
 
 def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:

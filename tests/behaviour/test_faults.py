@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support.relay import Fault, relay
-from support.runs import Ansible, check, token
+from support.runs import Ansible, check, token, works
 from support.stand_in import Environment
 
 
@@ -29,11 +31,8 @@ def failing(method: str, fault: Fault, times: int = 1):  # type: ignore[no-untyp
 @pytest.mark.parametrize(
     ("method", "fault", "explanation"),
     [
-        ("POST", "lose", "was deleted again. Nothing is left of it"),
-        ("POST", 503, "was found, so none was issued"),
         ("POST", 403, "No token was issued."),
         ("PUT", 500, "was deleted again. Nothing is left of it"),
-        ("PUT", "lose", "was deleted again. Nothing is left of it"),
     ],
 )
 def test_a_token_whose_issuing_fails_is_taken_back(
@@ -46,6 +45,36 @@ def test_a_token_whose_issuing_fails_is_taken_back(
     assert environment.tokens() == []
     assert not [secret for secret in environment.secrets() if secret in run.output]
     ansible.play(task, check("made.changed")).succeeded()
+
+
+@pytest.mark.parametrize("fault", ["lose", 500])
+def test_a_creation_whose_answer_is_lost_again_and_again_leaves_nothing_behind(
+    ansible: Ansible, environment: Environment, fault: Fault
+) -> None:
+    with relay(environment, failing("POST", fault, times=3)) as broken:
+        task = token("ci", register="made", scopes=["metrics.read"], max_wait=0)
+        run = ansible.play(task, env=broken.environment.variables).failed()
+    left = "was deleted again. Nothing is left of it" if fault == "lose" else "was found, so none was issued"
+    assert left in run.result("ci")["msg"]
+    assert environment.tokens() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"), [("POST", "lose"), ("POST", 503), ("PUT", "lose"), ("PUT", 502), ("GET", "lose"), ("GET", 429)]
+)
+def test_a_request_that_fails_once_costs_a_moment_and_nothing_else(
+    ansible: Ansible, environment: Environment, method: str, fault: Fault
+) -> None:
+    with relay(environment, failing(method, fault)) as broken:
+        task = token("ci", register="made", scopes=["metrics.read"])
+        ansible.play(task, works("made.token"), env=broken.environment.variables).succeeded()
+    assert [found["name"] for found in environment.tokens()] == ["ci"]
+
+
+def test_what_fails_for_good_is_told_with_how_often_and_how_long_it_was_tried(ansible: Ansible, environment: Environment) -> None:
+    with relay(environment, lambda method, path: 503) as broken:
+        run = ansible.play(token("ci", register="made", max_wait=1.2), env=broken.environment.variables).failed()
+    assert re.search(r"Dynatrace answered 503.* Tried [34] times in 1\.[23] s \(max_wait: 1\.2 s\)\.", run.result("ci")["msg"])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

@@ -80,10 +80,10 @@ def test_a_redirect_is_an_error_and_the_token_stays(ansible: Ansible, environmen
 def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(ansible: Ansible, environment: Environment) -> None:
     with relay(environment) as proxy:
         origin = proxy.environment.url.partition("/e/")[0]
-        through = {**info("through"), "environment": {"http_proxy": origin}}
+        through = {**info("through", max_wait=0), "environment": {"http_proxy": origin}}
         around = {**info("around"), "environment": {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}}
         option = {**info("option", proxy=""), "environment": {"http_proxy": "http://127.0.0.1:9"}}
-        broken = {**info("broken"), "environment": {"http_proxy": "http://127.0.0.1:9"}, "ignore_errors": True}
+        broken = {**info("broken", max_wait=0), "environment": {"http_proxy": "http://127.0.0.1:9"}, "ignore_errors": True}
         run = ansible.play({**through, "ignore_errors": True}, around, option, broken).succeeded()
         assert len(proxy.headers) == 1
     assert "Check environment_url and proxy" in run.result("broken")["msg"]

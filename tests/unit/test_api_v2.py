@@ -11,6 +11,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Answer, Http
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 
 from support.stand_in import Environment
@@ -30,7 +31,7 @@ class Answering:
 
 @pytest.mark.parametrize("token_id", [SECRET, "", ".", "..", "a/b", "a?b", "../environments", "a b"])
 def test_what_cannot_be_an_id_never_stands_in_an_address(environment: Environment, token_id: str) -> None:
-    api = TokenApiV2(Http(Connection(environment.url, Secret(environment.api_token))))
+    api = TokenApiV2(Http(Connection(environment.url, Secret(environment.api_token)), Patience(0)))
     calls: list[t.Callable[[], object]] = [
         lambda: api.get(token_id),
         lambda: api.update(token_id, "ci", True, ["metrics.read"]),

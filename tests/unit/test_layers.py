@@ -19,7 +19,7 @@ LAYERS = (
     "module_utils: _errors _scopes _options _requests",
     "module_utils: _secret _time _token",
     "module_utils: _specification _connection _store",
-    "module_utils: _retirement _query _auth _runtime",
+    "module_utils: _retirement _query _auth _runtime _retry",
     "module_utils: _plan",
     "module_utils: _http",
     "module_utils: _api_v2",

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience, asked_wait, pause_after
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.timezone.utc)
+BUSY = RequestFailed("busy", status=503, maybe_done=True, passing=True)
+LOST = RequestFailed("lost", maybe_done=True, passing=True)
+UNREACHABLE = RequestFailed("unreachable", passing=True)
+THROTTLED = RequestFailed("throttled", status=429, passing=True, asked_wait=5.0)
+FORBIDDEN = RequestFailed("forbidden", status=403)
+
+
+@dataclasses.dataclass
+class Time:
+    """A clock that only sleeping and trying moves, and what was slept."""
+
+    now: float = 0.0
+    slept: list[float] = dataclasses.field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def patience(self, max_wait: float, jitter: float = 1.0) -> Patience:
+        return Patience(max_wait, self.sleep, lambda: self.now, lambda: jitter)
+
+
+def failing(time: Time, *errors: RequestFailed, seconds: float = 0.0) -> t.Callable[[], str]:
+    """A request that takes so long, and fails in these ways before it succeeds."""
+    coming = iter(errors)
+
+    def send() -> str:
+        time.now += seconds
+        error = next(coming, None)
+        if error is not None:
+            raise error
+        return "done"
+
+    return send
+
+
+def test_what_fails_in_passing_is_tried_again_after_ever_longer_pauses() -> None:
+    time = Time()
+    assert time.patience(60).persist(failing(time, *[BUSY] * 6), harmless=True) == "done"
+    assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "harmless"),
+    [(FORBIDDEN, True), (FORBIDDEN, False), (BUSY, False), (LOST, False), (RequestFailed("no JSON", status=200, maybe_done=True), True)],
+)
+def test_what_would_fail_again_or_may_have_been_carried_out_is_not_tried_again(error: RequestFailed, harmless: bool) -> None:
+    time = Time()
+    with pytest.raises(RequestFailed) as raised:
+        time.patience(60).persist(failing(time, error), harmless)
+    assert raised.value is error
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("error", [THROTTLED, UNREACHABLE])
+def test_what_was_surely_not_carried_out_is_tried_again_whatever_it_would_have_done(error: RequestFailed) -> None:
+    time = Time()
+    assert time.patience(60).persist(failing(time, error), harmless=False) == "done"
+
+
+def test_a_host_that_is_never_reached_is_given_up_soon() -> None:
+    time = Time()
+    with pytest.raises(RequestFailed, match=r"unreachable Tried 4 times in 3\.5 s \(max_wait: 60 s\)\."):
+        time.patience(60).persist(failing(time, *[UNREACHABLE] * 9), harmless=True)
+
+
+def test_the_server_says_how_long_to_wait_within_bounds() -> None:
+    time = Time()
+    endless = RequestFailed("throttled", status=429, passing=True, asked_wait=1e9)
+    time.patience(60, jitter=0).persist(failing(time, THROTTLED, endless), harmless=True)
+    assert time.slept == [5.25, 30.5]
+
+
+@given(
+    max_wait=st.floats(0, 100),
+    seconds=st.floats(0, 40),
+    jitter=st.floats(0, 1),
+    requests=st.lists(st.lists(st.sampled_from([BUSY, LOST, UNREACHABLE, THROTTLED]), max_size=30), max_size=4),
+)
+def test_all_that_fails_in_a_task_takes_no_longer_than_max_wait_and_one_try_more(
+    max_wait: float, seconds: float, jitter: float, requests: list[list[RequestFailed]]
+) -> None:
+    time = Time()
+    patience = time.patience(max_wait, jitter)
+    for errors in requests:
+        with contextlib.suppress(RequestFailed):
+            patience.persist(failing(time, *errors, seconds=seconds), harmless=True)
+    succeeded = len(requests) * seconds
+    given_up = len(requests) * seconds  # the last try of each, which began in time or was the first
+    assert time.now <= max_wait + succeeded + given_up + 1e-6
+    assert all(pause >= 0 for pause in time.slept)
+
+
+def test_threads_that_wait_side_by_side_spend_the_time_of_one() -> None:
+    time = Time()
+    patience = time.patience(10)
+    patience.persist(failing(time, BUSY), harmless=True)
+    threads = [patience.for_thread() for _thread in range(3)]
+    for thread, times in zip(threads, (1, 2, 3)):
+        thread.persist(failing(time, *[BUSY] * times), harmless=True)
+    assert patience.spent() == 0.5 + (0.5 + 1.0 + 2.0)
+    with pytest.raises(RequestFailed):
+        patience.for_thread().persist(failing(time, *[BUSY] * 99), harmless=True)
+    assert patience.spent() == pytest.approx(10)
+
+
+def microseconds(moment: dt.datetime) -> int:
+    return int(moment.timestamp()) * 10**6
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": " 7.5 "}, 7.5),
+        ({"Retry-After": "Sun, 22 Nov 2026 12:00:09 GMT"}, 9),
+        ({"Retry-After": "Sun, 22 Nov 2026 11:00:00 GMT"}, 0),
+        ({"Retry-After": "-5"}, 0),
+        ({"Retry-After": "soon"}, 0),
+        ({"Retry-After": "9" * 400}, 0),
+        ({"X-RateLimit-Reset": str(microseconds(NOW) + 4 * 10**6)}, 4),
+        ({"X-RateLimit-Reset": str(microseconds(NOW) // 1000 + 4000)}, 4),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 4)}, 4),
+        ({"X-RateLimit-Reset": str(microseconds(NOW) - 4 * 10**6)}, 0),
+        ({"X-RateLimit-Reset": "0"}, 0),
+        ({"X-RateLimit-Reset": "nonsense"}, 0),
+        ({"X-RateLimit-Reset": "9" * 18}, 0),
+        ({"Retry-After": "3", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 40)}, 3),
+    ],
+)
+def test_the_wait_that_a_server_asks_for_is_read_from_every_known_form(headers: dict[str, str], seconds: float) -> None:
+    assert asked_wait(headers, NOW) == pytest.approx(seconds)
+
+
+def test_a_reset_in_the_year_3000_asks_for_no_more_than_the_bound() -> None:
+    asked = asked_wait({"X-RateLimit-Reset": str(microseconds(dt.datetime(3000, 1, 1, tzinfo=dt.timezone.utc)))}, NOW)
+    assert pause_after(RequestFailed("busy", status=429, passing=True, asked_wait=asked), 1, 0.0) == 30.25
+
+
+@given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Reset"]), st.text(max_size=30)))
+def test_whatever_stands_in_these_headers_some_time_comes_out(headers: dict[str, str]) -> None:
+    assert asked_wait(headers, NOW) >= 0
+
+
+@given(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1e12))
+def test_a_pause_is_never_nothing_and_never_longer_than_its_bounds(tries: int, jitter: float, asked: float) -> None:
+    error = RequestFailed("busy", status=429, passing=True, asked_wait=asked)
+    assert 0.25 <= pause_after(error, tries, jitter) <= 38
+
+
+def test_many_who_wait_for_the_same_come_back_at_different_moments() -> None:
+    assert [pause_after(BUSY, 3, jitter) for jitter in (0.0, 0.5, 1.0)] == [1.0, 1.5, 2.0]
