@@ -19,6 +19,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._token import 
 
 _PATH = "/api/v2/apiTokens"
 _PAGE_SIZE = 10000  # documented: the largest
+_READ, _WRITE = "apiTokens.read", "apiTokens.write"  # documented: the scopes that the operations need
 
 # Documented: without being asked for, none of these is in a listing.
 _COMPARED_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata"
@@ -88,7 +89,7 @@ class TokenApiV2:
             query["apiTokenSelector"] = f"personalAccessToken({str(personal_access_token).lower()})"
         seen = set()
         while True:
-            page = self._object("the list of tokens", self._http.request("GET", _PATH, query).data)
+            page = self._object("the list of tokens", self._http.request("GET", _PATH, query, scope=_READ).data)
             for entry in page.get("apiTokens") or []:
                 if wanted is None or not isinstance(entry, dict) or wanted(str(entry.get("id")), str(entry.get("name"))):
                     yield _token(entry)
@@ -105,14 +106,14 @@ class TokenApiV2:
         return [token for token in listed if token.is_called(name, personal_access_token)]
 
     def get(self, token_id: str) -> Token | None:
-        answer = self._http.request("GET", _path(token_id), absent=(404,))
+        answer = self._http.request("GET", _path(token_id), absent=(404,), scope=_READ)
         return _token(answer.data) if answer.status != 404 else None
 
     def create(self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool) -> Issued:
         body: dict[str, t.Any] = {"name": name, "scopes": list(scopes), "personalAccessToken": personal_access_token}
         if expires is not None:
             body["expirationDate"] = f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)
-        data = self._object("the new token", self._http.request("POST", _PATH, body=body).data)
+        data = self._object("the new token", self._http.request("POST", _PATH, body=body, scope=_WRITE).data)
         if not (isinstance(data.get("id"), str) and isinstance(data.get("token"), str)):
             raise RequestFailed("Dynatrace's answer to the creation of a token has no id or no secret.", maybe_done=True)
         secret = Secret(data["token"])
@@ -121,11 +122,11 @@ class TokenApiV2:
 
     def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
         """Replace all that can be changed. Documented: the scopes are replaced as a whole."""
-        self._http.request("PUT", _path(token_id), body={"name": name, "enabled": enabled, "scopes": list(scopes)})
+        self._http.request("PUT", _path(token_id), body={"name": name, "enabled": enabled, "scopes": list(scopes)}, scope=_WRITE)
 
     def delete(self, token_id: str) -> None:
         """Delete a token; one that is gone already is no error."""
-        self._http.request("DELETE", _path(token_id), absent=(404,))
+        self._http.request("DELETE", _path(token_id), absent=(404,), scope=_WRITE)
 
     def lookup(self, secret: Secret) -> Token | None:
         self._http.hide(secret)

@@ -23,6 +23,14 @@ _LONGEST_TIMEOUT = 3600.0
 _SAAS_DOMAINS = (".dynatrace.com", ".dynatracelabs.com")
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
+_ID_ALONE = re.compile(r"dt0[a-z][0-9]{2}\.[A-Z0-9]{8,24}\.?")
+# Documented. There may be others, which are tried.
+_OTHER_KINDS = {
+    ("dt0s01.",): "a SCIM token",
+    ("dt0s02.", "dt0s03.", "dt0s08."): "the secret of an OAuth client",
+    ("dt0g02.",): "an ActiveGate token",
+    ("dt0a01.",): "the connection token of an agent",
+}
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 
@@ -149,6 +157,11 @@ def _is_loopback(host: str) -> bool:
 def _parse_api_token(text: str) -> Secret:
     if not could_be_secret(text):
         raise OptionError("api_token: it has a space, a line break or another character that no token has. Was it cut or pasted badly?")
+    if _ID_ALONE.fullmatch(text):
+        raise OptionError("api_token: it is the id of a token alone, without the part behind the second dot, which is its secret.")
+    kind = next((kind for prefixes, kind in _OTHER_KINDS.items() if text.startswith(prefixes)), None)
+    if kind:
+        raise OptionError(f"api_token: it is {kind}, which cannot manage access tokens. Give an access token, which begins with dt0c01.")
     return Secret(text)
 
 

@@ -36,8 +36,8 @@ _PART = 16_384  # bytes
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 _NEXT_STEP = {
-    401: "Check api_token: it may be wrong, disabled or expired, or belong to another environment.",
-    403: "Give the calling token the scope it lacks, or use another as api_token.",
+    401: "Check api_token: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
+    403: "Give the calling token {scope}, or use another as api_token.",
     404: "Check environment_url, and whether the token is still there.",
     429: "Dynatrace is busy. Run again later, with fewer requests at once.",
 }
@@ -47,6 +47,22 @@ _NEXT_STEP = {
 class Answer:
     status: int
     data: t.Any  # parsed JSON, None where the answer had no body
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    method: str
+    url: str  # without its query
+    query: t.Mapping[str, str] | None
+    body: t.Mapping[str, t.Any] | None
+    absent: tuple[int, ...]
+    scope: str | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
+
+    def next_step(self, status: int) -> str:
+        return _NEXT_STEP.get(status, "").format(scope=f"the scope {self.scope}" if self.scope else "a scope for this")
 
 
 class TlsAdapter(HTTPAdapter):
@@ -160,47 +176,46 @@ class Http:
         body: t.Mapping[str, t.Any] | None = None,
         absent: tuple[int, ...] = (),
         reads: bool = False,
+        scope: str | None = None,
     ) -> Answer:
         """Send one request, and again where that may help and can do no harm: a POST only if it was surely not carried out.
 
         :param path: below the environment's address; every variable part of it quoted.
         :param absent: statuses that say that the thing is not there, and are no error.
         :param reads: whether a POST changes nothing.
+        :param scope: the scope that the calling token needs for this. None: any.
         :raises RequestFailed: where the answer is another, or none comes. Holds no secret and no cause that does.
         """
-        return self._patience.persist(lambda: self._send(method, path, query, body, absent), harmless=reads or method != "POST")
+        request = _Request(method, self._connection.environment_url + path, query, body, absent, scope)
+        return self._patience.persist(lambda: self._send(request), harmless=reads or method != "POST")
 
-    def _send(
-        self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Mapping[str, t.Any] | None, absent: tuple[int, ...]
-    ) -> Answer:
-        if method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
+    def _send(self, request: _Request) -> Answer:
+        if request.method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
             self._session.close()
-        url = self._connection.environment_url + path
-        what = f"{method} {url}"
-        headers = {**_auth.headers(self._connection), **({} if body is None else _JSON)}
+        body = None if request.body is None else json.dumps(request.body).encode()
         try:
             response = self._session.request(
-                method,
-                url + ("?" + urllib.parse.urlencode(query) if query else ""),
-                data=None if body is None else json.dumps(body).encode(),
-                headers=headers,
+                request.method,
+                request.url + ("?" + urllib.parse.urlencode(request.query) if request.query else ""),
+                data=body,
+                headers={**_auth.headers(self._connection), **({} if body is None else _JSON)},
                 timeout=self._connection.timeout,
                 allow_redirects=False,
                 stream=True,
             )
-            content = self._read(what, response)
+            content = self._read(request, response)
         except requests.exceptions.RequestException as error:
             # Not chained: the library's exception carries the request with its headers.
-            raise self._failure(what, error) from None
+            raise self._failure(request, error) from None
         self._last_used = time.monotonic()
         self._learn_clock(response.headers.get("Date"))
-        if response.status_code in absent:
+        if response.status_code in request.absent:
             return Answer(response.status_code, None)
         if not 200 <= response.status_code < 300:
-            raise self._refusal(what, response, content)
-        return Answer(response.status_code, self._parse(what, response, content))
+            raise self._refusal(request, response, content)
+        return Answer(response.status_code, self._parse(request, response, content))
 
-    def _read(self, what: str, response: requests.Response) -> bytes:
+    def _read(self, request: _Request, response: requests.Response) -> bytes:
         """The body of an answer, within bounds."""
         seconds = self._connection.timeout * _LONGEST_ANSWER
         until = time.monotonic() + seconds
@@ -214,26 +229,26 @@ class Http:
                         f"larger than {_LARGEST_ANSWER // 1_000_000} MB" if size > _LARGEST_ANSWER else f"not complete after {seconds:g} s"
                     )
                     raise RequestFailed(
-                        f"{what} failed: the answer is {excess}, so it is not read to its end. "
+                        f"{request} failed: the answer is {excess}, so it is not read to its end. "
                         "Is environment_url that of a Dynatrace environment?",
                         maybe_done=True,
                     )
         return b"".join(parts)
 
-    def _failure(self, what: str, error: requests.exceptions.RequestException) -> RequestFailed:
+    def _failure(self, request: _Request, error: requests.exceptions.RequestException) -> RequestFailed:
         seconds = f"{self._connection.timeout:g} s"
         reason = self._scrub(reason_of(error))
         if isinstance(error, requests.exceptions.SSLError):
             return RequestFailed(
-                f"{what} failed: TLS: {reason}. If the server's certificate is signed by an authority of your own, name it with ca_path.",
+                f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of your own, name it with ca_path.",
                 maybe_done="certificate verify failed" not in reason,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
-            return RequestFailed(f"{what} failed: no connection within {seconds}. Check environment_url and proxy.", passing=True)
+            return RequestFailed(f"{request} failed: no connection within {seconds}. Check environment_url and proxy.", passing=True)
         if isinstance(error, requests.exceptions.Timeout):
-            return RequestFailed(f"{what} failed: no answer within {seconds} (timeout).", maybe_done=True, passing=True)
+            return RequestFailed(f"{request} failed: no answer within {seconds} (timeout).", maybe_done=True, passing=True)
         return RequestFailed(
-            f"{what} failed: {reason}. Check environment_url and proxy, and whether this machine reaches them.",
+            f"{request} failed: {reason}. Check environment_url and proxy, and whether this machine reaches them.",
             maybe_done=not _never_connected(error),
             passing=isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)),
         )
@@ -248,7 +263,7 @@ class Http:
             # The header has whole seconds: within them the clocks agree.
             self._skew = skew if abs(skew) > dt.timedelta(seconds=2) else dt.timedelta(0)
 
-    def _refusal(self, what: str, response: requests.Response, content: bytes) -> RequestFailed:
+    def _refusal(self, request: _Request, response: requests.Response, content: bytes) -> RequestFailed:
         status = response.status_code
         if 300 <= status < 400:
             target = _host(response.headers.get("Location", ""))
@@ -260,8 +275,8 @@ class Http:
                 or _printable(response.reason)
                 or "no explanation"
             )
-            step = _NEXT_STEP.get(status, "")
-        message = self._scrub(f"{what} failed: Dynatrace answered {status}: {answer}").rstrip(".")
+            step = request.next_step(status)
+        message = self._scrub(f"{request} failed: Dynatrace answered {status}: {answer}").rstrip(".")
         return RequestFailed(
             f"{message}. {step}".rstrip(),
             status=status,
@@ -270,7 +285,7 @@ class Http:
             asked_wait=asked_wait(response.headers, self.now()),
         )
 
-    def _parse(self, what: str, response: requests.Response, content: bytes) -> t.Any:
+    def _parse(self, request: _Request, response: requests.Response, content: bytes) -> t.Any:
         if not content:
             return None
         try:
@@ -278,7 +293,7 @@ class Http:
         except (ValueError, RecursionError):
             kind = _printable(response.headers.get("Content-Type", "no content type").split(";")[0])
         raise RequestFailed(
-            f"{what}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
+            f"{request}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
             "Is environment_url that of a Dynatrace environment?",
             status=response.status_code,
             maybe_done=True,

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support import stand_in
@@ -320,11 +322,30 @@ def test_a_scope_newer_than_the_collection_is_a_warning_alone(ansible: Ansible, 
     assert "is not a known one" not in again.text
 
 
-def test_a_missing_scope_of_the_calling_token_is_named(ansible: Ansible, environment: Environment) -> None:
-    weak = environment.issue("weak", ["apiTokens.read"])["token"]
-    run = ansible.play(token("ci", register="made", scopes=READ), env={"DYNATRACE_API_TOKEN": weak}).failed()
-    assert "apiTokens.write (Write API tokens)" in run.result("ci")["msg"]
-    assert "Give the calling token the scope it lacks" in run.result("ci")["msg"]
+def test_what_the_calling_token_lacks_is_told_at_the_first_request_that_needs_it(ansible: Ansible, environment: Environment) -> None:
+    secret = environment.issue("whole", ["apiTokens.read", "apiTokens.write"])["token"]
+    callers = {
+        "cannot write": (
+            environment.issue("reader", ["apiTokens.read"])["token"],
+            "403: Token is missing .* the scope apiTokens.write, or",
+        ),
+        "cannot read": (environment.issue("writer", ["apiTokens.write"])["token"], "403: Token is missing .* the scope apiTokens.read, or"),
+        "disabled": (environment.plant("off", enabled=False)["token"], "401: .* disabled, expired .* or lack the scope apiTokens.read."),
+        "expired": (environment.plant("dead", expires="now-1d")["token"], "401: .* disabled, expired .* or lack the scope apiTokens.read."),
+        "cut off": (secret[:-1], "401: .* wrong, cut off, "),
+        "id": (secret.rpartition(".")[0], "^api_token: it is the id of a token alone"),
+        "client": ("dt0s02." + secret.partition(".")[2], "^api_token: it is the secret of an OAuth client"),
+    }
+    tasks = [
+        token("ci", register=name.replace(" ", "_"), scopes=READ, api_token=caller, keywords={"name": name, "ignore_errors": True})
+        for name, (caller, _message) in callers.items()
+    ]
+    environment.forget_requests()
+    run = ansible.play(*tasks).succeeded()
+    for name, (_caller, message) in callers.items():
+        assert re.search(message, run.result(name)["msg"]), name
+    assert environment.tokens("ci") == []
+    assert environment.writes() == ["POST"]  # the one that was not allowed
 
 
 @pytest.mark.parametrize(

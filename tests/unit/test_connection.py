@@ -137,3 +137,31 @@ def test_a_damaged_api_token_is_refused_without_echo(damage: str) -> None:
 )
 def test_every_address_of_an_environment_has_the_same_key(url: str, key: str) -> None:
     assert environment_key(url) == key
+
+
+@pytest.mark.parametrize(
+    ("secret", "kind"),
+    [
+        ("dt0s01.", "a SCIM token"),
+        ("dt0s02.", "the secret of an OAuth client"),
+        ("dt0s03.", "the secret of an OAuth client"),
+        ("dt0s08.", "the secret of an OAuth client"),
+        ("dt0g02.", "an ActiveGate token"),
+        ("dt0a01.", "the connection token of an agent"),
+    ],
+)
+def test_a_secret_of_another_kind_is_refused_with_what_it_is(secret: str, kind: str) -> None:
+    with pytest.raises(OptionError, match=f"^api_token: it is {kind}, which cannot manage access tokens") as caught:
+        a_connection(api_token=secret + DOTTED_SECRET.partition(".")[2])
+    assert SECRET_PART not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["", "."])
+def test_the_id_of_a_token_is_no_api_token(ending: str) -> None:
+    with pytest.raises(OptionError, match=r"^api_token: it is the id of a token alone"):
+        a_connection(api_token=DOTTED_SECRET.rpartition(".")[0] + ending)
+
+
+@pytest.mark.parametrize("secret", [DOTTED_SECRET, "OLDFORMATWITHOUTDOTS", "dt0c99." + DOTTED_SECRET.partition(".")[2]])
+def test_what_is_not_known_to_be_of_another_kind_is_tried(secret: str) -> None:
+    assert a_connection(api_token=secret).api_token.reveal() == secret
