@@ -4,6 +4,8 @@
 
 """A local stand-in for Dynatrace: serves the token API until it is ended, with all state in memory.
 
+Tests make environments of their own on it, set their clocks, look at what was asked, and make requests fail (see faults.py).
+
 Prints one JSON line, with the address of an environment and an admin token for it, and serves.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import signal
 import ssl
@@ -44,9 +47,11 @@ async def serve(arguments: argparse.Namespace) -> None:
     admin = environment.make_admin()
     environment.preload(arguments.preload)
     app = make_app(environment, Settings(arguments.latency / 1000, arguments.page_cap))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    tls = tls_context(arguments.tls)
+    app["listen"] = functools.partial(web.SockSite, runner, ssl_context=tls)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", arguments.port, ssl_context=tls_context(arguments.tls))
+    site = web.TCPSite(runner, "127.0.0.1", arguments.port, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
     print(json.dumps({"environment_url": f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}", "api_token": admin}), flush=True)

@@ -14,6 +14,8 @@ import secrets
 import typing as t
 
 import moments
+from door import Door
+from faults import Faults
 from problems import Problem, bad_body, unknown_token
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -75,6 +77,8 @@ class Environment:
         self.tokens: dict[str, Token] = {}
         self.secrets: list[str] = []  # all that were ever issued, for tests that look for leaks
         self.requests: list[dict[str, t.Any]] = []
+        self.faults = Faults()
+        self.door: Door | None = None
         self._ahead = dt.timedelta(0)
 
     def now(self) -> dt.datetime:

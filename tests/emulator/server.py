@@ -4,12 +4,14 @@
 
 """The HTTP side of the stand-in: routes, authentication, errors, and the endpoints for tests.
 
-The API is served at the root, and for every environment that a test makes at /e/{id}, as Dynatrace Managed does.
+The API is served at the root, and for every environment that a test makes at /e/{id}, as Dynatrace Managed does. Requests can be
+made to fail (see faults.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import email.utils
 import itertools
@@ -19,16 +21,21 @@ import typing as t
 
 from aiohttp import web
 
+from door import Door
 from environment import Environment, Token
+from faults import Fault
 from listing import list_tokens
 from problems import Problem
+from spoiling import send, spoil
 
 API = "/api/v2/apiTokens"
 LARGEST_BODY = 1_000_000
 
 _SECRET = re.compile(r"dt0[a-z]\d\d\.[A-Z0-9]+\.[A-Z0-9]{64}")
+_ENVIRONMENT = re.compile("/e/([^/]+)/")
 _SCOPE_NAMES = {"apiTokens.read": "Read API tokens", "apiTokens.write": "Write API tokens"}
 
+Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 Operation = t.Callable[[Environment, Token, web.Request], t.Awaitable[web.Response]]
 
 
@@ -39,6 +46,7 @@ class Settings:
 
 
 def make_app(environment: Environment, settings: Settings) -> web.Application:
+    """The stand-in; who serves it sets app["listen"], which opens further ports."""
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answer])
     app["environments"] = {"": environment}
     app["names"] = itertools.count(1)
@@ -55,35 +63,73 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
         app.router.add_get(base + "/_emulator/secrets", _show_secrets)
         app.router.add_post(base + "/_emulator/tokens", _plant)
         app.router.add_put(base + "/_emulator/clock", _set_clock)
+        app.router.add_get(base + "/_emulator/faults", _show_faults)
+        app.router.add_put(base + "/_emulator/faults", _set_faults)
+        app.router.add_post(base + "/_emulator/door", _open_door)
     app.router.add_post("/_emulator/environments", _make_environment)
     return app
 
 
 @web.middleware
-async def _answer(request: web.Request, handler: t.Callable[[web.Request], t.Awaitable[web.Response]]) -> web.Response:
-    environment = request.app["environments"].get(request.match_info.get("environment", ""))
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    environment = _environment_of(request)
+    is_control = "/_emulator/" in request.path
+    fault = None if environment is None or is_control else environment.faults.next(request.method, request.path)
+    true = await _true_answer(request, handler) if fault is None or fault.carried_out else await _no_answer(request)
+    if environment is None:
+        return true
+    answer = spoil(fault, true) if fault else true
+    if not is_control:
+        environment.requests.append(_log_entry(request, answer, fault))
+        await _refuse_what_is_next(environment)
+    if answer is not None:
+        answer.headers.setdefault("Date", email.utils.format_datetime(environment.now(), usegmt=True))
+        if environment.door is not None:
+            answer.force_close()  # a kept connection would need no door
+    return await send(fault, request, answer) if fault else true
+
+
+def _environment_of(request: web.Request) -> Environment | None:
+    found = _ENVIRONMENT.match(request.path)
+    environment: Environment | None = request.app["environments"].get(found[1] if found else "")
+    return environment
+
+
+async def _true_answer(request: web.Request, handler: Handler) -> web.Response:
     try:
+        environment = _environment_of(request)
         if environment is None:
             raise Problem(404, "There is no such environment")
         request["environment"] = environment
-        response = await handler(request)
+        return await handler(request)
     except Problem as problem:
-        response = web.Response(status=problem.status) if problem.bare else _json(problem.envelope, problem.status)
+        return web.Response(status=problem.status) if problem.bare else _json(problem.envelope, problem.status)
     except web.HTTPException as error:
-        response = _json(Problem(error.status, error.reason).envelope, error.status)
-    if environment is not None:
-        if "/_emulator/" not in request.path:
-            environment.requests.append(_log_entry(request, response.status))
-        response.headers["Date"] = email.utils.format_datetime(environment.now(), usegmt=True)
-    return response
+        return _json(Problem(error.status, error.reason).envelope, error.status)
 
 
-def _log_entry(request: web.Request, status: int) -> dict[str, t.Any]:
+async def _no_answer(request: web.Request) -> web.Response:
+    """For a request that is not carried out, but read: what then happens to the connection is no surprise while it is sent."""
+    with contextlib.suppress(web.HTTPException):
+        await request.read()
+    return web.Response()
+
+
+def _log_entry(request: web.Request, answer: web.Response | None, fault: Fault | None) -> dict[str, t.Any]:
+    status = answer.status if answer else None
     entry = {"method": request.method, "path": request.path, "query": dict(request.query), "status": status}
+    if fault is not None:
+        entry["carried_out"] = fault.carried_out
     return json.loads(_SECRET.sub("***", json.dumps(entry)))
 
 
-def _operation(scope: str | None, operation: Operation) -> t.Callable[[web.Request], t.Awaitable[web.Response]]:
+async def _refuse_what_is_next(environment: Environment) -> None:
+    refusal = environment.faults.refusal()
+    if refusal is not None and environment.door is not None:
+        await environment.door.shut(refusal.seconds)
+
+
+def _operation(scope: str | None, operation: Operation) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         await asyncio.sleep(request.app["settings"].latency)
         environment: Environment = request["environment"]
@@ -144,6 +190,28 @@ async def _plant(request: web.Request) -> web.Response:
 async def _set_clock(request: web.Request) -> web.Response:
     request["environment"].set_clock(await _body(request))
     return web.Response(status=204)
+
+
+async def _show_faults(request: web.Request) -> web.Response:
+    return _json(request["environment"].faults.left())
+
+
+async def _set_faults(request: web.Request) -> web.Response:
+    environment: Environment = request["environment"]
+    environment.faults.set(await _body(request), environment.door is not None)
+    if environment.door is not None:
+        await environment.door.open()
+    await _refuse_what_is_next(environment)
+    return web.Response(status=204)
+
+
+async def _open_door(request: web.Request) -> web.Response:
+    environment: Environment = request["environment"]
+    if environment.door is None:
+        environment.door = Door(request.app["listen"])
+        await environment.door.open()
+    base = request.path.removesuffix("/_emulator/door")
+    return _json({"environment_url": f"{request.scheme}://127.0.0.1:{environment.door.port}{base}"}, 201)
 
 
 async def _make_environment(request: web.Request) -> web.Response:

@@ -60,8 +60,23 @@ class Environment:
         """Let it be that moment in the environment, such as now+30d."""
         requests.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
 
+    def set_faults(self, *faults: dict[str, t.Any]) -> None:
+        """Make requests from now on fail, as tests/emulator/faults.py tells; these faults replace the earlier ones."""
+        response = requests.put(self.url + "/_emulator/faults", json=faults, timeout=10)
+        assert response.status_code == 204, response.text
+
+    def faults_left(self) -> list[dict[str, t.Any]]:
+        """The faults that are not spent yet."""
+        left: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/faults", timeout=10).json()
+        return left
+
+    def open_door(self) -> Environment:
+        """The same environment on a port of its own, which the fault refuse shuts; faults are best set through the other port."""
+        said = requests.post(self.url + "/_emulator/door", timeout=10).json()
+        return Environment(said["environment_url"], self.api_token)
+
     def requests(self) -> list[dict[str, t.Any]]:
-        """The requests of the API so far: method, path, query, status."""
+        """The requests of the API so far: method, path, query, status, and of those that a fault struck, carried_out."""
         logged: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/requests", timeout=10).json()
         return logged
 
