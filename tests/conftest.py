@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import collections
 import pathlib
 import typing as t
 
@@ -29,3 +30,10 @@ def environment(server: stand_in.Environment) -> stand_in.Environment:
 def ansible(tmp_path: pathlib.Path, environment: stand_in.Environment) -> Ansible:
     """Runs Ansible against the environment of this test."""
     return Ansible(tmp_path, environment)
+
+
+def pytest_terminal_summary(terminalreporter: t.Any) -> None:
+    """Say how many cases the tables hold that a test runs through by itself."""
+    cases = collections.Counter(name for report in terminalreporter.getreports("passed") for name, _value in report.user_properties)
+    for name, number in cases.items():
+        terminalreporter.write_line(f"{name}: {number}")

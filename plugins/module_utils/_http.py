@@ -29,6 +29,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._secret import
 # whether it was carried out, so it goes out on a connection that is fresh or was used this recently.
 _FRESH_SECONDS = 2.0
 
+_REQUEST_TIMEOUT = 408
+
 _LARGEST_ANSWER = 64_000_000  # bytes; a page of 10000 tokens with every scope there is takes half of it
 _LONGEST_ANSWER = 10  # times the timeout
 _PART = 16_384  # bytes
@@ -280,7 +282,7 @@ class Http:
         return RequestFailed(
             f"{message}. {step}".rstrip(),
             status=status,
-            maybe_done=status >= 500,
+            maybe_done=not 400 <= status < 500 or status == _REQUEST_TIMEOUT,
             passing=status in BUSY,
             asked_wait=asked_wait(response.headers, self.now()),
         )

@@ -18,6 +18,8 @@ import requests
 
 EMULATOR = pathlib.Path(__file__).parents[1] / "emulator"
 API = "/api/v2/apiTokens"
+_session = requests.Session()  # keeps its connections: tests ask a lot
+
 ALL_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
 
 
@@ -35,7 +37,7 @@ class Environment:
     def call(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
         """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
-        return requests.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
+        return _session.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
@@ -51,33 +53,33 @@ class Environment:
 
     def plant(self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **facts: t.Any) -> dict[str, t.Any]:
         """A token that the API would not make, such as one that has expired (expires="now-1d"), with its secret under token."""
-        response = requests.post(self.url + "/_emulator/tokens", json={"name": name, "scopes": list(scopes), **facts}, timeout=10)
+        response = _session.post(self.url + "/_emulator/tokens", json={"name": name, "scopes": list(scopes), **facts}, timeout=10)
         response.raise_for_status()
         answer: dict[str, t.Any] = response.json()
         return answer
 
     def set_clock(self, now: str) -> None:
         """Let it be that moment in the environment, such as now+30d."""
-        requests.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
+        _session.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
 
     def set_faults(self, *faults: dict[str, t.Any]) -> None:
         """Make requests from now on fail, as tests/emulator/faults.py tells; these faults replace the earlier ones."""
-        response = requests.put(self.url + "/_emulator/faults", json=faults, timeout=10)
+        response = _session.put(self.url + "/_emulator/faults", json=faults, timeout=10)
         assert response.status_code == 204, response.text
 
     def faults_left(self) -> list[dict[str, t.Any]]:
         """The faults that are not spent yet."""
-        left: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/faults", timeout=10).json()
+        left: list[dict[str, t.Any]] = _session.get(self.url + "/_emulator/faults", timeout=10).json()
         return left
 
     def open_door(self) -> Environment:
         """The same environment on a port of its own, which the fault refuse shuts; faults are best set through the other port."""
-        said = requests.post(self.url + "/_emulator/door", timeout=10).json()
+        said = _session.post(self.url + "/_emulator/door", timeout=10).json()
         return Environment(said["environment_url"], self.api_token)
 
     def requests(self) -> list[dict[str, t.Any]]:
         """The requests of the API so far: method, path, query, status, and of those that a fault struck, carried_out."""
-        logged: list[dict[str, t.Any]] = requests.get(self.url + "/_emulator/requests", timeout=10).json()
+        logged: list[dict[str, t.Any]] = _session.get(self.url + "/_emulator/requests", timeout=10).json()
         return logged
 
     def writes(self) -> list[str]:
@@ -85,11 +87,11 @@ class Environment:
         return [entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith("/lookup")]
 
     def forget_requests(self) -> None:
-        requests.delete(self.url + "/_emulator/requests", timeout=10)
+        _session.delete(self.url + "/_emulator/requests", timeout=10)
 
     def secrets(self) -> list[str]:
         """Every secret that was ever issued here."""
-        issued: list[str] = requests.get(self.url + "/_emulator/secrets", timeout=10).json()
+        issued: list[str] = _session.get(self.url + "/_emulator/secrets", timeout=10).json()
         return issued
 
 
@@ -108,5 +110,5 @@ def serve(*options: str) -> t.Iterator[Environment]:
 
 def new_environment(server: Environment) -> Environment:
     """Another environment on the same server, empty but for its admin token."""
-    said = requests.post(server.url + "/_emulator/environments", timeout=10).json()
+    said = _session.post(server.url + "/_emulator/environments", timeout=10).json()
     return Environment(said["environment_url"], said["api_token"])
