@@ -93,8 +93,6 @@ async def _silence(request: web.Request) -> None:
 
 async def _send_cut(_fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
     request.protocol.close()  # after this answer, whose headers do not tell
-    if not _body(answer):
-        return answer
     cut = await _begin(request, answer, len(_body(answer)))
     await cut.write(_half(answer))
     return cut
@@ -102,10 +100,8 @@ async def _send_cut(_fault: Fault, request: web.Request, answer: web.Response) -
 
 async def _send_drip(fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
     body = _body(answer)
-    if not body:
-        return answer
     dripping = await _begin(request, answer, len(body))
-    size = -(-len(body) // fault.pieces)
+    size = -(-len(body) // fault.pieces) or 1
     for start in range(0, len(body), size):
         await asyncio.sleep(fault.pause if start else 0)
         await dripping.write(body[start : start + size])

@@ -212,12 +212,14 @@ def test_huge_is_valid_json(environment: stand_in.Environment, chunked: bool, le
     assert answer.json()["apiTokens"] == []
 
 
-def test_huge_has_100_megabytes_and_may_be_left_halfway(environment: stand_in.Environment) -> None:
-    environment.set_faults({"kind": "huge"})
-    answer = environment.call("GET", stream=True)
-    assert (answer.headers["Content-Length"], len(answer.raw.read(1000))) == ("100000051", 1000)
-    answer.close()
-    assert environment.call("GET").status_code == 200
+def test_huge_has_100_megabytes_and_may_be_left_halfway(capfd: pytest.CaptureFixture[str]) -> None:
+    with stand_in.serve() as server:
+        server.set_faults({"kind": "huge"})
+        answer = server.call("GET", stream=True)
+        assert (answer.headers["Content-Length"], len(answer.raw.read(1000))) == ("100000051", 1000)
+        answer.close()
+        assert server.call("GET").status_code == 200
+    assert capfd.readouterr().err == ""
 
 
 # Refusing
@@ -246,6 +248,15 @@ def test_refuse_comes_before_the_nth_request_even_on_a_kept_connection(environme
             session.get(door.url + stand_in.API, timeout=10)
         environment.set_faults()
         assert session.get(door.url + stand_in.API, timeout=10).status_code == 200
+
+
+def test_the_last_refusal_says_how_long(environment: stand_in.Environment) -> None:
+    door = environment.open_door()
+    environment.set_faults(fault("refuse"), fault("refuse", nth=2, seconds=0))
+    environment.call("GET")
+    time.sleep(0.1)
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        door.call("GET")
 
 
 def test_refuse_concerns_one_door(environment: stand_in.Environment, server: stand_in.Environment) -> None:
