@@ -116,7 +116,7 @@ async def _no_answer(request: web.Request) -> web.Response:
 
 
 def _log_entry(request: web.Request, answer: web.Response | None, fault: Fault | None) -> dict[str, t.Any]:
-    status = answer.status if answer else None
+    status = None if answer is None else answer.status
     entry = {"method": request.method, "path": request.path, "query": dict(request.query), "status": status}
     if fault is not None:
         entry["carried_out"] = fault.carried_out

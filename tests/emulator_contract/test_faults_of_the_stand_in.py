@@ -19,7 +19,7 @@ from support import stand_in
 
 CI = {"name": "ci", "scopes": ["metrics.read"]}
 SPOIL_THE_TRUE_ANSWER = ["cut", "cut_json", "content_type", "empty", "drip"]
-FAST = {"drip": {"pause": 0.001}, "huge": {"megabytes": 1}, "answer": {"status": 503}}
+FAST: dict[str, dict[str, t.Any]] = {"drip": {"pause": 0.001}, "huge": {"megabytes": 1}, "answer": {"status": 503}}
 
 
 def fault(kind: str, **facts: t.Any) -> dict[str, t.Any]:
