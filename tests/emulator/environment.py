@@ -12,6 +12,7 @@ import importlib.util
 import pathlib
 import secrets
 import typing as t
+import uuid
 
 import moments
 from door import Door
@@ -50,6 +51,7 @@ class Token:
     last_used: dt.datetime | None = None
     last_used_ip: str | None = None
     additional_metadata: dict[str, str] | None = None
+    manages_settings: bool = True  # whether its owner has the permission environment:roles:manage-settings
 
     def as_json(self) -> dict[str, t.Any]:
         """All that the API can tell of it; what there is not is left out."""
@@ -70,12 +72,42 @@ class Token:
         return {name: value for name, value in facts.items() if value is not None}
 
 
+class Bearer(Token):
+    """A platform token or an OAuth access token: it calls, but is not among the tokens of the environment."""
+
+
+@dataclasses.dataclass
+class Client:
+    """An OAuth client."""
+
+    id: str
+    secret: str
+    scopes: list[str]
+    owner: str
+    account_uuid: str
+    expires_in: int
+
+
+@dataclasses.dataclass
+class Behaviour:
+    """What differs between installations, or is not known for sure: tests can change it."""
+
+    bearer_at_classic_address: bool = True  # whether /api/v2 takes Bearer too, as the specification says
+    old_token_format: bool = False  # new tokens are 21 letters without a dot, and their ids UUIDs
+    personal_access_tokens: bool = True  # the setting of the environment that allows them
+    v1_as_in_example: bool = False  # times as text, and no false flags, as in the example in the documentation of v1
+    v1_location: bool = True  # the header with the id in the answer to a creation through v1
+
+
 class Environment:
     """The state of one environment and its clock."""
 
     def __init__(self) -> None:
         self.tokens: dict[str, Token] = {}
-        self.secrets: list[str] = []  # all that were ever issued, for tests that look for leaks
+        self.bearers: dict[str, Bearer] = {}  # by their secrets
+        self.clients: dict[str, Client] = {}
+        self.behaviour = Behaviour()
+        self.secrets: dict[str, None] = {}  # all that were ever issued, for tests that look for leaks
         self.requests: list[dict[str, t.Any]] = []
         self.faults = Faults()
         self.door: Door | None = None
@@ -117,14 +149,19 @@ class Environment:
             raise Problem(401, "Missing authorization parameter.")
         scheme, _space, secret = authorization.partition(" ")
         token = next((token for token in self.tokens.values() if token.secret == secret), None)
-        if scheme != "Api-Token" or token is None or not token.enabled or self._ended(token):
+        if scheme != "Api-Token" or token is None or not self.usable(token):
             raise Problem(401, "Token Authentication failed")
         token.last_used, token.last_used_ip = self.now(), address
         return token
 
+    def usable(self, token: Token) -> bool:
+        allowed = self.behaviour.personal_access_tokens or not token.personal_access_token
+        return allowed and token.enabled and (token.expires is None or token.expires > self.now())
+
     def create(self, body: t.Mapping[str, t.Any], caller: Token) -> dict[str, t.Any]:
-        body = _checked(body, {"name", "scopes", "expirationDate", "personalAccessToken"}, required={"name", "scopes"})
+        body = checked(body, {"name", "scopes", "expirationDate", "personalAccessToken"}, required={"name", "scopes"})
         expires = self._parse_expiration(body.get("expirationDate"))
+        self._check_permission(body.get("personalAccessToken", False), caller)
         token = self._add(body["name"], body["scopes"], caller.owner)
         token.personal_access_token = body.get("personalAccessToken", False)
         token.expires = expires
@@ -138,7 +175,7 @@ class Environment:
 
     def update(self, token_id: str, body: t.Mapping[str, t.Any], caller: Token) -> None:
         token = self.get(token_id)
-        body = _checked(body, {"name", "scopes", "enabled"}, required=set())
+        body = checked(body, {"name", "scopes", "enabled"}, required=set())
         if token is caller and body.get("enabled") is False:
             raise Problem(400, "You can't disable the token you're using for authentication of the request.")
         before = (token.name, token.scopes)
@@ -159,22 +196,24 @@ class Environment:
         del self.tokens[token.id]
 
     def lookup(self, body: t.Mapping[str, t.Any]) -> Token:
-        secret = _checked(body, {"token"}, required={"token"})["token"]
+        secret = checked(body, {"token"}, required={"token"})["token"]
         token = next((token for token in self.tokens.values() if token.secret == secret), None)
         if token is None:
             raise unknown_token()
         return token
 
     def _add(self, name: str, scopes: t.Iterable[str], owner: str) -> Token:
-        public, secret = ("".join(secrets.choice(_BASE32) for _letter in range(length)) for length in (24, 64))
-        token_id = f"dt0c01.{public}"
-        token = Token(token_id, f"{token_id}.{secret}", name, list(dict.fromkeys(scopes)), owner, False, self.now())
+        token_id, secret = old_credentials() if self.behaviour.old_token_format else credentials("dt0c01", 24)
+        token = Token(token_id, secret, name, list(dict.fromkeys(scopes)), owner, False, self.now())
         self.tokens[token_id] = token
-        self.secrets.append(token.secret)
+        self.secrets[secret] = None
         return token
 
-    def _ended(self, token: Token) -> bool:
-        return token.expires is not None and token.expires <= self.now()
+    def _check_permission(self, personal: bool, caller: Token) -> None:
+        if personal and not self.behaviour.personal_access_tokens:
+            raise Problem(403, "Personal access tokens are not enabled in this environment")
+        if not personal and not caller.manages_settings:
+            raise Problem(403, "Creating access tokens requires the permission environment:roles:manage-settings")
 
     def _parse_expiration(self, value: str | None) -> dt.datetime | None:
         if value is None:
@@ -187,10 +226,29 @@ class Environment:
         return expires
 
 
-_TYPES = {"name": str, "scopes": list, "expirationDate": str, "personalAccessToken": bool, "enabled": bool, "token": str}
+def credentials(prefix: str, length: int) -> tuple[str, str]:
+    """An id with so many letters in its public part, and the secret that begins with it."""
+    public, secret = ("".join(secrets.choice(_BASE32) for _letter in range(size)) for size in (length, 64))
+    return f"{prefix}.{public}", f"{prefix}.{public}.{secret}"
 
 
-def _checked(body: t.Any, allowed: set[str], required: set[str]) -> dict[str, t.Any]:
+def old_credentials() -> tuple[str, str]:
+    return str(uuid.uuid4()), secrets.token_urlsafe(16)[:21]
+
+
+_TYPES = {
+    "name": str,
+    "scopes": list,
+    "expirationDate": str,
+    "personalAccessToken": bool,
+    "enabled": bool,
+    "token": str,
+    "expiresIn": dict,
+    "revoked": bool,
+}
+
+
+def checked(body: t.Any, allowed: set[str], required: set[str]) -> dict[str, t.Any]:
     """The body without its nulls, which mean the same as a missing property."""
     if not isinstance(body, dict):
         raise Problem(400, "Could not map JSON: an object is expected")

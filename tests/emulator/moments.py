@@ -21,6 +21,10 @@ def text(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def millis(moment: dt.datetime) -> int:
+    return (moment - dt.datetime.fromtimestamp(0, dt.timezone.utc)) // dt.timedelta(milliseconds=1)
+
+
 def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
     """UTC milliseconds, ISO 8601 (without a zone: UTC), or now-NU and now+NU. None for anything else."""
     try:

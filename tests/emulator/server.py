@@ -15,26 +15,28 @@ import contextlib
 import dataclasses
 import email.utils
 import itertools
-import json
 import re
 import typing as t
 
 from aiohttp import web
 
+import callers
+import oauth
+import v1
+from bodies import read_json as _body
 from door import Door
 from environment import Environment, Token
 from faults import Fault
 from listing import list_tokens
 from problems import Problem
+from redaction import redact
 from spoiling import send, spoil
 
 API = "/api/v2/apiTokens"
+GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
 LARGEST_BODY = 1_000_000
 
-_SECRET = re.compile(r"dt0[a-z]\d\d\.[A-Z0-9]+\.[A-Z0-9]{64}")
 _ENVIRONMENT = re.compile("/e/([^/]+)/")
-_SCOPE_NAMES = {"apiTokens.read": "Read API tokens", "apiTokens.write": "Write API tokens"}
-
 Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 Operation = t.Callable[[Environment, Token, web.Request], t.Awaitable[web.Response]]
 
@@ -52,12 +54,10 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
     app["names"] = itertools.count(1)
     app["settings"] = settings
     for base in ("", "/e/{environment}"):
-        app.router.add_get(base + API, _operation("apiTokens.read", _list))
-        app.router.add_post(base + API, _operation("apiTokens.write", _create))
-        app.router.add_post(base + API + "/lookup", _operation(None, _lookup))
-        app.router.add_get(base + API + "/{id}", _operation("apiTokens.read", _get))
-        app.router.add_put(base + API + "/{id}", _operation("apiTokens.write", _update))
-        app.router.add_delete(base + API + "/{id}", _operation("apiTokens.write", _delete))
+        _add_v2(app.router, base + API, callers.classic)
+        _add_v2(app.router, base + GATEWAY_API, callers.gateway)
+        v1.add_routes(app.router, base, _operation)
+        oauth.add_routes(app.router, base)
         app.router.add_get(base + "/_emulator/requests", _show_requests)
         app.router.add_delete(base + "/_emulator/requests", _forget_requests)
         app.router.add_get(base + "/_emulator/secrets", _show_secrets)
@@ -66,8 +66,18 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
         app.router.add_get(base + "/_emulator/faults", _show_faults)
         app.router.add_put(base + "/_emulator/faults", _set_faults)
         app.router.add_post(base + "/_emulator/door", _open_door)
+        app.router.add_put(base + "/_emulator/behaviour", _set_behaviour)
     app.router.add_post("/_emulator/environments", _make_environment)
     return app
+
+
+def _add_v2(router: web.UrlDispatcher, path: str, identify: callers.Identify) -> None:
+    router.add_get(path, _operation("apiTokens.read", _list, identify, takes_query=True))
+    router.add_post(path, _operation("apiTokens.write", _create, identify))
+    router.add_post(path + "/lookup", _operation(None, _lookup, identify))
+    router.add_get(path + "/{id}", _operation("apiTokens.read", _get, identify))
+    router.add_put(path + "/{id}", _operation("apiTokens.write", _update, identify))
+    router.add_delete(path + "/{id}", _operation("apiTokens.write", _delete, identify))
 
 
 @web.middleware
@@ -80,7 +90,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return true
     answer = spoil(fault, true) if fault else true
     if not is_control:
-        environment.requests.append(_log_entry(request, answer, fault))
+        environment.requests.append(_log_entry(request, answer, fault, environment.secrets))
         await _refuse_what_is_next(environment)
     if answer is not None:
         answer.headers.setdefault("Date", email.utils.format_datetime(environment.now(), usegmt=True))
@@ -115,12 +125,12 @@ async def _no_answer(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _log_entry(request: web.Request, answer: web.Response | None, fault: Fault | None) -> dict[str, t.Any]:
+def _log_entry(request: web.Request, answer: web.Response | None, fault: Fault | None, secrets: t.Container[str]) -> dict[str, t.Any]:
     status = None if answer is None else answer.status
     entry = {"method": request.method, "path": request.path, "query": dict(request.query), "status": status}
     if fault is not None:
         entry["carried_out"] = fault.carried_out
-    return json.loads(_SECRET.sub("***", json.dumps(entry)))
+    return redact(entry, secrets)
 
 
 async def _refuse_what_is_next(environment: Environment) -> None:
@@ -129,14 +139,13 @@ async def _refuse_what_is_next(environment: Environment) -> None:
         await environment.door.shut(refusal.seconds)
 
 
-def _operation(scope: str | None, operation: Operation) -> Handler:
+def _operation(scope: str | None, operation: Operation, identify: callers.Identify, takes_query: bool = False) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         await asyncio.sleep(request.app["settings"].latency)
         environment: Environment = request["environment"]
-        caller = environment.authenticate(request.headers.get("Authorization"), request.remote or "")
-        if scope is not None and scope not in caller.scopes:
-            raise Problem(403, f"Token is missing required scope. Use one of: {scope} ({_SCOPE_NAMES[scope]})")
-        if operation is not _list and request.query:
+        caller = identify(environment, request)
+        callers.require(scope, caller)
+        if not takes_query and callers.own_query(request):
             raise Problem(400, "This operation takes no query parameters")
         return await operation(environment, caller, request)
 
@@ -144,7 +153,7 @@ def _operation(scope: str | None, operation: Operation) -> Handler:
 
 
 async def _list(environment: Environment, _caller: Token, request: web.Request) -> web.Response:
-    return _json(list_tokens(environment, request.query, request.app["settings"].page_cap))
+    return _json(list_tokens(environment, callers.own_query(request), request.app["settings"].page_cap))
 
 
 async def _create(environment: Environment, caller: Token, request: web.Request) -> web.Response:
@@ -179,7 +188,7 @@ async def _forget_requests(request: web.Request) -> web.Response:
 
 
 async def _show_secrets(request: web.Request) -> web.Response:
-    return _json(request["environment"].secrets)
+    return _json(list(request["environment"].secrets))
 
 
 async def _plant(request: web.Request) -> web.Response:
@@ -214,20 +223,17 @@ async def _open_door(request: web.Request) -> web.Response:
     return _json({"environment_url": f"{request.scheme}://127.0.0.1:{environment.door.port}{base}"}, 201)
 
 
+async def _set_behaviour(request: web.Request) -> web.Response:
+    environment: Environment = request["environment"]
+    environment.behaviour = dataclasses.replace(environment.behaviour, **await _body(request))
+    return web.Response(status=204)
+
+
 async def _make_environment(request: web.Request) -> web.Response:
     name = f"env{next(request.app['names'])}"
     environment = Environment()
     request.app["environments"][name] = environment
     return _json({"environment_url": f"{request.scheme}://{request.host}/e/{name}", "api_token": environment.make_admin()}, 201)
-
-
-async def _body(request: web.Request) -> t.Any:
-    if request.content_type != "application/json":
-        raise Problem(415, f"The media type {request.content_type} is not supported")
-    try:
-        return await request.json()
-    except ValueError:
-        raise Problem(400, "Could not parse JSON") from None
 
 
 def _json(data: t.Any, status: int = 200) -> web.Response:

@@ -20,6 +20,9 @@ EMULATOR = pathlib.Path(__file__).parents[1] / "emulator"
 API = "/api/v2/apiTokens"
 _session = requests.Session()  # keeps its connections: tests ask a lot
 
+API_V1 = "/api/v1/tokens"
+GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
+BEARER_SCOPES = ("environment-api:api-tokens:read", "environment-api:api-tokens:write")
 ALL_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
 
 
@@ -58,6 +61,38 @@ class Environment:
         answer: dict[str, t.Any] = response.json()
         return answer
 
+    def v1_token(self, owner: str = "admin@example.com") -> str:
+        """Another admin token, which may do everything in the token API v1 and nothing else."""
+        secret: str = self.plant("admin", ["TenantTokenManagement"], owner=owner)["token"]
+        return secret
+
+    def call_v1(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
+        """A plain request to the token API v1; path is below /tokens. Without a token, a new one that may."""
+        headers = {"Authorization": f"Api-Token {token or self.v1_token()}", **kwargs.pop("headers", {})}
+        return _session.request(method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs)
+
+    def oauth_client(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> dict[str, str]:
+        """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says how long its tokens last."""
+        return self._planted("oauthClients", scopes, facts) | {"token_url": self.url + "/sso/oauth2/token"}
+
+    def platform_token(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> str:
+        """The secret of a new platform token; expires, enabled, owner and manages_settings can be given."""
+        return self._planted("platformTokens", scopes, facts)["token"]
+
+    def _planted(self, kind: str, scopes: t.Sequence[str], facts: dict[str, t.Any]) -> dict[str, str]:
+        response = _session.post(f"{self.url}/_emulator/{kind}", json={"scopes": list(scopes), **facts}, timeout=10)
+        response.raise_for_status()
+        answer: dict[str, str] = response.json()
+        return answer
+
+    def revoke_access_tokens(self) -> None:
+        """From now on, no access token is taken that an OAuth client has."""
+        _session.delete(self.url + "/_emulator/accessTokens", timeout=10).raise_for_status()
+
+    def behave(self, **switches: bool) -> None:
+        """Change what differs between installations; the switches are those of Behaviour in the stand-in."""
+        _session.put(self.url + "/_emulator/behaviour", json=switches, timeout=10).raise_for_status()
+
     def set_clock(self, now: str) -> None:
         """Let it be that moment in the environment, such as now+30d."""
         _session.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
@@ -84,7 +119,8 @@ class Environment:
 
     def writes(self) -> list[str]:
         """The methods of the requests so far that can change something."""
-        return [entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith("/lookup")]
+        reads = ("/lookup", "/oauth2/token")
+        return [entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith(reads)]
 
     def forget_requests(self) -> None:
         _session.delete(self.url + "/_emulator/requests", timeout=10)
