@@ -347,6 +347,15 @@ def test_last_page_has_a_null_key_and_an_only_page_none(small_pages: stand_in.En
     assert "nextPageKey" not in pages(small_pages, {"apiTokenSelector": 'scope("apiTokens.read")'})[0]
 
 
+def test_a_page_key_may_stand_beside_the_token(small_pages: stand_in.Environment) -> None:
+    query = {"api-token": small_pages.api_token}
+    for size in (3, 3, 3, 2):
+        answer = requests.get(small_pages.url + stand_in.API, params=query, timeout=10).json()
+        assert len(answer["apiTokens"]) == size
+        query["nextPageKey"] = answer["nextPageKey"]
+    assert query["nextPageKey"] is None
+
+
 @pytest.mark.parametrize("other", ["pageSize=100", "fields=%2Bscopes", "sort=name", "from=now-1d", "nextPageKey=x"])
 def test_page_key_with_another_parameter_is_400(small_pages: stand_in.Environment, other: str) -> None:
     key = urllib.parse.quote(small_pages.call("GET").json()["nextPageKey"])
