@@ -18,7 +18,7 @@ import requests
 
 EMULATOR = pathlib.Path(__file__).parents[1] / "emulator"
 API = "/api/v2/apiTokens"
-_session = requests.Session()  # keeps its connections: tests ask a lot
+_session = requests.Session()  # for what tests need beside the API; its connections are kept, because no fault strikes there
 
 API_V1 = "/api/v1/tokens"
 GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
@@ -40,7 +40,7 @@ class Environment:
     def call(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
         """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
-        return _session.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
+        return requests.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
@@ -69,7 +69,7 @@ class Environment:
     def call_v1(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
         """A plain request to the token API v1; path is below /tokens. Without a token, a new one that may."""
         headers = {"Authorization": f"Api-Token {token or self.v1_token()}", **kwargs.pop("headers", {})}
-        return _session.request(method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs)
+        return requests.request(method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs)
 
     def oauth_client(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> dict[str, str]:
         """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says how long its tokens last."""
