@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two controllers that want a token of the same name at the same moment, while requests fail."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pathlib
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import HASHI_VAULT_STORE_OPTIONS, TOKEN_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options, validated
+from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
+from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._store_hashi_vault import HashiVaultStore
+
+from support.key_vault import KeyVault, key_vault
+from support.stand_in import Environment
+
+READ = ["metrics.read"]
+CREATION = {"method": "POST", "path": "apiTokens$"}
+FAULTS = {
+    "none": [],
+    "one creation lost": [{"kind": "reset", "carried_out": True, **CREATION}],
+    "two creations lost": [{"kind": "reset", "carried_out": True, **CREATION, "times": 2}],
+    "many creations lost": [{"kind": "answer", "status": 502, "carried_out": True, **CREATION, "times": 4}],
+    "creations not carried out": [{"kind": "answer", "status": 503, **CREATION, "times": 2}],
+    "a creation cut off, a name lost": [{"kind": "cut", **CREATION}, {"kind": "reset", "carried_out": True, "method": "PUT"}],
+    "no names": [{"kind": "answer", "status": 500, "method": "PUT", "times": 2}],
+}
+
+
+class Controller:
+    """A machine with its own process, and a store that it may share with another."""
+
+    def __init__(self, environment: Environment, store: Store) -> None:
+        self._environment, self._store = environment, store
+
+    def issue(self) -> tuple[str, str] | DynatraceError:
+        """The id and the secret of the token, or why there is none."""
+        options = {"environment_url": self._environment.url, "api_token": self._environment.api_token, "name": "ci", "scopes": READ}
+        runtime = Runtime(False, True, True, print, store=self._store, sleep=lambda seconds: time.sleep(seconds / 100))
+        try:
+            result = manage_token(resolve_options(options, TOKEN_OPTIONS, [{}]), runtime).result
+        except DynatraceError as error:
+            return error
+        return result["token_id"], result["token"]
+
+
+def at_once(*controllers: Controller) -> list[tuple[str, str] | DynatraceError]:
+    together = threading.Barrier(len(controllers), timeout=30)
+
+    def start(controller: Controller) -> tuple[str, str] | DynatraceError:
+        together.wait()
+        return controller.issue()
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(start, controllers))
+
+
+def issued(controller: Controller) -> tuple[str, str]:
+    got = controller.issue()
+    assert not isinstance(got, DynatraceError), got
+    return got
+
+
+def works(environment: Environment, secret: str) -> bool:
+    return environment.call("POST", "/lookup", token=secret, json={"token": secret}).ok
+
+
+@pytest.fixture
+def vault() -> t.Iterator[KeyVault]:
+    with key_vault() as running:
+        yield running
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
+    environment: Environment, tmp_path: pathlib.Path, fault: str
+) -> None:
+    one, two = (Controller(environment, FileStore(str(tmp_path / name), "here", AnsibleVault([], None), False, print)) for name in "ab")
+    environment.set_faults(*FAULTS[fault])
+    first = at_once(one, two)
+    environment.set_faults()
+    assert all(works(environment, got[1]) for got in first if not isinstance(got, DynatraceError)), first
+    held = [issued(controller) for controller in (one, two)]
+    assert [got for got in first if not isinstance(got, DynatraceError) and got not in held] == []
+    assert all(works(environment, secret) for _token_id, secret in held)
+    assert sorted(found["id"] for found in environment.tokens()) == sorted({token_id for token_id, _secret in held})
+    assert {found["name"] for found in environment.tokens()} == {"ci"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_two_with_one_store_end_with_one_token(environment: Environment, vault: KeyVault, fault: str) -> None:
+    options = validated({name: value for name, value in vault.store.items() if name != "type"}, HASHI_VAULT_STORE_OPTIONS)
+    one, two = (Controller(environment, HashiVaultStore(options, "here", None)) for _machine in range(2))
+    environment.set_faults(*FAULTS[fault])
+    at_once(one, two)
+    environment.set_faults()
+    held = {issued(controller) for controller in (one, two)}
+    assert [(found["id"], found["name"]) for found in environment.tokens()] == [(token_id, "ci") for token_id, _secret in held]
+    assert all(works(environment, secret) for _token_id, secret in held)
