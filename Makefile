@@ -4,13 +4,15 @@
 
 # make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   the same on every gated ansible-core that the Pythons at hand allow
+# make test-all   the same on every gated ansible-core that the Pythons at hand allow; what runs no Ansible runs once
 # make bench      measure, and print the tables that docs/performance.md quotes
 #
-# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
+# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18,
+# ONLY an expression of pytest's markers, such as "not once".
 
 PYTHON ?= python3
 CORE ?=
+ONLY ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
 
@@ -50,7 +52,7 @@ sanity: $(VENV)/ready
 	$(BIN)/python tests/sanity.py
 
 pytest: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(ONLY)"
 
 $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 	$(PYTHON) tests/setup_venv.py $(VENV) $(if $(CORE),--core $(CORE))

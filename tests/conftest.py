@@ -14,6 +14,16 @@ from support import stand_in
 from support.runs import Ansible
 
 
+ONCE = ("emulator_contract", "faults", "histories")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs no Ansible, so that it need not be run on every ansible-core."""
+    for item in items:
+        if item.path.parent.name in ONCE:
+            item.add_marker("once")
+
+
 @pytest.fixture(scope="session")
 def server() -> t.Iterator[stand_in.Environment]:
     with stand_in.serve() as first_environment:
