@@ -13,7 +13,6 @@ import pytest
 from support import stand_in
 from support.runs import Ansible
 
-
 ONCE = ("emulator_contract", "faults", "histories")
 
 

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import pathlib
 import re
+import typing as t
 
 import pytest
 
 from support.relay import Fault, relay
-from support.runs import Ansible, check, token, works
-from support.stand_in import Environment
+from support.runs import Ansible, Task, check, token, works
+from support.stand_in import Environment, new_environment
 
 
 def failing(method: str, fault: Fault, times: int = 1):  # type: ignore[no-untyped-def]
@@ -100,3 +103,72 @@ def test_a_new_token_is_not_lost_because_the_old_one_cannot_be_deleted(ansible: 
     with relay(environment, lambda method, path: 500 if method == "DELETE" else None) as broken:
         run = ansible.play(task, check("made.token is not none", "made.retired == []"), env=broken.environment.variables).succeeded()
     assert f"({dead}) was replaced, but could not be deleted" in run.text
+
+
+LOST = {"kind": "reset", "carried_out": True}
+FAULTS: list[dict[str, t.Any]] = [
+    {"kind": "reset"},
+    LOST,
+    {"kind": "silence", "carried_out": True},
+    {"kind": "answer", "status": 429, "headers": {"Retry-After": "1"}},
+    {"kind": "answer", "status": 500},
+    {"kind": "answer", "status": 503, "carried_out": True},
+    {"kind": "answer", "status": 502, "headers": {"Content-Type": "text/html"}, "body": "<html></html>"},
+    {"kind": "cut"},
+    {"kind": "cut_json"},
+    {"kind": "redirect"},
+]
+
+
+class Case(t.NamedTuple):
+    environment: Environment
+    fault: dict[str, t.Any]
+
+    @property
+    def task(self) -> Task:
+        return token(
+            "ci",
+            register="got",
+            scopes=["metrics.read"],
+            store=f"store-{self.environment.url.rpartition('/')[2]}",
+            environment_url=self.environment.url,
+            api_token=self.environment.api_token,
+            timeout=0.5,
+        )
+
+    @property
+    def works(self) -> Task:
+        task = works()
+        task["community.dynatrace.dynatrace_token_info"] |= {
+            "environment_url": self.environment.url,
+            "api_token": self.environment.api_token,
+        }
+        return task
+
+
+def outputs(ansible: Ansible, cases: list[Case]) -> str:
+    """Of a run in which each task meets its fault, and of one more."""
+    for case in cases:
+        case.environment.set_faults(case.fault)
+    first = ansible.play(*({**case.task, "ignore_errors": True} for case in cases)).succeeded()
+    for case in cases:
+        case.environment.set_faults()
+    return first.output + ansible.play(*(part for case in cases for part in (case.task, case.works))).succeeded().output
+
+
+def test_after_any_fault_one_more_playbook_puts_everything_right(
+    server: Environment, tmp_path: pathlib.Path, record_property: t.Callable[[str, object], None]
+) -> None:
+    """As tests/faults tests it for far more, but as users run it: six playbooks at once, each with five tasks and as many environments."""
+    cases = [Case(new_environment(server), {**fault, "nth": nth}) for nth in (1, 2, 3) for fault in FAULTS]
+    groups = [cases[start : start + 5] for start in range(0, len(cases), 5)]
+    controllers = [Ansible(tmp_path / str(number), server) for number in range(len(groups))]
+    for number in range(len(groups)):
+        (tmp_path / str(number)).mkdir()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        said = "".join(pool.map(outputs, controllers, groups))
+    assert "Unexpected" not in said
+    for case in cases:
+        assert [found["name"] for found in case.environment.tokens()] == ["ci"]
+        assert not [secret for secret in case.environment.secrets() if secret in said]
+        record_property("fault cases with ansible-playbook", 1)
