@@ -8,9 +8,23 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 
 
-def headers(connection: Connection) -> t.Mapping[str, str]:
-    """The headers that authenticate a request (documented: the scheme of access tokens is Api-Token)."""
-    return {"Authorization": "Api-Token " + connection.api_token.reveal()}
+class Signature(t.NamedTuple):
+    """What authenticates a request."""
+
+    headers: t.Mapping[str, str]
+    query: t.Mapping[str, str]
+
+
+NO_SIGNATURE = Signature({}, {})
+
+
+def sign(connection: Connection, caller: Secret) -> Signature:
+    """Documented: access tokens are of the scheme Api-Token, or stand in the query; seen in practice: those of the platform are Bearer."""
+    if connection.token_location == "query":
+        return Signature({}, {"api-token": caller.reveal()})
+    scheme = "Bearer" if connection.oauth or is_bearer(caller) else "Api-Token"
+    return Signature({"Authorization": f"{scheme} {caller.reveal()}"}, {})

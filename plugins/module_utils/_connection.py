@@ -31,7 +31,26 @@ _OTHER_KINDS = {
     ("dt0g02.",): "an ActiveGate token",
     ("dt0a01.",): "the connection token of an agent",
 }
+_TOKEN_URL = "https://sso.dynatrace.com/sso/oauth2/token"  # documented
+_BEARER = ("dt0s16.", "eyJ")  # platform tokens, and the access tokens of OAuth clients
+_GATEWAY = "/platform/classic/environment-api"
+_CLASSIC_DOMAINS = {
+    ".sprint.apps.dynatracelabs.com": ".sprint.dynatracelabs.com",
+    ".dev.apps.dynatracelabs.com": ".dev.dynatracelabs.com",
+    ".apps.dynatrace.com": ".live.dynatrace.com",
+}
+_PASTED = re.compile(rf"/+((api|{_GATEWAY[1:]})(/v[12](/apiTokens|/tokens)?)?/*)?$")
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class OAuthClient:
+    """Who gets an access token from the single sign-on."""
+
+    client_id: str
+    client_secret: Secret
+    token_url: str
+    account_uuid: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +58,11 @@ class Connection:
     """Everything a session depends on. Hashable, so that a session can be kept for it."""
 
     environment_url: str  # without a trailing slash and without /api/v2
-    api_token: Secret
+    api_token: Secret | None  # None: the OAuth client is asked for one
+    oauth: OAuthClient | None = None
+    gateway: bool = False  # whether to go through the gateway of the platform
+    api_version: str = "v2"
+    token_location: str = "header"
     validate_certs: bool = True
     ca_path: str | None = None
     client_cert: str | None = None
@@ -48,20 +71,36 @@ class Connection:
     timeout: float = 30.0  # seconds, for connecting and for each wait on the server
     max_wait: float = 60.0  # seconds, for all that a task tries again
 
+    @property
+    def api_address(self) -> str:
+        """What the version of the API follows."""
+        return self.environment_url + _GATEWAY if self.gateway else classic_address(self.environment_url) + "/api"
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """What must not be shown."""
+        return [secret for secret in (self.api_token, self.oauth and self.oauth.client_secret) if secret]
+
 
 def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
     """The connection from its options.
 
     :raises OptionError: naming the option that is missing or cannot work; never with a secret in its message.
     """
-    for option in CONNECTION_ENVIRONMENT:
-        if not params[option]:
-            raise OptionError(missing_option(option))
+    if not params["environment_url"]:
+        raise OptionError(missing_option("environment_url"))
     if params["client_key"] and not params["client_cert"]:
         raise OptionError("client_key: it needs client_cert, the certificate that goes with the key.")
+    api_token, oauth = _parse_caller(params)
+    bearer = oauth is not None or is_bearer(api_token)
+    _check_means(params, bearer)
     return Connection(
-        environment_url=parse_environment_url(params["environment_url"]),
-        api_token=_parse_api_token(params["api_token"]),
+        environment_url=parse_environment_url(params["environment_url"], params["allow_http"]),
+        api_token=api_token,
+        oauth=oauth,
+        gateway=_parse_gateway(params["environment_url"], bearer),
+        api_version=params["api_version"],
+        token_location=params["token_location"],
         validate_certs=params["validate_certs"],
         ca_path=existing_path("ca_path", params["ca_path"]),
         client_cert=existing_path("client_cert", params["client_cert"]),
@@ -72,13 +111,13 @@ def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
     )
 
 
-def parse_environment_url(text: str) -> str:
+def parse_environment_url(text: str, allow_http: bool = False) -> str:
     """The address of the environment, without what people paste behind it by habit.
 
     :raises OptionError: where the address is not one, or would send the token in the clear.
     """
-    url = parse_address("environment_url", text, _URL_EXAMPLE)
-    path = re.sub(r"/+(api(/v[12](/apiTokens|/tokens)?)?/*)?$", "", url.path)
+    url = parse_address("environment_url", text, _URL_EXAMPLE, allow_http)
+    path = _PASTED.sub("", url.path)
     if not _PATH.fullmatch(path):
         raise OptionError(f"environment_url: its path is not that of an environment. {_URL_EXAMPLE}")
     standard_port = {"http": 80, "https": 443}[url.scheme]
@@ -92,12 +131,64 @@ def environment_key(url: str) -> str:
     :returns: the id behind ``/e/``, else the first label of a SaaS host, else the host with its port.
     :raises OptionError: where the address cannot work.
     """
-    parts = urllib.parse.urlsplit(parse_environment_url(url))
+    parts = urllib.parse.urlsplit(parse_environment_url(url, allow_http=True))
     managed = re.match(r"/e/([^/]+)", parts.path)
     if managed:
         return managed.group(1)
     label, _dot, domain = str(parts.hostname).partition(".")
     return label if domain.endswith(_SAAS_DOMAINS) else parts.netloc
+
+
+def classic_address(url: str) -> str:
+    """The address of an environment at which the classic API is, which is not where its apps are (seen in practice)."""
+    parts = urllib.parse.urlsplit(url)
+    host = str(parts.hostname)
+    for apps, classic in _CLASSIC_DOMAINS.items():
+        if host.endswith(apps):
+            return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.replace(host, host[: -len(apps)] + classic)))
+    return url
+
+
+def _parse_gateway(url: str, bearer: bool) -> bool:
+    """Whether to go through the gateway of the platform, which takes nothing but Bearer (seen in practice)."""
+    parts = urllib.parse.urlsplit(url)
+    asked = _GATEWAY in parts.path
+    if asked and not bearer:
+        raise OptionError(
+            f"environment_url: the gateway of the platform, {_GATEWAY}, takes platform tokens and OAuth clients alone. Leave it out, or "
+            "give one of those."
+        )
+    return asked or (bearer and str(parts.hostname).endswith(tuple(_CLASSIC_DOMAINS)))
+
+
+def _parse_caller(params: t.Mapping[str, t.Any]) -> tuple[Secret | None, OAuthClient | None]:
+    client_id, client_secret = params["oauth_client_id"], params["oauth_client_secret"]
+    if params["api_token"] and (client_id or client_secret):
+        raise OptionError("api_token and oauth_client_id exclude each other: call Dynatrace with a token, or with an OAuth client.")
+    if not (client_id or client_secret):
+        if not params["api_token"]:
+            raise OptionError(missing_option("api_token"))
+        return _parse_api_token(params["api_token"]), None
+    for option in ("oauth_client_id", "oauth_client_secret"):
+        if not params[option]:
+            raise OptionError(f"{missing_option(option)} It goes with the other of the two.")
+        if not could_be_secret(params[option]):
+            raise OptionError(f"{option}: it has a space, a line break or another character that none has. Was it cut or pasted badly?")
+    token_url = params["oauth_token_url"] or _TOKEN_URL
+    parse_address("oauth_token_url", token_url, f"The default is {_TOKEN_URL}.", params["allow_http"])
+    return None, OAuthClient(client_id, Secret(client_secret), token_url, params["account_uuid"] or None)
+
+
+def is_bearer(secret: Secret | None) -> bool:
+    """Whether a token is one of the platform, which authenticate as Bearer (seen in practice)."""
+    return secret is not None and secret.reveal().startswith(_BEARER)
+
+
+def _check_means(params: t.Mapping[str, t.Any], bearer: bool) -> None:
+    if bearer and params["api_version"] == "v1":
+        raise OptionError("api_version: v1 takes access tokens alone, so give one as api_token, or use v2.")
+    if bearer and params["token_location"] == "query":
+        raise OptionError("token_location: platform tokens and OAuth clients authenticate in the header alone.")
 
 
 def _parse_proxy(text: str | None) -> str | None:
@@ -107,13 +198,13 @@ def _parse_proxy(text: str | None) -> str | None:
     return text
 
 
-def parse_address(option: str, text: str, example: str) -> urllib.parse.SplitResult:
+def parse_address(option: str, text: str, example: str, allow_http: bool = False) -> urllib.parse.SplitResult:
     """The parts of an address that a secret is sent to.
 
     :raises OptionError: where it is not one, or would send the secret in the clear.
     """
     url = _split(option, text, example)
-    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+    if url.scheme == "http" and not allow_http and not _is_loopback(url.hostname or ""):
         raise OptionError(f"{option}: http:// would send the token in the clear. {example}")
     return url
 

@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenReader
+from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenReader
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime

@@ -9,21 +9,18 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import email.utils
-import functools
 import json
-import os
-import ssl
-import threading
 import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.community.dynatrace.plugins.module_utils import _auth
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._requests import HTTPAdapter, requests
+from ansible_collections.community.dynatrace.plugins.module_utils import _auth, _oauth
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, OAuthClient
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 from ansible_collections.community.dynatrace.plugins.module_utils._retry import BUSY, Patience, asked_wait
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._session import reason_of, session_for
 
 # A server may close a connection that rests. A POST on such a one could be lost without anybody knowing
 # whether it was carried out, so it goes out on a connection that is fresh or was used this recently.
@@ -35,7 +32,6 @@ _LARGEST_ANSWER = 64_000_000  # bytes; a page of 10000 tokens with every scope t
 _LONGEST_ANSWER = 10  # times the timeout
 _PART = 16_384  # bytes
 
-_JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 _NEXT_STEP = {
     401: "Check api_token: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
@@ -55,10 +51,11 @@ class Answer:
 class _Request:
     method: str
     url: str  # without its query
-    query: t.Mapping[str, str] | None
-    body: t.Mapping[str, t.Any] | None
+    query: t.Mapping[str, str]
     absent: tuple[int, ...]
     scope: str | None
+    body: bytes | None
+    content_type: str | None
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
@@ -67,72 +64,8 @@ class _Request:
         return _NEXT_STEP.get(status, "").format(scope=f"the scope {self.scope}" if self.scope else "a scope for this")
 
 
-class TlsAdapter(HTTPAdapter):
-    """Hands its own TLS context to every connection and takes no other word on certificates."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-    def proxy_manager_for(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
-
-    def cert_verify(self, conn: t.Any, url: str, verify: t.Any, cert: t.Any) -> None:
-        pass
-
-
-@functools.cache
-def tls_context(validate_certs: bool, ca_path: str | None, client_cert: str | None, client_key: str | None) -> ssl.SSLContext:
-    """A TLS context; kept, because reading the certificates of the system takes longer than a request."""
-    try:
-        context = ssl.create_default_context(
-            cafile=ca_path if ca_path and not os.path.isdir(ca_path) else None,
-            capath=ca_path if ca_path and os.path.isdir(ca_path) else None,
-        )
-    except (ssl.SSLError, OSError) as error:
-        raise OptionError(f"ca_path: {ca_path!r} cannot be read as certificates: {error}.") from None
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if client_cert:
-        try:
-            context.load_cert_chain(client_cert, client_key, password=_no_password)
-        except (ssl.SSLError, OSError) as error:
-            raise OptionError(f"client_cert: {client_cert!r} and its key cannot be read: {error}.") from None
-    return context
-
-
-def _no_password() -> str:
-    return ""  # without this, OpenSSL would ask on the terminal
-
-
-tls_context(True, None, None, None)  # paid once, where the plugin is loaded, and not again in each of Ansible's forks
-
-_sessions = threading.local()
-
-
-def _session(connection: Connection) -> requests.Session:
-    """The session of this thread and process for these options: a fork must not share a connection."""
-    sessions: dict[Connection, requests.Session] = vars(_sessions).setdefault(str(os.getpid()), {})
-    if connection not in sessions:
-        sessions[connection] = _new_session(connection)
-    return sessions[connection]
-
-
-def _new_session(connection: Connection) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neither .netrc nor REQUESTS_CA_BUNDLE replaces what the task says
-    session.verify = connection.validate_certs
-    session.proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
-    session.headers.update({"Accept": "application/json; charset=utf-8", "User-Agent": "community.dynatrace"})
-    session.mount(
-        "https://",
-        TlsAdapter(tls_context(connection.validate_certs, connection.ca_path, connection.client_cert, connection.client_key)),
-    )
-    return session
+def _as_json(body: t.Mapping[str, t.Any] | None) -> tuple[bytes | None, str | None]:
+    return (None, None) if body is None else (json.dumps(body).encode(), "application/json; charset=utf-8")
 
 
 class Http:
@@ -142,8 +75,8 @@ class Http:
         self.caller = connection.api_token
         self._connection = connection
         self._patience = patience
-        self._session = _session(connection)
-        self._known_secrets = [connection.api_token]
+        self._session = session_for(connection)
+        self._known_secrets = connection.secrets
         self._last_used = float("-inf")
         self._skew = dt.timedelta(0)
 
@@ -164,7 +97,7 @@ class Http:
 
     def as_caller(self, secret: Secret) -> Http:
         """Requests to the same environment, made with another token."""
-        return Http(dataclasses.replace(self._connection, api_token=secret), self._patience)
+        return Http(dataclasses.replace(self._connection, api_token=secret, oauth=None, gateway=False), self._patience)
 
     def hide(self, secret: Secret) -> None:
         """Keep this secret out of every error from now on."""
@@ -188,19 +121,32 @@ class Http:
         :param scope: the scope that the calling token needs for this. None: any.
         :raises RequestFailed: where the answer is another, or none comes. Holds no secret and no cause that does.
         """
-        request = _Request(method, self._connection.environment_url + path, query, body, absent, scope)
+        request = _Request(method, self._connection.api_address + path, query or {}, absent, scope, *_as_json(body))
         return self._patience.persist(lambda: self._send(request), harmless=reads or method != "POST")
 
     def _send(self, request: _Request) -> Answer:
         if request.method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
             self._session.close()
-        body = None if request.body is None else json.dumps(request.body).encode()
+        caller = self._caller()
+        response, content = self._exchange(request, _auth.sign(self._connection, caller))
+        if response.status_code == 401 and self._connection.oauth:
+            # It may have ended early. What is answered with 401 was not carried out.
+            response, content = self._exchange(request, _auth.sign(self._connection, self._caller(stale=caller)))
+        self._learn_clock(response.headers.get("Date"))
+        if response.status_code in request.absent:
+            return Answer(response.status_code, None)
+        if not 200 <= response.status_code < 300:
+            raise self._refusal(request, response, content)
+        return Answer(response.status_code, self._parse(request, response, content))
+
+    def _exchange(self, request: _Request, signature: _auth.Signature) -> tuple[requests.Response, bytes]:
+        query = {**request.query, **signature.query}
         try:
             response = self._session.request(
                 request.method,
-                request.url + ("?" + urllib.parse.urlencode(request.query) if request.query else ""),
-                data=body,
-                headers={**_auth.headers(self._connection), **({} if body is None else _JSON)},
+                request.url + ("?" + urllib.parse.urlencode(query) if query else ""),
+                data=request.body,
+                headers={**signature.headers, **({"Content-Type": request.content_type} if request.content_type else {})},
                 timeout=self._connection.timeout,
                 allow_redirects=False,
                 stream=True,
@@ -210,12 +156,33 @@ class Http:
             # Not chained: the library's exception carries the request with its headers.
             raise self._failure(request, error) from None
         self._last_used = time.monotonic()
-        self._learn_clock(response.headers.get("Date"))
-        if response.status_code in request.absent:
-            return Answer(response.status_code, None)
-        if not 200 <= response.status_code < 300:
-            raise self._refusal(request, response, content)
-        return Answer(response.status_code, self._parse(request, response, content))
+        return response, content
+
+    def _caller(self, stale: Secret | None = None) -> Secret:
+        """What authenticates a request; of an OAuth client, an access token other than the stale one."""
+        oauth = self._connection.oauth
+        if oauth is None:
+            return t.cast("Secret", self._connection.api_token)
+        secret = _oauth.access_token(oauth, stale, self._ask_for_access_token)
+        self.hide(secret)
+        return secret
+
+    def _ask_for_access_token(self, oauth: OAuthClient) -> t.Any:
+        """The answer of the single sign-on."""
+        for form in _oauth.forms(oauth):
+            body = urllib.parse.urlencode(form).encode()
+            request = _Request("POST", oauth.token_url, {}, (), None, body, "application/x-www-form-urlencoded")
+            try:
+                response, content = self._exchange(request, _auth.NO_SIGNATURE)
+                if response.status_code == 200:
+                    return self._parse(request, response, content)
+                error = self._refusal(request, response, content)
+            except RequestFailed as failure:
+                error = failure
+            error.maybe_done = False  # what the access token was for has not been sent
+            if error.status != 400:
+                raise error
+        raise error
 
     def _read(self, request: _Request, response: requests.Response) -> bytes:
         """The body of an answer, within bounds."""
@@ -341,14 +308,6 @@ def _host(address: str) -> str:
         return _printable(f"{target.scheme}://{target.hostname}")
     except ValueError:
         return "a damaged address"
-
-
-def reason_of(error: Exception) -> str:
-    """The innermost reason that a library gives, without the address, whose query might hold a secret."""
-    inner = error.args[0] if error.args else error
-    reason = getattr(inner, "reason", None) or (inner if isinstance(inner, Exception) else error)
-    text = str(reason.args[-1]) if isinstance(reason, Exception) and reason.args else str(reason)
-    return f"{text.rpartition('>: ')[2] or text}".rstrip(".") or type(error).__name__
 
 
 def _never_connected(error: Exception) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued, TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
@@ -26,7 +26,7 @@ _CREATIONS = 3
 _PAUSE_WHEN_LOST = 2.0  # seconds
 
 
-def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
+def issue(api: TokenApi, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:
     """Intent, POST under a provisional name, save, only then the real name, and where it replaces another, see that it works.
 
     :returns: what was issued, and its entry in the store, which still has the intent and names what it replaces.
@@ -56,7 +56,7 @@ def issue(api: TokenApiV2, plan: Plan, wanted: Token, found: Entry, runtime: Run
     return issued, entry
 
 
-def _create(api: TokenApiV2, plan: Plan, wanted: Token, provisional: str, runtime: Runtime) -> Issued:
+def _create(api: TokenApi, plan: Plan, wanted: Token, provisional: str, runtime: Runtime) -> Issued:
     """POST. If its answer is lost, what it made is deleted, and another is asked for.
 
     The provisional name has a nonce of this run, so that a token with exactly this name is nobody else's.
@@ -87,7 +87,7 @@ def _create(api: TokenApiV2, plan: Plan, wanted: Token, provisional: str, runtim
     return issued
 
 
-def _delete_called(api: TokenApiV2, wanted: Token, provisional: str, but: str | None = None) -> list[str]:
+def _delete_called(api: TokenApi, wanted: Token, provisional: str, but: str | None = None) -> list[str]:
     """Delete the tokens of exactly this name.
 
     :returns: their ids.
@@ -99,7 +99,7 @@ def _delete_called(api: TokenApiV2, wanted: Token, provisional: str, but: str | 
     return ids
 
 
-def verify(api: TokenApiV2, secret: Secret, token: Token, runtime: Runtime) -> None:
+def verify(api: TokenApi, secret: Secret, token: Token, runtime: Runtime) -> None:
     """See that the token with this secret can be used, and has its scopes, before what it replaces goes.
 
     :raises DynatraceError: where it does not.
@@ -145,7 +145,7 @@ _SAVED = _Left(
 )
 
 
-def _take_back(api: TokenApiV2, wanted: Token, provisional: str, issued: Issued | None, error: BaseException) -> _Left:
+def _take_back(api: TokenApi, wanted: Token, provisional: str, issued: Issued | None, error: BaseException) -> _Left:
     if issued is None and isinstance(error, RequestFailed) and not error.maybe_done:
         return _Left(True, "No token was issued.")
     orphans = [issued.id] if issued else []

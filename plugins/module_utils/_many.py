@@ -11,7 +11,7 @@ import concurrent.futures
 import threading
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, StoreChanged, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find_kept
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import (
@@ -32,7 +32,7 @@ _Step = t.Union[Prepared, DynatraceError]
 
 
 def reconcile_all(
-    api: TokenApiV2,
+    api: TokenApi,
     specifications: t.Sequence[Specification],
     runtime: Runtime,
     workers: int,
@@ -111,8 +111,8 @@ def _prepare_removal(reader: Snapshot, entry: Entry, runtime: Runtime) -> Prepar
 
 
 def _perform_all(
-    function: t.Callable[[TokenApiV2, Prepared, Runtime], Outcome],
-    api: TokenApiV2,
+    function: t.Callable[[TokenApi, Prepared, Runtime], Outcome],
+    api: TokenApi,
     steps: t.Sequence[_Step],
     runtime: Runtime,
     workers: int,
@@ -140,14 +140,14 @@ def _perform_all(
     return [future.result() for future in futures]
 
 
-def _perform(api: TokenApiV2, step: Prepared, runtime: Runtime) -> Outcome:
+def _perform(api: TokenApi, step: Prepared, runtime: Runtime) -> Outcome:
     try:
         return perform(api, step, runtime)
     except StoreChanged:
         return reconcile(api, step.specification, runtime)
 
 
-def _take_back(api: TokenApiV2, futures: t.Iterable[concurrent.futures.Future[Done]], runtime: Runtime) -> None:
+def _take_back(api: TokenApi, futures: t.Iterable[concurrent.futures.Future[Done]], runtime: Runtime) -> None:
     """Delete the tokens whose secrets nobody will have, because the task is cut off and there is no store."""
     done = [future.result() for future in futures if not future.cancelled()]
     for outcome in done:

@@ -12,6 +12,10 @@ import typing as t
 CONNECTION_ENVIRONMENT = {
     "environment_url": ("DYNATRACE_ENV_URL", "DT_ENV_URL"),
     "api_token": ("DYNATRACE_API_TOKEN", "DT_API_TOKEN"),
+    "oauth_client_id": ("DT_CLIENT_ID",),
+    "oauth_client_secret": ("DT_CLIENT_SECRET",),
+    "oauth_token_url": ("DT_SSO_URL",),
+    "account_uuid": ("DT_ACCOUNT_ID",),
 }
 
 STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
@@ -19,6 +23,13 @@ STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
 CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "environment_url": {"type": "str"},
     "api_token": {"type": "str", "no_log": True},
+    "api_version": {"type": "str", "default": "v2", "choices": ["v1", "v2"]},
+    "token_location": {"type": "str", "default": "header", "choices": ["header", "query"], "no_log": False},
+    "oauth_client_id": {"type": "str"},
+    "oauth_client_secret": {"type": "str", "no_log": True},
+    "oauth_token_url": {"type": "str", "no_log": False},
+    "account_uuid": {"type": "str"},
+    "allow_http": {"type": "bool", "default": False},
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},

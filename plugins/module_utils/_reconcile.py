@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued, TokenApiV2, TokenReader
+from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued, TokenApi, TokenReader
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, RequestFailed, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._find import find
 from ansible_collections.community.dynatrace.plugins.module_utils._issue import issue, verify
@@ -53,7 +53,7 @@ class Prepared:
     known: Secret | None  # the secret of what was found, if somebody is to receive it
 
 
-def reconcile(api: TokenApiV2, specification: Specification, runtime: Runtime) -> Outcome:
+def reconcile(api: TokenApi, specification: Specification, runtime: Runtime) -> Outcome:
     """Make one token be as specified.
 
     :raises DynatraceError: with nothing done, or saying what was.
@@ -80,6 +80,9 @@ def prepare_found(api: TokenReader, specification: Specification, found: Found, 
     if plan.after is not None and plan.after.id is not None and found.held_id == plan.after.id:
         known = specification.token
     _spare_the_caller(api, plan, specification)
+    lack = api.lacks(plan)
+    if lack:
+        raise Refused(f"{lack} Nothing was changed.")
     if plan.issues and not runtime.may_issue:
         raise Refused(NOBODY_KEEPS)
     if found.entry is not None:
@@ -87,7 +90,7 @@ def prepare_found(api: TokenReader, specification: Specification, found: Found, 
     return Prepared(specification, found, plan, known)
 
 
-def perform(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
+def perform(api: TokenApi, prepared: Prepared, runtime: Runtime) -> Outcome:
     """Apply the plan; in check mode, say what that would do."""
     for warning in prepared.plan.warnings:
         runtime.warn(warning)
@@ -96,7 +99,7 @@ def perform(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
     return _apply(api, prepared, runtime)
 
 
-def warn_of_skew(api: TokenApiV2, warn: t.Callable[[str], None]) -> None:
+def warn_of_skew(api: TokenApi, warn: t.Callable[[str], None]) -> None:
     skew = api.skew()
     if abs(skew) > _TOLERATED_SKEW:
         direction = "behind" if skew > dt.timedelta(0) else "ahead of"
@@ -123,7 +126,7 @@ def _spare_the_caller(api: TokenReader, plan: Plan, specification: Specification
         )
 
 
-def _apply(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
+def _apply(api: TokenApi, prepared: Prepared, runtime: Runtime) -> Outcome:
     specification, found, plan = prepared.specification, prepared.found, prepared.plan
     for orphan in plan.orphans:
         api.delete(orphan.id or "")
@@ -145,7 +148,7 @@ def _apply(api: TokenApiV2, prepared: Prepared, runtime: Runtime) -> Outcome:
     return _outcome(plan, prepared.known, issued, retired, retiring)
 
 
-def _verify_cut_off(api: TokenApiV2, entry: Entry, plan: Plan, after: Token, runtime: Runtime) -> None:
+def _verify_cut_off(api: TokenApi, entry: Entry, plan: Plan, after: Token, runtime: Runtime) -> None:
     """What a run that was cut off may not have come to: to see that the token works, before what it replaces goes."""
     if entry.intent is None or entry.id != after.id or not entry.retiring:
         return
@@ -154,7 +157,7 @@ def _verify_cut_off(api: TokenApiV2, entry: Entry, plan: Plan, after: Token, run
         verify(api, secret, after, runtime)
 
 
-def _retire(api: TokenApiV2, plan: Plan, issued: Issued | None, runtime: Runtime) -> list[str]:
+def _retire(api: TokenApi, plan: Plan, issued: Issued | None, runtime: Runtime) -> list[str]:
     """Disable and delete what is to go. The ids of those where that failed, but the new token is good."""
     steps = [("disabled", token) for token in plan.disables] + [("deleted", token) for token in plan.deletes]
     failed = []

@@ -11,7 +11,8 @@ import datetime as dt
 import functools
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, final_name, is_provisional
 
@@ -19,7 +20,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._token import 
 class Snapshot:
     """Answers from one listing where it can, and asks where it cannot: a token that is gone, or that has another name."""
 
-    def __init__(self, api: TokenApiV2, names: t.Collection[str], token_ids: t.Collection[str]) -> None:
+    def __init__(self, api: TokenApi, names: t.Collection[str], token_ids: t.Collection[str]) -> None:
         self._api = api
         self._names = names
         self._by_id: dict[str | None, Token] = {}
@@ -48,6 +49,9 @@ class Snapshot:
         token = self._by_id.get(token_id)
         # One that was being issued may have its name by now.
         return self._api.get(token_id) if token is None or is_provisional(token.name) else token
+
+    def lacks(self, plan: Plan) -> str | None:
+        return self._api.lacks(plan)
 
     def lookup(self, secret: Secret) -> Token | None:
         return self._api.lookup(secret)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
+from ansible_collections.community.dynatrace.plugins.module_utils._api_v1 import TokenApiV1
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import parse_connection
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, parse_connection
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
@@ -53,9 +56,9 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    known_secrets = [connection.api_token, *runtime.store.secrets]
+    known_secrets = [*connection.secrets, *runtime.store.secrets]
     specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
-    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
+    api = open_api(connection, runtime.sleep)
     try:
         outcome = reconcile(api, specification, runtime)
     finally:
@@ -70,10 +73,10 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    known_secrets = [connection.api_token, *runtime.store.secrets]
+    known_secrets = [*connection.secrets, *runtime.store.secrets]
     specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
     workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
-    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
+    api = open_api(connection, runtime.sleep)
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, max_deletes)
@@ -84,6 +87,12 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
         warn_of_skew(api, runtime.warn)
     line = public_lines(specifications, done, purged, runtime.check_mode)
     return Report(results(specifications, done, purged, runtime.hands_out), line)
+
+
+def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sleep) -> TokenApi:
+    """The version of the token API that the connection is for."""
+    http = Http(connection, Patience(connection.max_wait, sleep))
+    return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
 
 
 def _parse_workers(workers: int) -> int:
@@ -110,8 +119,8 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     """
     _require_requests()
     connection = parse_connection(params)
-    query = parse_query(params, [connection.api_token, *runtime.store.secrets])
-    api = TokenApiV2(Http(connection, Patience(connection.max_wait, runtime.sleep)))
+    query = parse_query(params, [*connection.secrets, *runtime.store.secrets])
+    api = open_api(connection, runtime.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
     noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}
@@ -119,7 +128,7 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
 
-def _candidates(api: TokenApiV2, query: Query) -> t.Iterable[Token]:
+def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     if query.token is not None:
         found = api.lookup(query.token)
     elif query.token_id is not None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
+from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import missing_option, parse_connection
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._report import metadata
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import check_name, check_public, parse_scopes
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import open_api
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
@@ -40,7 +39,7 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     if scopes and not params["verify"]:
         raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
     store = _open(params, loader, warn)
-    api = _api(params) if params["verify"] else None
+    api = open_api(parse_connection(params)) if params["verify"] else None
     found = []
     for term in terms:
         try:
@@ -62,11 +61,6 @@ def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store
     return store
 
 
-def _api(params: Params) -> TokenApiV2:
-    connection = parse_connection(params)
-    return TokenApiV2(Http(connection, Patience(connection.max_wait)))
-
-
 def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
     name = str(term)
     check_public({"name": name}, secrets)
@@ -74,7 +68,7 @@ def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
     return name
 
 
-def _read(name: str, params: Params, store: Store, api: TokenApiV2 | None, scopes: tuple[str, ...]) -> t.Any:
+def _read(name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]) -> t.Any:
     entry = store.load(name, params["personal_access_token"])
     if entry.id is None:
         raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
@@ -87,7 +81,7 @@ def _read(name: str, params: Params, store: Store, api: TokenApiV2 | None, scope
     return secret.reveal() if secret else None
 
 
-def _verify(entry: Entry, secret: Secret, api: TokenApiV2, scopes: tuple[str, ...]) -> Token:
+def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]) -> Token:
     token = api.lookup(secret)
     label = f"The token {entry.name!r} ({entry.id})"
     if token is None:

@@ -12,9 +12,9 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import existing_path, parse_address
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, StoreChanged
-from ansible_collections.community.dynatrace.plugins.module_utils._http import TlsAdapter, reason_of, tls_context
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._session import TlsAdapter, reason_of, tls_context
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Identity
 from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import (
     dump_entry,

@@ -370,10 +370,10 @@ class Going:
         store.process, store.watch = self.process, self.remember
         runtime = Runtime(check_mode, hands_out=True, may_issue=True, warn=say, store=store, sleep=lambda _seconds: None)
         where = {"environment_url": self.world.environment.url, "api_token": self.world.environment.api_token}
-        real = _http._session
+        real = _http.session_for
         try:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(_http, "_session", lambda connection: Session(real(connection), self.process, self.compare))
+                patched.setattr(_http, "session_for", lambda connection: Session(real(connection), self.process, self.compare))
                 result, line = manage_token({**DEFAULTS, **where, "name": NAME, **self.options}, runtime)
         except Killed:
             self.world.leave_half_a_file()

@@ -10,9 +10,10 @@ import datetime as dt
 import itertools
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import Issued
+from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
@@ -36,6 +37,9 @@ class Api:
 
     def for_thread(self) -> Api:
         return self
+
+    def lacks(self, plan: Plan) -> str | None:
+        return None
 
     def list(self, personal_access_token: bool | None = None, wanted: t.Any = None) -> t.Iterator[Token]:
         return iter([token for token in self.tokens.values() if wanted is None or wanted(token.id, token.name)])

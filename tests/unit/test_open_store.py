@@ -157,7 +157,7 @@ def test_what_cannot_work_is_named_without_a_secret(option: t.Any, says: str) ->
 
 
 @pytest.mark.parametrize("option", ["tokens", HASHI])
-@pytest.mark.parametrize("url", ["http://abc12345.live.dynatrace.com", "abc12345", "https://../"])
+@pytest.mark.parametrize("url", ["ftp://abc12345.live.dynatrace.com", "abc12345", "https://../"])
 def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None:
     with pytest.raises(OptionError, match=r"^environment_url: "):
         _open(option, url=url)
