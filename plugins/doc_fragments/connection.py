@@ -10,17 +10,65 @@ class ModuleDocFragment:
 options:
   environment_url:
     description:
-      - The address of the Dynatrace environment, for example V(https://abc12345.live.dynatrace.com) or
-        V(https://managed.example.com/e/ENVIRONMENT-ID). What is often pasted behind it, V(/api/v2), is taken away.
-      - V(http://) is accepted for loopback addresses alone, because it would send the token in the clear.
+      - The address of the Dynatrace environment, for example V(https://abc12345.live.dynatrace.com),
+        V(https://managed.example.com/e/ENVIRONMENT-ID), or that of an ActiveGate,
+        V(https://activegate.example.com:9999/e/ENVIRONMENT-ID). What is often pasted behind it, V(/api/v2), is taken away.
+      - V(https://abc12345.apps.dynatrace.com) works too. Access tokens are sent to V(https://abc12345.live.dynatrace.com) then, platform
+        tokens and OAuth clients go through the gateway of the platform, V(/platform/classic/environment-api).
+      - V(http://) is accepted for loopback addresses alone, because it would send the token in the clear; see O(allow_http).
       - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used.
     type: str
   api_token:
     description:
       - The access token that the task calls Dynatrace with. It needs the scope C(apiTokens.read), and C(apiTokens.write) to
-        change anything.
+        change anything; with O(api_version=v1), C(TenantTokenManagement).
+      - A personal access token works as well, but deletes only tokens of its owner.
+      - A platform token works too. It needs the scopes C(environment-api:api-tokens:read) and C(environment-api:api-tokens:write).
+      - Excludes O(oauth_client_id). If one of the two is given, what the environment says of the other does not count; if none is, and
+        variables of both are set, those of O(api_token) count.
       - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used.
     type: str
+  api_version:
+    description:
+      - The version of the token API. V(v1) is for older Dynatrace Managed clusters. It has no personal access tokens to issue,
+        cannot change the token that it is called with, and costs a request for each token that is looked at.
+    type: str
+    choices: [v1, v2]
+    default: v2
+  token_location:
+    description:
+      - Where the O(api_token) stands in a request. V(query) puts it into the address, which servers and proxies write into their logs, so
+        there is a warning.
+    type: str
+    choices: [header, query]
+    default: header
+  oauth_client_id:
+    description:
+      - The id of an OAuth client, such as V(dt0s02.ABCDEFGH), to call Dynatrace with instead of O(api_token). It needs the scopes
+        C(environment-api:api-tokens:read), and C(environment-api:api-tokens:write) to change anything.
+      - If not given, the environment variable E(DT_CLIENT_ID) is used.
+    type: str
+  oauth_client_secret:
+    description:
+      - The secret of O(oauth_client_id).
+      - If not given, the environment variable E(DT_CLIENT_SECRET) is used.
+    type: str
+  oauth_token_url:
+    description:
+      - Where the OAuth client gets its access tokens. They are kept in memory alone.
+      - If not given, the environment variable E(DT_SSO_URL) is used, or else V(https://sso.dynatrace.com/sso/oauth2/token).
+    type: str
+  account_uuid:
+    description:
+      - The account of the OAuth client, which becomes the resource C(urn:dtaccount:UUID) that the access token is for.
+      - If not given, the environment variable E(DT_ACCOUNT_ID) is used.
+    type: str
+  allow_http:
+    description:
+      - Whether V(http://) is accepted for other addresses than loopback, which sends the secrets of O(api_token) and of issued tokens in
+        the clear. Meant for networks that are closed otherwise.
+    type: bool
+    default: false
   validate_certs:
     description:
       - Whether the certificate of the server is checked. Turn this off for experiments alone.
@@ -87,6 +135,30 @@ options:
     env:
       - name: DT_API_TOKEN
       - name: DYNATRACE_API_TOKEN
+  api_version:
+    ini:
+      - section: dynatrace
+        key: api_version
+  token_location:
+    ini:
+      - section: dynatrace
+        key: token_location
+  oauth_client_id:
+    ini:
+      - section: dynatrace
+        key: oauth_client_id
+  oauth_token_url:
+    ini:
+      - section: dynatrace
+        key: oauth_token_url
+  account_uuid:
+    ini:
+      - section: dynatrace
+        key: account_uuid
+  allow_http:
+    ini:
+      - section: dynatrace
+        key: allow_http
   validate_certs:
     ini:
       - section: dynatrace

@@ -54,8 +54,7 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    _require_requests()
-    connection = parse_connection(params)
+    connection = _connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
     specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
     api = open_api(connection, runtime.sleep)
@@ -71,8 +70,7 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    _require_requests()
-    connection = parse_connection(params)
+    connection = _connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
     specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
     workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
@@ -93,6 +91,14 @@ def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sle
     """The version of the token API that the connection is for."""
     http = Http(connection, Patience(connection.max_wait, sleep))
     return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
+
+
+def _connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
+    _require_requests()
+    connection = parse_connection(params)
+    if connection.token_location == "query":
+        warn("token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs.")
+    return connection
 
 
 def _parse_workers(workers: int) -> int:
@@ -117,8 +123,7 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    _require_requests()
-    connection = parse_connection(params)
+    connection = _connect(params, runtime.warn)
     query = parse_query(params, [*connection.secrets, *runtime.store.secrets])
     api = open_api(connection, runtime.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]

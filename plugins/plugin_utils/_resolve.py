@@ -15,6 +15,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._requests impo
 
 Environment = t.Mapping[str, str]
 
+_OAUTH = ("oauth_client_id", "oauth_client_secret")
+
 
 def resolve_options(
     given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], environments: t.Sequence[Environment]
@@ -29,10 +31,19 @@ def resolve_options(
     for option, names in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
         if option in options and completed.get(option) is None:
             completed[option] = first(names, environments)
+    for option in _shadowed(given, completed):
+        completed[option] = None
     params = validated(completed, options)
     if params["proxy"] is None:
         params["proxy"] = proxy_for(params["environment_url"] or "", environments)
     return params
+
+
+def _shadowed(given: t.Mapping[str, t.Any], completed: t.Mapping[str, t.Any]) -> t.Sequence[str]:
+    """What the environment says of one way to call Dynatrace, where another one is to be used. The variables of both are often set."""
+    if any(given.get(option) for option in _OAUTH):
+        return () if given.get("api_token") else ("api_token",)
+    return [option for option in _OAUTH if option in completed] if completed.get("api_token") else ()
 
 
 def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: str = "") -> dict[str, t.Any]:
