@@ -32,6 +32,8 @@ _LARGEST_ANSWER = 64_000_000  # bytes; a page of 10000 tokens with every scope t
 _LONGEST_ANSWER = 10  # times the timeout
 _PART = 16_384  # bytes
 
+# A clock that is further from this machine's than that is none.
+_NO_CLOCK = dt.timedelta(days=50 * 366)
 
 _NEXT_STEP = {
     401: "Check api_token: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
@@ -152,7 +154,8 @@ class Http:
                 stream=True,
             )
             content = self._read(request, response)
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, ValueError) as error:
+            # ValueError: of an address in the answer that is none.
             # Not chained: the library's exception carries the request with its headers.
             raise self._failure(request, error) from None
         self._last_used = time.monotonic()
@@ -204,9 +207,9 @@ class Http:
                     )
         return b"".join(parts)
 
-    def _failure(self, request: _Request, error: requests.exceptions.RequestException) -> RequestFailed:
+    def _failure(self, request: _Request, error: Exception) -> RequestFailed:
         seconds = f"{self._connection.timeout:g} s"
-        reason = self._scrub(reason_of(error))
+        reason = _printable(self._scrub(reason_of(error)))
         if isinstance(error, requests.exceptions.SSLError):
             return RequestFailed(
                 f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of your own, name it with ca_path.",
@@ -225,10 +228,10 @@ class Http:
     def _learn_clock(self, date: str | None) -> None:
         try:
             server = email.utils.parsedate_to_datetime(date or "")
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, OverflowError):
             return
-        if server.tzinfo is not None:
-            skew = server - dt.datetime.now(dt.timezone.utc)
+        skew = server - dt.datetime.now(dt.timezone.utc) if server.tzinfo is not None else _NO_CLOCK
+        if abs(skew) < _NO_CLOCK:
             # The header has whole seconds: within them the clocks agree.
             self._skew = skew if abs(skew) > dt.timedelta(seconds=2) else dt.timedelta(0)
 

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers to single requests that no server should give: each is understood or refused, in one line that can be shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._time import Period
+
+from builders import DOTTED_SECRET, SECRET_PART
+from support.scripted import Scripted, answer, scripted
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Scripted]:
+    with scripted() as running:
+        yield running
+
+
+def http(server: Scripted, says: bytes) -> Http:
+    server.says = says
+    return Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0))
+
+
+ENVELOPE = b'{"error": {"message": "Bad"}}'
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        pytest.param(answer("302 Found", b"Location: http://[\r\n"), "Invalid IPv6 URL", id="a redirect to no address"),
+        pytest.param(answer("302 Found", b"Location: \xff\xfe\r\n"), "failed: ", id="a redirect to no text"),
+        pytest.param(
+            answer("302 Found", f"Location: https://{DOTTED_SECRET}/\r\n".encode()), "redirect to", id="a redirect with the token"
+        ),
+        pytest.param(answer("400 Bad", b"Content-Type: a/b; charset=idna\r\n", ENVELOPE), "answered 400: Bad", id="charset idna"),
+        pytest.param(answer("400 Bad", b"Content-Type: a/b; charset=undefined\r\n", ENVELOPE), "answered 400: Bad", id="charset undefined"),
+        pytest.param(answer("400 No", b"", b"\xff\xfe{"), "answered 400: No", id="an error that is no UTF-8"),
+        pytest.param(answer("400 Bad \x1b[2J"), "answered 400: Bad  [2J", id="an escape sequence as reason"),
+        pytest.param(b"HTTP/1.1 \x1b[2J\r\n\r\n", "failed: ", id="an escape sequence as status"),
+        pytest.param(b"\x1b]8;;http://evil\x07\r\n\r\n", "failed: ", id="no HTTP"),
+        pytest.param(answer("200 OK", b"Content-Type: \x1b[2J\r\n", b"<html>"), "is not JSON but", id="an escape sequence as content type"),
+        pytest.param(answer("200 OK", b"", b'{"a": ' + b"9" * 5000 + b"}"), "is not JSON", id="a number without end"),
+        pytest.param(answer("200 OK", b"", b"[" * 100_000), "is not JSON", id="deeply nested"),
+        pytest.param(answer("200 OK", b"", b"\xff{}"), "is not JSON", id="no UTF-8"),
+        pytest.param(
+            answer("403 No", b"", b'{"error": {"message": "' + DOTTED_SECRET.encode() + b'\\u001b\\r\\n"}}'),
+            "403: ",
+            id="the token in an error",
+        ),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_refused_in_one_line(server: Scripted, says: bytes, message: str) -> None:
+    with pytest.raises(RequestFailed) as raised:
+        http(server, says).request("GET", "/api/v2/apiTokens")
+    assert message in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert SECRET_PART.lower() not in str(raised.value).lower()
+    assert raised.value.__context__ is None or raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+    ],
+)
+def test_json_with_a_byte_order_mark_or_keys_that_stand_twice_is_taken(server: Scripted, body: bytes, data: t.Any) -> None:
+    assert http(server, answer("200 OK", b"", body)).request("GET", "/").data == data
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0101 00:00:00 +2359",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +9999",
+        "soon",
+    ],
+)
+def test_a_clock_that_is_none_does_not_count(server: Scripted, date: str) -> None:
+    api = http(server, answer("200 OK", f"Date: {date}\r\n".encode()))
+    api.request("GET", "/")
+    assert api.skew == dt.timedelta(0)
+    assert Period(100, "y").before(api.now()) < Period(100, "y").after(api.now())
