@@ -13,6 +13,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._errors import
 from ansible_collections.community.dynatrace.plugins.module_utils._many import Done
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import NOTHING, Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import printable
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
@@ -127,7 +128,7 @@ def public_line(outcome: Outcome, check_mode: bool) -> str:
         return "; ".join(beside) or "nothing to do"
     ends = f"expires {_date(token.expires)}" if token.expires else "never expires"
     facts = f"{token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
-    return "; ".join([f"{would if plan.action != 'none' else ''}{done}: {facts}", *beside])
+    return printable("; ".join([f"{would if plan.action != 'none' else ''}{done}: {facts}", *beside]))
 
 
 def public_lines(specifications: t.Sequence[Specification], done: t.Sequence[Done], purged: t.Sequence[Done], check_mode: bool) -> str:

@@ -63,3 +63,8 @@ def scrub(text: str, secrets: t.Iterable[Secret] = ()) -> str:
     for value in sorted((secret.reveal() for secret in secrets if secret.reveal()), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return _DOTTED.sub(r"\1." + HIDDEN, text)
+
+
+def printable(text: str) -> str:
+    """The text in one line, with an escape sequence in place of each character that a terminal could obey."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

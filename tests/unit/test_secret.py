@@ -10,7 +10,7 @@ import pickle
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, public_id, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, printable, public_id, scrub
 
 from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
 
@@ -69,3 +69,8 @@ def test_no_part_of_a_known_secret_survives_another(secret: str, other: str) -> 
     assert "S3CR3T" not in scrubbed
     assert scrubbed.startswith("before ")
     assert scrubbed.endswith("*** after")
+
+
+def test_what_a_terminal_could_obey_is_shown_as_an_escape_sequence() -> None:
+    text = "ä\r\n\x1b[2J\x07\0\u202e\u2028\x9b\ud800\U0001f600"
+    assert printable(text) == "ä\\r\\n\\x1b[2J\\x07\\x00\\u202e\\u2028\\x9b\\ud800\U0001f600"
