@@ -39,7 +39,7 @@ def parse_timestamp(text: str) -> dt.datetime | None:
 
 def format_timestamp(moment: dt.datetime) -> str:
     """``yyyy-MM-ddTHH:mm:ss.SSSZ``, the form in which the API answers (documented)."""
-    return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(dt.timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclasses.dataclass(frozen=True)

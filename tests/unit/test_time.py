@@ -38,7 +38,7 @@ def test_a_point_in_time_needs_a_zone(text: str, moment: dt.datetime | None) -> 
     assert parse_timestamp(text) == moment
 
 
-@given(st.datetimes(min_value=dt.datetime(1000, 1, 2), max_value=dt.datetime(9999, 12, 30), timezones=st.timezones()))
+@given(st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30), timezones=st.timezones()))
 def test_a_point_in_time_survives_its_text_to_the_millisecond(moment: dt.datetime) -> None:
     read = parse_timestamp(format_timestamp(moment))
     assert read is not None
