@@ -10,13 +10,22 @@ import datetime as dt
 import functools
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued, Wanted, an_object, path_of
+from ansible_collections.community.dynatrace.plugins.module_utils._api import (
+    Issued,
+    Wanted,
+    an_object,
+    check_not_caller,
+    no_answer,
+    path_of,
+    read_token,
+    text_of,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, parse_timestamp
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, sorted_scopes
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 _PATH = "/v1/tokens"
 _LIMIT = 1_000_000  # documented: the largest, and nothing tells that a list was cut off there
@@ -56,12 +65,15 @@ class TokenApiV1:
 
     def list(self, personal_access_token: bool | None = None, usage: bool = False, wanted: Wanted | None = None) -> t.Iterator[Token]:
         data = an_object("the list of tokens", self._http.request("GET", _PATH, {"limit": str(_LIMIT)}, scope=_SCOPE).data)
-        stubs = [an_object("a token", stub) for stub in data.get("values") or []]
+        values = data.get("values")
+        if not isinstance(values, list):
+            raise no_answer("the list of tokens")
+        stubs = [an_object("a token", stub) for stub in values]
         if len(stubs) >= _LIMIT:
             raise RequestFailed(f"The list of tokens has {_LIMIT} or more, of which the API v1 tells no others. Use api_version: v2.")
         for stub in stubs:
-            if wanted is None or wanted(str(stub.get("id")), str(stub.get("name"))):
-                token = self.get(str(stub.get("id")))
+            if wanted is None or wanted(text_of(stub.get("id")), text_of(stub.get("name"))):
+                token = self.get(text_of(stub.get("id")))
                 if token is not None and personal_access_token in (None, token.personal_access_token):
                     yield token
 
@@ -71,7 +83,7 @@ class TokenApiV1:
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
-        return _token(answer.data) if answer.status != 404 else None
+        return read_token(self._http, _as_v2(answer.data), token_id) if answer.status != 404 else None
 
     def create(self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool) -> Issued:
         body: dict[str, t.Any] = {"name": name, "scopes": list(scopes)}
@@ -82,7 +94,7 @@ class TokenApiV1:
         secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE).data)
         self._http.hide(secret)
         token = self._issued(secret)
-        return Issued(token.id or "", secret, token.expires)
+        return Issued(str(token.id), secret, token.expires)
 
     def _issued(self, secret: Secret) -> Token:
         """What was issued just now: the answer has no id."""
@@ -100,50 +112,49 @@ class TokenApiV1:
         self._http.request("PUT", path_of(_PATH, token_id), body=body, scope=_SCOPE)
 
     def delete(self, token_id: str) -> None:
+        check_not_caller(self._http, token_id)
         self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
 
     def lookup(self, secret: Secret) -> Token | None:
         self._http.hide(secret)
         answer = self._http.request("POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True)
-        return _token(answer.data) if answer.status != 404 else None
+        return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
 
     def lookup_itself(self, secret: Secret) -> Token | None:
         return TokenApiV1(self._http.as_caller(secret)).lookup(secret)
 
 
 def _secret(data: t.Any) -> Secret:
-    """The secret in the answer to a creation: as JSON, as documented too as plain text, or as CSV with or without a heading."""
-    lines = data.split() if isinstance(data, str) else [data.get("token") if isinstance(data, dict) else None]
-    text = lines[-1] if lines else None
-    if not isinstance(text, str) or not text:
+    """The secret in the answer to a creation: as JSON, or as documented too, as plain text, or as CSV with or without a heading."""
+    lines = data.split() if isinstance(data, str) else [text_of(data.get("token")) if isinstance(data, dict) else ""]
+    text = lines[-1] if lines else ""
+    if not could_be_secret(text):
         raise RequestFailed("Dynatrace's answer to the creation of a token has no secret.", maybe_done=True)
     return Secret(text)
 
 
-def _token(data: t.Any) -> Token:
-    """A token from its JSON. Documented: only scopes is always there, and what is missing is false."""
+def _as_v2(data: t.Any) -> dict[str, t.Any]:
+    """What version 2 would tell. Documented: of all this, only scopes is always there."""
     data = an_object("a token", data)
-    return Token(
-        id=str(data.get("id") or ""),
-        name=str(data.get("name") or ""),
-        enabled=data.get("revoked") is not True,
-        scopes=sorted_scopes(str(scope) for scope in data.get("scopes") or []),
-        personal_access_token=data.get("personalAccessToken") is True,
-        expires=_moment(data.get("expires")),
-        owner=data.get("userId"),
-        created=_moment(data.get("created")),
-        last_used=_moment(data.get("lastUse")),
-        complete=isinstance(data.get("scopes"), list),
-    )
+    revoked = data.get("revoked", False)
+    return {
+        "id": data.get("id"),
+        "name": data.get("name"),
+        "enabled": not revoked if isinstance(revoked, bool) else None,
+        "scopes": data.get("scopes"),
+        "personalAccessToken": data.get("personalAccessToken"),
+        "owner": data.get("userId"),
+        "creationDate": _date(data.get("created")),
+        "expirationDate": _date(data.get("expires")),
+        "lastUsedDate": _date(data.get("lastUse")),
+    }
 
 
-def _moment(value: t.Any) -> dt.datetime | None:
-    """Milliseconds since 1970 as the schema says, or text as the examples have it."""
-    if isinstance(value, str):
-        return parse_timestamp(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
-            return dt.datetime.fromtimestamp(value / 1000, dt.timezone.utc)
-        except (ValueError, OverflowError, OSError):
-            return None
-    return None
+def _date(value: t.Any) -> t.Any:
+    """Milliseconds since 1970, as the schema says, as text, as the examples have it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return format_timestamp(dt.datetime.fromtimestamp(value / 1000, dt.timezone.utc))
+    except (ValueError, OverflowError, OSError):
+        return "no point in time"

@@ -9,18 +9,31 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued, Wanted, an_object, path_of
+from ansible_collections.community.dynatrace.plugins.module_utils._api import (
+    Issued,
+    Wanted,
+    an_object,
+    check_not_caller,
+    is_caller,
+    is_id,
+    moment_of,
+    no_answer,
+    path_of,
+    read_token,
+    text_of,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import is_bearer
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, public_id
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp, parse_timestamp
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, sorted_scopes
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, public_id
+from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
+from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 _PATH = "/v2/apiTokens"
 _PAGE_SIZE = 10000  # documented: the largest
 _READ, _WRITE = "apiTokens.read", "apiTokens.write"  # documented: the scopes that the operations need
+_MOST_PAGES = 1000
 
 # Documented: without being asked for, none of these is in a listing.
 _COMPARED_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata"
@@ -58,19 +71,25 @@ class TokenApiV2:
         query = {"pageSize": str(_PAGE_SIZE), "fields": _COMPARED_FIELDS + (_USAGE_FIELDS if usage else "")}
         if personal_access_token is not None:
             query["apiTokenSelector"] = f"personalAccessToken({str(personal_access_token).lower()})"
-        seen = set()
-        while True:
+        seen: set[str] = set()
+        while len(seen) < _MOST_PAGES:
             page = an_object("the list of tokens", self._http.request("GET", _PATH, query, scope=_READ).data)
-            for entry in page.get("apiTokens") or []:
-                if wanted is None or not isinstance(entry, dict) or wanted(str(entry.get("id")), str(entry.get("name"))):
-                    yield _token(entry)
+            entries = page.get("apiTokens", [] if "totalCount" in page else None)
+            if not isinstance(entries, list):
+                raise no_answer("the list of tokens")
+            for entry in entries:
+                if wanted is None or not isinstance(entry, dict) or wanted(text_of(entry.get("id")), text_of(entry.get("name"))):
+                    yield read_token(self._http, entry)
             key = page.get("nextPageKey")
             if not key:
                 return
+            if not isinstance(key, str) or not key.isprintable():
+                raise RequestFailed("Dynatrace's list of tokens goes on behind a key that cannot be one. Run again later.")
             if key in seen:
                 raise RequestFailed("Dynatrace answered the same page of its list of tokens twice. Run again later.")
             seen.add(key)
             query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
+        raise RequestFailed(f"Dynatrace's list of tokens has not ended after {_MOST_PAGES} pages. Run again later.")
 
     def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
         listed = self.list(personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name))
@@ -78,53 +97,32 @@ class TokenApiV2:
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
-        return _token(answer.data) if answer.status != 404 else None
+        return read_token(self._http, answer.data, token_id) if answer.status != 404 else None
 
     def create(self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool) -> Issued:
         body: dict[str, t.Any] = {"name": name, "scopes": list(scopes), "personalAccessToken": personal_access_token}
         if expires is not None:
             body["expirationDate"] = f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)
         data = an_object("the new token", self._http.request("POST", _PATH, body=body, scope=_WRITE).data)
-        if not (isinstance(data.get("id"), str) and isinstance(data.get("token"), str)):
-            raise RequestFailed("Dynatrace's answer to the creation of a token has no id or no secret.", maybe_done=True)
-        secret = Secret(data["token"])
+        secret = Secret(text_of(data.get("token")))
         self._http.hide(secret)
-        return Issued(data["id"], secret, _moment(data.get("expirationDate")))
+        if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
+            raise RequestFailed("Dynatrace's answer to the creation of a token has no id or no secret.", maybe_done=True)
+        if public_id(secret) not in (None, data["id"]) or is_caller(self._http, data["id"]):
+            raise RequestFailed("Dynatrace's answer to the creation of a token has the id of another token.", maybe_done=True)
+        return Issued(data["id"], secret, moment_of(data.get("expirationDate")))
 
     def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
         self._http.request("PUT", path_of(_PATH, token_id), body={"name": name, "enabled": enabled, "scopes": list(scopes)}, scope=_WRITE)
 
     def delete(self, token_id: str) -> None:
+        check_not_caller(self._http, token_id)
         self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_WRITE)
 
     def lookup(self, secret: Secret) -> Token | None:
         self._http.hide(secret)
         answer = self._http.request("POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True)
-        return _token(answer.data) if answer.status != 404 else None
+        return read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None
 
     def lookup_itself(self, secret: Secret) -> Token | None:
         return TokenApiV2(self._http.as_caller(secret)).lookup(secret)
-
-
-def _token(data: t.Any) -> Token:
-    """A token from its JSON; what is missing or null takes the value that claims least."""
-    data = an_object("a token", data)
-    return Token(
-        id=str(data.get("id") or ""),
-        name=str(data.get("name") or ""),
-        enabled=data.get("enabled") is True,
-        scopes=sorted_scopes(str(scope) for scope in data.get("scopes") or []),
-        personal_access_token=data.get("personalAccessToken") is True,
-        expires=_moment(data.get("expirationDate")),
-        owner=data.get("owner"),
-        created=_moment(data.get("creationDate")),
-        modified=_moment(data.get("modifiedDate")),
-        last_used=_moment(data.get("lastUsedDate")),
-        last_used_ip=data.get("lastUsedIpAddress"),
-        made_by_product=bool(data.get("additionalMetadata")),
-        complete=isinstance(data.get("enabled"), bool) and isinstance(data.get("scopes"), list),
-    )
-
-
-def _moment(value: t.Any) -> dt.datetime | None:
-    return parse_timestamp(value) if isinstance(value, str) else None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -12,21 +13,38 @@ from ansible_collections.community.dynatrace.plugins.module_utils._connection im
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Answer, Http
 from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
+from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from support.stand_in import Environment
 
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
+CALLER = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
+OTHER_SECRET = "dt0c01.OTHER." + "WXYZ" * 16
+TOKEN = {"id": "dt0c01.ABCD", "name": "ci", "enabled": True, "scopes": ["metrics.read"], "personalAccessToken": False}
+ISSUED = {"id": "dt0c01.OTHER", "token": OTHER_SECRET}
 
 
 class Answering:
-    """Stands where the HTTP client does and gives one answer."""
+    """Stands where the HTTP client does and gives these answers, the last one again and again."""
 
-    def __init__(self, data: t.Any) -> None:
-        self.data = data
+    def __init__(self, *data: t.Any) -> None:
+        self.data = list(data)
+        self.caller = Secret(SECRET)
+        self.requests = 0
 
     def request(self, *arguments: t.Any, **more: t.Any) -> Answer:
-        return Answer(200, self.data)
+        self.requests += 1
+        return Answer(200, self.data.pop(0) if len(self.data) > 1 else self.data[0])
+
+    def hide(self, secret: Secret) -> None:
+        pass
+
+
+def answered(*data: t.Any) -> TokenApiV2:
+    return TokenApiV2(t.cast("Http", Answering(*data)))
 
 
 @pytest.mark.parametrize("token_id", [SECRET, "", ".", "..", "a/b", "a?b", "../environments", "a b"])
@@ -56,5 +74,166 @@ def test_what_cannot_be_an_id_never_stands_in_an_address(environment: Environmen
     ],
 )
 def test_a_token_without_its_scopes_or_its_state_is_not_complete(told: dict[str, t.Any], complete: bool) -> None:
-    (token,) = TokenApiV2(t.cast("Http", Answering({"apiTokens": [{"id": "dt0c01.ABC", "name": "ci", **told}], "totalCount": 1}))).list()
+    (token,) = answered({"apiTokens": [{"id": "dt0c01.ABCD", "name": "ci", **told}], "totalCount": 1}).list()
     assert token.complete is complete
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"name": None},
+        {"name": 5},
+        {"name": "half \ud800 of it"},
+        {"name": SECRET},
+        {"scopes": "metrics.read"},
+        {"scopes": 5},
+        {"scopes": [None]},
+        {"scopes": ["metrics.read", ["logs.read"]]},
+        {"scopes": ["\udfff"]},
+        {"scopes": [OTHER_SECRET]},
+        {"enabled": "true"},
+        {"enabled": 1},
+    ],
+)
+def test_what_could_not_be_written_back_as_it_was_told_is_not_complete(told: dict[str, t.Any]) -> None:
+    """So that no update is made of it, which would replace it."""
+    token = answered({**TOKEN, **told}).get("dt0c01.ABCD")
+    assert token is not None
+    assert not token.complete
+    assert token.enabled is (told.get("enabled", True) is True)
+
+
+def test_a_secret_in_an_answer_is_hidden() -> None:
+    facts = {"name": f"for {SECRET}", "owner": OTHER_SECRET, "scopes": [f"a{SECRET}"], "lastUsedIpAddress": SECRET}
+    token = answered({**TOKEN, **facts}).get("dt0c01.ABCD")
+    assert token is not None
+    assert (token.name, token.owner, token.scopes, token.last_used_ip) == ("for ***", "dt0c01.OTHER.***", ("a***",), "***")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"id": None},
+        {"id": 5},
+        {"id": ""},
+        {"id": "a/b"},
+        {"id": "dt0c01.ABCD\n"},
+        {"id": "\x1b[2J"},
+        {"id": "A" * 10_000},
+        {"id": SECRET},
+        {"id": "dt0c01.OTHER"},
+        {"personalAccessToken": "true"},
+        {"personalAccessToken": 1},
+        {"expirationDate": "tomorrow"},
+        {"expirationDate": 1_800_000_000_000},
+        {"expirationDate": "9999-12-31T23:59:59-23:59"},
+    ],
+)
+def test_an_answer_about_another_token_or_of_an_unknown_form_is_refused(told: dict[str, t.Any]) -> None:
+    api = answered({**TOKEN, **told})
+    for ask in (lambda: api.get("dt0c01.ABCD"), lambda: api.lookup(Secret("dt0c01.ABCD." + "WXYZ" * 16))):
+        with pytest.raises(RequestFailed, match="Nothing was done with") as raised:
+            ask()
+        assert str(raised.value).isprintable()
+        assert not looks_like_secret(str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([None], id="null"),
+        pytest.param([[TOKEN]], id="a list"),
+        pytest.param([{}], id="an object of somebody else"),
+        pytest.param([{"apiTokens": None, "totalCount": 0}], id="null as list"),
+        pytest.param([{"apiTokens": {"a": TOKEN}, "totalCount": 1}], id="a dictionary as list"),
+        pytest.param([{"apiTokens": 5, "totalCount": 1}], id="a number as list"),
+        pytest.param([{"apiTokens": [TOKEN, None], "totalCount": 2}], id="null as token"),
+        pytest.param([{"apiTokens": [], "nextPageKey": ["a"]}], id="a list as key"),
+        pytest.param([{"apiTokens": [], "nextPageKey": "\ud800"}], id="half a character as key"),
+        pytest.param([{"apiTokens": [], "nextPageKey": 5}], id="a number as key"),
+        pytest.param([{"apiTokens": [], "nextPageKey": "a"}], id="the same page again and again"),
+        pytest.param([{"apiTokens": [], "nextPageKey": f"{number}"} for number in range(2000)], id="pages without end"),
+    ],
+)
+def test_a_listing_that_is_none_is_refused(pages: list[t.Any]) -> None:
+    with pytest.raises(RequestFailed, match=r"^Dynatrace"):
+        list(answered(*pages).list())
+
+
+def test_what_the_listing_says_of_its_length_is_not_believed() -> None:
+    (token,) = answered({"apiTokens": [TOKEN], "totalCount": -5, "nextPageKey": None}).list()
+    assert token.id == "dt0c01.ABCD"
+    assert list(answered({"totalCount": 5}).list()) == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"id": None},
+        {"id": "a/b"},
+        {"id": "\ud800"},
+        {"id": OTHER_SECRET},
+        {"id": "dt0c01.ANOTHER"},
+        {"id": CALLER},
+        {"id": CALLER, "token": SECRET},
+        {"id": CALLER, "token": "0ldF0rmatS3CR3T"},
+        {"token": None},
+        {"token": ""},
+        {"token": ["a"]},
+        {"token": "two words"},
+        {"token": "\x1b[2J"},
+        {"token": "\u2026"},
+    ],
+)
+def test_a_creation_whose_answer_has_no_secret_or_the_id_of_another_token_may_be_done_all_the_same(told: dict[str, t.Any]) -> None:
+    with pytest.raises(RequestFailed, match="answer to the creation of a token") as raised:
+        answered({**ISSUED, **told}).create("ci", ["metrics.read"], None, False)
+    assert raised.value.maybe_done
+    assert "WXYZ" not in str(raised.value)
+
+
+def test_the_calling_token_is_never_deleted() -> None:
+    http = Answering({})
+    with pytest.raises(RequestFailed, match="so it was not deleted"):
+        TokenApiV2(t.cast("Http", http)).delete(CALLER)
+    assert http.requests == 0
+
+
+TEXTS = (
+    st.sampled_from([*"\x1b\0\u202e\ud800", "ci", "dt0c01.ABCD", SECRET, "2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"]) | st.text()
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=4,
+)
+FIELDS = [*TOKEN, "expirationDate", "owner", "creationDate", "lastUsedDate", "lastUsedIpAddress", "modifiedDate", "additionalMetadata"]
+TOKENS = st.builds(lambda told: {**TOKEN, **told}, st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3))
+PAGES = st.fixed_dictionaries({"apiTokens": st.lists(TOKENS, max_size=2) | VALUES}, optional={"totalCount": VALUES, "nextPageKey": VALUES})
+
+
+@given(PAGES | TOKENS | VALUES)
+@example({"apiTokens": [{**TOKEN, "id": 10**4000}]})
+def test_any_answer_is_understood_or_refused(data: t.Any) -> None:
+    """What is understood can be shown and kept, and written back if it says so."""
+    api = answered(data)
+    reads: list[t.Callable[[], t.Any]] = [
+        lambda: list(api.list()),
+        lambda: [api.get("dt0c01.ABCD")],
+        lambda: [api.lookup(Secret("0ldF0rmatS3CR3T"))],
+        lambda: api.create("ci", ["metrics.read"], None, False) and [],
+    ]
+    for read in reads:
+        tokens, message = _outcome(read)
+        assert message.isprintable()
+        shown = json.dumps([[token.name, token.owner, token.scopes, token.last_used_ip] for token in tokens], ensure_ascii=False)
+        assert not looks_like_secret(message + shown.encode().decode())
+        assert all(is_token_id(token.id) for token in tokens)
+
+
+def _outcome(read: t.Callable[[], t.Any]) -> tuple[list[t.Any], str]:
+    """What was read, or what the refusal says."""
+    try:
+        return list(filter(None, read())), ""
+    except RequestFailed as error:
+        return [], str(error)
