@@ -115,9 +115,9 @@ def verify(api: TokenApi, secret: Secret, token: Token, runtime: Runtime) -> Non
             problem = str(error)
         else:
             lacking = sorted(set(token.scopes).difference(seen.scopes if seen else ()))
-            if not lacking:
+            if seen is not None and seen.id == token.id and not lacking:
                 return
-            problem = f"It lacks {', '.join(lacking)}."
+            problem = f"It lacks {', '.join(lacking)}." if lacking else "Its secret is that of another token."
     raise DynatraceError(f"The new token {token.name!r} ({token.id}) does not work, so the old one was left as it is. {problem}")
 
 

@@ -20,8 +20,9 @@ from support.stand_in import Environment
 
 # What becomes of a request: None, it is passed on; a number, it is answered with this status and not passed on;
 # "lose", it is passed on and its answer is lost; "hang", it is passed on and its answer does not come;
-# an address, it is answered with a redirect to there; a Call, it is passed on or not, and the function is called instead of an answer.
-Fault = t.Union[int, str, "Call", None]
+# an address, it is answered with a redirect to there; a Call, it is passed on or not, and the function is called instead of an answer;
+# a Changed, it is passed on, and its answer is what the function makes of it.
+Fault = t.Union[int, str, "Call", "Changed", None]
 Rule = t.Callable[[str, str], Fault]
 
 
@@ -29,6 +30,19 @@ Rule = t.Callable[[str, str], Fault]
 class Call:
     function: t.Callable[[], None]
     passed_on: bool
+
+
+class Said(t.NamedTuple):
+    """An answer."""
+
+    status: int
+    body: bytes
+    headers: t.Mapping[str, str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Changed:
+    function: t.Callable[[Said], Said]
 
 
 @dataclasses.dataclass
@@ -72,9 +86,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def pass_on(self, body: bytes, fault: Fault) -> None:
         kept = {name: value for name, value in self.headers.items() if name in ("Authorization", "Content-Type", "Accept")}
         passed = requests.request(self.command, self.server.origin + self.path, data=body, headers=kept, timeout=10)
-        if fault is None:
+        if fault is None or isinstance(fault, Changed):
             headers = {name: passed.headers[name] for name in ("Date", "Content-Type") if name in passed.headers}
-            self.reply(passed.status_code, passed.content, headers)
+            said = Said(passed.status_code, passed.content, headers)
+            self.reply(*(fault.function(said) if fault else said))
             return
         if isinstance(fault, Call):
             fault.function()
