@@ -33,6 +33,8 @@ _NEXT_STEP = {
     "VaultDown": "Run again when it is up and unsealed.",
 }
 _LONGEST_TIMEOUT = 3600.0  # seconds
+# What the library comes to grief with where the answer is not that of Vault. Its message may quote the answer.
+_NONSENSE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 Answer = dict[str, t.Any]
 
@@ -65,8 +67,9 @@ class HashiVaultStore:
 
     def entries(self) -> list[Entry]:
         answer = self._call("listed", lambda kv: kv.list_secrets(path=self._folder, mount_point=self._mount))
-        keys = _part(answer, "keys") if answer is not None else []
-        paths = {key: f"{self._folder}/{key}" for key in keys if is_entry_name(key)}  # no folders: those end in a slash
+        keys = _part(answer, "keys", list) if answer is not None else []
+        # No folders: those end in a slash.
+        paths = {key: f"{self._folder}/{key}" for key in keys if isinstance(key, str) and is_entry_name(key)}
         found = ((key, path, *self._read(path)) for key, path in paths.items())
         return [
             parse_listed_entry(data, self._environment, key, version, self._place(path))
@@ -80,7 +83,7 @@ class HashiVaultStore:
         if answer is None:
             return None, None
         # Without data where this version was deleted or destroyed, but not its metadata.
-        return answer.get("data"), _part(_part(answer, "metadata"), "version")
+        return answer.get("data"), _part(_part(answer, "metadata", dict), "version", int)
 
     def save(self, entry: Entry) -> Entry:
         path, data = self._path(entry.name, entry.personal_access_token), self._dump(entry)
@@ -89,7 +92,7 @@ class HashiVaultStore:
                 "written",
                 lambda kv: kv.create_or_update_secret(path=path, secret=data, cas=entry.version or 0, mount_point=self._mount),
             )
-            return dataclasses.replace(entry, version=_part(answer, "version"))
+            return dataclasses.replace(entry, version=_part(answer, "version", int))
         except StoreChanged:
             raise
         except DynatraceError:
@@ -121,7 +124,7 @@ class HashiVaultStore:
         if answer is None:
             return  # a token that may not ask may do all the same
         granted = answer.get("capabilities")
-        if not isinstance(granted, list) or not ("root" in granted or needed.issubset(granted)):
+        if not isinstance(granted, list) or not ("root" in granted or all(one in granted for one in needed)):
             wanted = " and ".join(sorted(needed))
             raise DynatraceError(f"The token of the store {self._url} may not {wanted} {path}. Nothing was done. {_NEXT_STEP['Forbidden']}")
 
@@ -141,23 +144,29 @@ class HashiVaultStore:
             self._connect()
             answer = function(self._client.secrets.kv.v2)
         except errors.VaultError as error:
-            if isinstance(error, errors.InvalidPath) and isinstance(error.json, dict) and not error.errors and "errors" in error.json:
-                return None
-            if isinstance(error, errors.InvalidPath) and isinstance(error.json, dict) and isinstance(error.json.get("data"), dict):
-                return dict(error.json["data"])
-            if isinstance(error, errors.Forbidden) and forbidden:
-                return None
-            if isinstance(error, errors.InvalidRequest) and "check-and-set" in str(error.errors):
-                raise StoreChanged(self._changed()) from None
-            raise self._refusal(what, error) from None
+            return self._absent(what, error, forbidden)
         except requests.exceptions.RequestException as error:
             # Not chained: the library's exception carries the request with its headers.
             raise self._failure(what, reason_of(error), type(error).__name__) from None
+        except _NONSENSE:
+            raise self._failure(what, "the answer is not that of Vault", "NoVault") from None
         if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
             return dict(answer["data"])
-        if what == "removed":
+        if what == "removed" and getattr(answer, "status_code", None) == 204:
             return None
         raise self._failure(what, "the answer is not that of the engine KV v2", "InvalidPath")
+
+    def _absent(self, what: str, error: t.Any, forbidden: bool) -> Answer | None:
+        """What an error says of a secret that is not there, or whose latest version is deleted."""
+        kind = type(error).__name__ if self._client is not None else "from the login"
+        said = error.json if isinstance(error.json, dict) else {}
+        if kind == "InvalidPath" and isinstance(said.get("data"), dict):
+            return dict(said["data"])
+        if (kind == "InvalidPath" and "errors" in said and not error.errors) or (kind == "Forbidden" and forbidden):
+            return None
+        if kind == "InvalidRequest" and "check-and-set" in str(error.errors):
+            raise StoreChanged(self._changed()) from None
+        raise self._refusal(what, error) from None
 
     def _refusal(self, what: str, error: t.Any) -> DynatraceError:
         kind = type(error).__name__
@@ -189,11 +198,10 @@ class HashiVaultStore:
             allow_redirects=False,
         )
         if options["auth_method"] == "approle":
-            try:
-                client.auth.approle.login(role_id=options["role_id"], secret_id=options["secret_id"])
-            except (KeyError, TypeError):
-                raise self._failure("asked for a token", "the answer is not that of Vault", "NoVault") from None
-            self.secrets.append(Secret(str(client.token)))
+            client.auth.approle.login(role_id=options["role_id"], secret_id=options["secret_id"])
+            if not isinstance(client.token, str) or not could_be_secret(client.token):
+                raise self._failure("asked for a token", "the answer has none", "NoVault")
+            self.secrets.append(Secret(client.token))
         self._client = client
 
 
@@ -249,8 +257,8 @@ def _parse_path(option: str, text: str) -> str:
     return path
 
 
-def _part(data: Answer | None, key: str) -> t.Any:
+def _part(data: Answer | None, key: str, kind: type) -> t.Any:
     part = (data or {}).get(key)
-    if part is None:
+    if not isinstance(part, kind) or isinstance(part, bool):
         raise DynatraceError(f"The answer of the store has no {key}. {_NEXT_STEP['InvalidPath']}")
     return part

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers to the store that HashiCorp Vault would not give: each operation refuses what it does not know."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
+
+from builders import DOTTED_SECRET, SECRET_PART, URL, an_entry
+from support.scripted import Scripted, answer, scripted
+
+ENTRY = an_entry(version=1)
+DATA = dump_entry(ENTRY, "abc12345", DOTTED_SECRET)
+ESCAPES = "\x1b[2J\r\n\x07\u202e\ud800"
+
+Operation = t.Callable[[Store], t.Any]
+LOAD: Operation = lambda store: store.load("reports", False)  # noqa: E731
+ENTRIES: Operation = lambda store: store.entries()  # noqa: E731
+SAVE: Operation = lambda store: store.save(ENTRY)  # noqa: E731
+REMOVE: Operation = lambda store: store.remove(ENTRY)  # noqa: E731
+CHECK: Operation = lambda store: store.check_writable(ENTRY)  # noqa: E731
+OPERATIONS = [LOAD, ENTRIES, SAVE, REMOVE, CHECK]
+
+
+@pytest.fixture(scope="module")
+def server() -> t.Iterator[Scripted]:
+    with scripted() as running:
+        yield running
+
+
+def refusal(server: Scripted, says: bytes, operation: Operation, **options: str) -> str:
+    """What the operation says of the answer; in one line and without a secret."""
+    server.says = says
+    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own", **options}, URL, "/", None, [{}], print)
+    with pytest.raises(DynatraceError) as raised:
+        operation(store)
+    # The library's exceptions carry the request, with the token.
+    assert raised.value.__suppress_context__ or isinstance(raised.value.__context__, (DynatraceError, type(None)))
+    message = str(raised.value)
+    assert message.isprintable()
+    assert "hvs." not in message
+    assert SECRET_PART not in message
+    return message
+
+
+def of_json(data: t.Any, status: str = "200 OK") -> bytes:
+    return answer(status, b"Content-Type: application/json\r\n", json.dumps(data).encode())
+
+
+NONSENSE = {
+    "nothing": answer("200 OK", b"", b""),
+    "HTML": answer("200 OK", b"Content-Type: text/html\r\n", b"<html>"),
+    "deeply nested": answer("200 OK", b"", b"[" * 100_000),
+    "no UTF-8": answer("200 OK", b"", b"\xff\xfe{"),
+    "a number without end": answer("200 OK", b"", b'{"data": ' + b"9" * 5000 + b"}"),
+    "an unknown charset": answer("400 No", b"Content-Type: a/b; charset=idna\r\n", b"x"),
+    "a redirect to no address": answer("302 Found", b"Location: http://[\r\n"),
+    **{f"{data} as data": of_json({"data": data}) for data in (None, True, 5, "x", [5])},
+    **{f"{data} as answer": of_json(data) for data in (None, 5, "x", [{}])},
+    **{f"{data} as error": of_json(data, "400 Bad") for data in (None, 5, "x", [{}])},
+    **{
+        f"{errors!r} as errors": of_json({"errors": errors}, "500 Bad")
+        for errors in (5, [5], [{}], {"a": 1}, ESCAPES, [f"{ESCAPES} hvs.own"])
+    },
+}
+
+
+@pytest.mark.parametrize("says", NONSENSE.values(), ids=NONSENSE)
+def test_an_answer_that_is_not_that_of_vault_is_refused_by_every_operation(server: Scripted, says: bytes) -> None:
+    for operation in OPERATIONS:
+        assert f"The store {server.url} cannot be" in refusal(server, says, operation)
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "message"),
+    [
+        *((LOAD, {"data": DATA, "metadata": metadata}, "no metadata") for metadata in (None, "x", 5, [1])),
+        *((LOAD, {"data": DATA, "metadata": {"version": version}}, "no version") for version in (None, "1", [1], True, 1.0)),
+        *((LOAD, {"data": data, "metadata": {"version": 1}}, "is damaged") for data in ("x", [], {"password": DOTTED_SECRET})),
+        *((ENTRIES, {"keys": keys}, "no keys") for keys in (None, 5, "reports", {"reports": 1})),
+        *((SAVE, {"version": version}, "The answer of the store has no") for version in (None, "2", [2], True)),
+        *((CHECK, {"capabilities": granted}, "may not update") for granted in (None, "update", [{}], [["update"]], {"update": 1})),
+    ],
+)
+def test_a_part_of_another_type_is_refused(server: Scripted, operation: Operation, data: dict[str, t.Any], message: str) -> None:
+    assert message in refusal(server, of_json({"data": data}), operation)
+
+
+def test_what_is_listed_and_no_entry_is_not_asked_for(server: Scripted) -> None:
+    server.says = of_json({"data": {"keys": ["../secret", "a/b", "..", "folder/", 5, None, {}, "A", "a\n", ""]}})
+    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print)
+    assert store.entries() == []
+
+
+@pytest.mark.parametrize("says", [answer("200 OK", b"", b"<html>"), of_json({"warnings": []})], ids=["a page", "another answer"])
+def test_what_is_not_said_to_be_removed_is_not_removed(server: Scripted, says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print)
+    answers = itertools.chain([of_json({"data": {"data": DATA, "metadata": {"version": 1}}})], itertools.repeat(says))
+    monkeypatch.setattr(Scripted, "says", property(lambda server: next(answers), lambda server, value: None))
+    with pytest.raises(DynatraceError, match="cannot be removed"):
+        store.remove(ENTRY)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        *(of_json({"auth": auth}) for auth in (None, 5, {}, {"client_token": None}, {"client_token": 5}, {"client_token": ["a"]})),
+        *(of_json({"auth": {"client_token": token}}) for token in ("", "hvs.two\nlines", "hvs.\u2026")),
+        of_json({"errors": []}, "404 Not Found"),
+        of_json({"data": {"data": DATA, "metadata": {"version": 1}}}, "404 Not Found"),
+        of_json({"errors": []}, "403 No"),
+    ],
+)
+def test_a_login_without_a_token_is_a_failure_and_not_an_empty_store(server: Scripted, says: bytes) -> None:
+    by_approle = {"auth_method": "approle", "role_id": "role", "secret_id": "hvs.secret-id"}
+    for operation in (LOAD, CHECK):
+        assert "The store" in refusal(server, says, operation, **by_approle)
