@@ -16,6 +16,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._requests impo
 Environment = t.Mapping[str, str]
 
 _OAUTH = ("oauth_client_id", "oauth_client_secret")
+_LARGEST = 10**300
 
 
 def resolve_options(
@@ -52,17 +53,35 @@ def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: 
     :param of: what the options belong to, for messages.
     :raises OptionError: where one is unknown or cannot be converted.
     """
-    result = ArgumentSpecValidator(options).validate(_plain(given))
+    plain = _plain(given)
+    try:
+        result = ArgumentSpecValidator(options).validate(plain)
+    except (OverflowError, ValueError):
+        # Not caught by ansible-core: a number that no float can hold, or that has too many digits to be written out.
+        large = [name for name, value in plain.items() if isinstance(value, int) and abs(value) > _LARGEST]
+        raise OptionError(f"{of}{', '.join(large) or 'an option'}: the number is too large.") from None
     if result.error_messages:
-        raise OptionError(of + ". ".join(result.error_messages))
+        raise OptionError(of + ". ".join(_messages(plain, options)))
     params: dict[str, t.Any] = result.validated_parameters
     return params
+
+
+def _messages(given: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[str]:
+    """What the validator says, of each entry of a list of dictionaries by itself: it does not say which one it means."""
+    lists = {name: option for name, option in options.items() if "options" in option and isinstance(given.get(name), list)}
+    as_a_whole = {**options, **{name: {**option, "elements": "raw"} for name, option in lists.items()}}
+    messages: list[str] = ArgumentSpecValidator(as_a_whole).validate(given).error_messages
+    for name, option in lists.items():
+        for number, entry in enumerate(given[name]):
+            one = f"{name}[{number}]"
+            messages += ArgumentSpecValidator({one: option}).validate({one: [entry]}).error_messages
+    return messages
 
 
 def _plain(value: t.Any) -> t.Any:
     """The same, without what Ansible notes on every text of a task: the validator copies it all, and copying that takes long."""
     if isinstance(value, t.Mapping):
-        return {_plain(key): _plain(one) for key, one in value.items()}
+        return {_plain(key) if isinstance(key, str) else str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return "".join(value) if isinstance(value, str) else value

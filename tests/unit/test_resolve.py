@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS, TOKEN_SET_OPTIONS
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import registers_token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import proxy_for, resolve_options
 
@@ -99,3 +99,23 @@ def test_a_damaged_address_is_left_for_the_connection_to_refuse(url: str) -> Non
 )
 def test_a_task_keeps_the_token_where_it_registers_it(register: t.Any, keeps: bool) -> None:
     assert registers_token(register) is keeps
+
+
+def test_a_wrong_entry_of_a_list_is_told_by_its_number() -> None:
+    tokens = [{"name": "a"}, {"name": "b", "state": "gone"}, {"name": "c", "scope": []}, "d", {"name": "e", "enabled": "maybe"}]
+    with pytest.raises(OptionError) as error:
+        resolve_options({"tokens": tokens, "workers": "many"}, TOKEN_SET_OPTIONS, [])
+    said = str(error.value)
+    assert [number for number in range(5) if f"tokens[{number}]" in said] == [1, 2, 3, 4]
+    assert "workers" in said
+
+
+def test_a_number_that_is_too_large_is_an_error_that_names_the_option() -> None:
+    with pytest.raises(OptionError, match=r"^timeout: the number is too large"):
+        resolve_options({"timeout": 10**400}, TOKEN_OPTIONS, [])
+
+
+@pytest.mark.parametrize("key", [(1, 2), None, 1])
+def test_a_key_that_is_no_text_is_an_error_and_not_a_crash(key: t.Any) -> None:
+    with pytest.raises(OptionError, match="tokens"):
+        resolve_options({"tokens": [{key: "a"}]}, TOKEN_SET_OPTIONS, [])
