@@ -17,7 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     HASHI_VAULT_ENVIRONMENT,
     HASHI_VAULT_STORE_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret, looks_like_secret
 from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import Environment, first, proxy_for, validated
 from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault, vault_secrets
@@ -48,7 +48,9 @@ def open_store(
         return NoStore()
     kind = given.pop("type", None)
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise OptionError(f"store: its type is {kind!r}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
+        said = repr(kind) if isinstance(kind, str) or kind is None else f"a {type(kind).__name__}"
+        raise OptionError(f"store: its type is {said}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault.")
+    _check_public(given)
     environment = environment_key(environment_url)
     if kind == "file":
         return _file_store(validated(given, FILE_STORE_OPTIONS, "store: "), environment, folder, loader, warn)
@@ -63,6 +65,13 @@ def _file_store(options: t.Mapping[str, t.Any], environment: str, folder: str, l
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
     vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
     return FileStore(path, environment, vault, options["encrypt"], warn)
+
+
+def _check_public(given: t.Mapping[str, t.Any]) -> None:
+    """What is no secret becomes a name of a folder, or a part of an address."""
+    for name, value in given.items():
+        if name not in _SECRET_OPTIONS and looks_like_secret(str(value)):
+            raise OptionError(f"store: {name}: the value is, or holds, the secret of a token. It is not shown here.")
 
 
 def known_secrets(params: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Secret]:
