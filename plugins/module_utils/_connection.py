@@ -20,6 +20,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._secret import
 
 _URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
 _LONGEST_TIMEOUT = 3600.0
+_LONGEST_URL = 2000
 _SAAS_DOMAINS = (".dynatrace.com", ".dynatracelabs.com")
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
@@ -118,8 +119,7 @@ def parse_environment_url(text: str, allow_http: bool = False) -> str:
     """
     url = parse_address("environment_url", text, _URL_EXAMPLE, allow_http)
     path = _PASTED.sub("", url.path)
-    if not _PATH.fullmatch(path):
-        raise OptionError(f"environment_url: its path is not that of an environment. {_URL_EXAMPLE}")
+    check_path("environment_url", path, "an environment", _URL_EXAMPLE)
     standard_port = {"http": 80, "https": 443}[url.scheme]
     host = f"[{url.hostname}]" if ":" in str(url.hostname) else url.hostname
     return f"{url.scheme}://{host}{path}" if url.port in (None, standard_port) else f"{url.scheme}://{host}:{url.port}{path}"
@@ -209,12 +209,20 @@ def parse_address(option: str, text: str, example: str, allow_http: bool = False
     return url
 
 
+def check_path(option: str, path: str, of: str, example: str) -> None:
+    """:raises OptionError: where a path is not one, or could lead elsewhere."""
+    if not _PATH.fullmatch(path):
+        raise OptionError(f"{option}: its path is not that of {of}. {example}")
+
+
 def _split(option: str, text: str, example: str, credentials: bool = False) -> urllib.parse.SplitResult:
     # What is echoed here never holds credentials: those are refused, or not echoed, first.
     if looks_like_secret(text):
         raise OptionError(f"{option}: the address holds the secret of a token. It is not shown here. {example}")
     if not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
         raise OptionError(f"{option}: the address has a space, a line break or another character that no address has. {example}")
+    if len(text) > _LONGEST_URL:
+        raise OptionError(f"{option}: the address is longer than any, {len(text)} characters. {example}")
     try:
         url = urllib.parse.urlsplit(text)
         port = url.port
@@ -224,7 +232,7 @@ def _split(option: str, text: str, example: str, credentials: bool = False) -> u
         raise OptionError(f"{option}: it must not hold a user or a password. {example}")
     if url.scheme not in ("http", "https") or not url.hostname or port == 0:
         raise OptionError(f"{option}: the address needs a scheme, https://, and a host. {example}")
-    if not _is_host(url.hostname):
+    if not _is_host(url.hostname) or ("[" in url.netloc.rpartition("@")[2]) != (":" in url.hostname):
         raise OptionError(f"{option}: the host in the address is not one. {example}")
     if url.query or url.fragment or "?" in text or "#" in text:
         raise OptionError(f"{option}: it must not hold a query or a fragment (? or #). {example}")

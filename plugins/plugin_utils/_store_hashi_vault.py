@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import existing_path, parse_address
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import check_path, existing_path, parse_address
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, StoreChanged
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret, scrub
@@ -247,7 +247,9 @@ def _parse_url(text: str | None) -> str:
     if not text:
         raise OptionError(f"store: url is missing. {example} The environment variable VAULT_ADDR stands in for it.")
     url = parse_address("store: url", text, example)
-    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+    path = url.path.rstrip("/")
+    check_path("store: url", path, "a server", example)
+    return f"{url.scheme}://{url.netloc}{path}"
 
 
 def _parse_path(option: str, text: str) -> str:

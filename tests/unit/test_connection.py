@@ -37,6 +37,8 @@ def test_what_people_paste_leads_to_the_environment(given_url: str, url: str) ->
 @pytest.mark.parametrize(
     ("url", "says"),
     [
+        ("https://[v1.example]:1", "the host in the address is not one"),
+        ("https://h/" + "/" * 20_000 + "x", "longer than any"),
         ("http://abc12345.live.dynatrace.com", "in the clear"),
         ("http://127.0.0.1.example.com", "in the clear"),
         ("abc12345.live.dynatrace.com", "needs a scheme"),

@@ -120,6 +120,12 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         pytest.param('{"a":' * 100000, "begins like JSON and is none", id="JSON without end"),
         pytest.param("{'type': 'file', 'path': 'tokens'}", "begins like JSON and is none", id="no JSON but Python"),
         pytest.param({"path": "tokens"}, "its type is None", id="no type"),
+        pytest.param({"type": {"token": SECRET_ID}}, "its type is a dict", id="a type that holds a secret"),
+        pytest.param(DOTTED_SECRET, "path: the value is, or holds, the secret of a token", id="a secret for a path"),
+        pytest.param(
+            {**HASHI, "path": f"a/{DOTTED_SECRET}"}, "path: the value is, or holds, the secret", id="hashi_vault: a secret in path"
+        ),
+        pytest.param({**HASHI, "url": f"{VAULT}/a/.."}, "url: its path is not that of a server", id="hashi_vault: a path with dots"),
         pytest.param({"type": "database", "path": "tokens"}, "its type is 'database'", id="an unknown type"),
         pytest.param({"type": ["file"], "path": "tokens"}, "its type is", id="a type that is a list"),
         pytest.param({"type": "file"}, "missing required arguments: path", id="no path"),
