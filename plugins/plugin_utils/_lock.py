@@ -42,7 +42,7 @@ def identity_locks(file: str, identities: t.Iterable[t.Sequence[str]], longest_w
 
 
 def _position(identity: t.Sequence[str]) -> int:
-    return int.from_bytes(hashlib.sha256("\n".join(identity).encode()).digest()[:8], "big") >> 2
+    return int.from_bytes(hashlib.sha256("\n".join(identity).encode(errors="surrogatepass")).digest()[:8], "big") >> 2
 
 
 def _take(descriptor: int, position: int, name: str, end: float, longest_wait: float) -> None:

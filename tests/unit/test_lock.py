@@ -82,3 +82,8 @@ def test_two_who_want_many_in_another_order_do_not_wait_for_each_other(tmp_path:
     commands = [[sys.executable, "-c", TAKING_ALL, str(tmp_path / "lock"), json.dumps(order)] for order in orders]
     processes = [subprocess.Popen(command) for command in commands]
     assert [process.wait(30) for process in processes] == [0, 0]
+
+
+def test_any_text_can_be_locked(tmp_path: pathlib.Path) -> None:
+    with identity_locks(str(tmp_path / "lock"), [("abc12345", "API token", "\ud800")]):
+        assert (tmp_path / "lock").exists()
