@@ -100,7 +100,7 @@ _list:
 
 import typing as t
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
@@ -114,7 +114,11 @@ display = Display()
 
 class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
-        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            self.set_options(var_options=variables, direct=kwargs)
+        except AnsibleError as error:
+            # Ansible shows what it cannot convert.
+            raise AnsibleLookupError(scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))) from None
         params = {name: self.get_option(name) for name in LOOKUP_OPTIONS}
         secrets = known_secrets(params, LOOKUP_OPTIONS)
         try:
