@@ -62,6 +62,8 @@ def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store
 
 
 def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
+    if isinstance(term, (bool, t.Mapping, list, tuple)) or term is None:
+        raise OptionError(f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself.")
     name = str(term)
     check_public({"name": name}, secrets)
     check_name(name)
