@@ -24,6 +24,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import A
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
 from ansible_collections.community.dynatrace.plugins.plugin_utils._store_hashi_vault import HashiVaultStore
 
+_LONGEST_PATH = 1000  # the folders of a path are made by a function that calls itself for each
 _TYPES = {"file": FILE_STORE_OPTIONS, "hashi_vault": HASHI_VAULT_STORE_OPTIONS}
 _SECRET_OPTIONS = [name for options in _TYPES.values() for name, option in options.items() if option.get("no_log")]
 
@@ -62,6 +63,8 @@ def open_store(
 def _file_store(options: t.Mapping[str, t.Any], environment: str, folder: str, loader: t.Any, warn: t.Callable[[str], None]) -> FileStore:
     if not options["path"] or not options["path"].isprintable():
         raise OptionError("store: path is empty, or has a character that cannot be shown. Give the path of a folder.")
+    if len(options["path"]) > _LONGEST_PATH:
+        raise OptionError(f"store: path has more than {_LONGEST_PATH} characters. Give the path of a folder.")
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
     vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
     return FileStore(path, environment, vault, options["encrypt"], warn)

@@ -120,6 +120,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         pytest.param('{"a":' * 100000, "begins like JSON and is none", id="JSON without end"),
         pytest.param("{'type': 'file', 'path': 'tokens'}", "begins like JSON and is none", id="no JSON but Python"),
         pytest.param({"path": "tokens"}, "its type is None", id="no type"),
+        pytest.param("a/" * 3_000, "path has more than 1000 characters", id="a path without end"),
         pytest.param({"type": {"token": SECRET_ID}}, "its type is a dict", id="a type that holds a secret"),
         pytest.param(DOTTED_SECRET, "path: the value is, or holds, the secret of a token", id="a secret for a path"),
         pytest.param(
