@@ -175,7 +175,12 @@ def _parse_caller(params: t.Mapping[str, t.Any]) -> tuple[Secret | None, OAuthCl
         if not could_be_secret(params[option]):
             raise OptionError(f"{option}: it has a space, a line break or another character that none has. Was it cut or pasted badly?")
     token_url = params["oauth_token_url"] or _TOKEN_URL
-    parse_address("oauth_token_url", token_url, f"The default is {_TOKEN_URL}.", params["allow_http"])
+    example = f"The default is {_TOKEN_URL}."
+    url = parse_address("oauth_token_url", token_url, example, params["allow_http"])
+    check_path("oauth_token_url", url.path, "a single sign-on", example)
+    for option in ("oauth_client_id", "account_uuid"):
+        if looks_like_secret(params[option] or ""):
+            raise OptionError(f"{option}: it holds a secret, which belongs into oauth_client_secret alone.")
     return None, OAuthClient(client_id, Secret(client_secret), token_url, params["account_uuid"] or None)
 
 
