@@ -5,14 +5,13 @@
 """Whatever stands in an option: the result is a right one or an error in words for the user.
 
 Each example is a task, or a call of the lookup, that would work, but for one to three options with something else in them. It is run
-by its action, in this process, against the stand-ins. After it:
+in this process, by its action or by what the lookup calls, against the stand-ins. After it:
 
-- An error is none that nobody has thought of, and an error of Ansible's own names the option.
-- No secret stood in the result, but under token, in a message or warning, in the address or the headers of a request, or in the name
+- An error is none that nobody has thought of.
+- No secret stood in the result, but under token, in a message or warning, in the address of a request, or in the name
   of a file.
-- Every request was one of the token API's, with no header and no parameter that the collection does not send, and reached the stand-ins
-  as it was sent.
-- Where an option was at fault, there was no request at all.
+- Every request had only headers that the collection sends, and on this machine went to the token API of the environment or to the Vault.
+- Where an option was at fault, there was no request at all, but for what only Dynatrace or the plan can tell.
 
 FUZZ is how many random examples there are of each kind; without it there are few, and always the same.
 """
