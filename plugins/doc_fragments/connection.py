@@ -144,14 +144,20 @@ options:
       - section: dynatrace
         key: token_location
   oauth_client_id:
-    ini:
-      - section: dynatrace
-        key: oauth_client_id
+    env:
+      - name: DT_CLIENT_ID
+  oauth_client_secret:
+    env:
+      - name: DT_CLIENT_SECRET
   oauth_token_url:
+    env:
+      - name: DT_SSO_URL
     ini:
       - section: dynatrace
         key: oauth_token_url
   account_uuid:
+    env:
+      - name: DT_ACCOUNT_ID
     ini:
       - section: dynatrace
         key: account_uuid

@@ -104,7 +104,7 @@ from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._options import CALLER_OPTIONS, LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
 from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets
@@ -119,7 +119,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         except AnsibleError as error:
             # Ansible shows what it cannot convert.
             raise AnsibleLookupError(scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))) from None
-        params = {name: self.get_option(name) for name in LOOKUP_OPTIONS}
+        # What the environment says of who calls Dynatrace is left out here, because it counts less than what is given.
+        params = {name: kwargs.get(name) if name in CALLER_OPTIONS else self.get_option(name) for name in LOOKUP_OPTIONS}
         secrets = known_secrets(params, LOOKUP_OPTIONS)
         try:
             return read_tokens(terms, params, self._loader, lambda message: display.warning(scrub(message, secrets)))

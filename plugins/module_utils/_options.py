@@ -18,6 +18,9 @@ CONNECTION_ENVIRONMENT = {
     "account_uuid": ("DT_ACCOUNT_ID",),
 }
 
+# Who calls Dynatrace: either the token or the client.
+CALLER_OPTIONS = ("api_token", "oauth_client_id", "oauth_client_secret")
+
 STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
 
 CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {

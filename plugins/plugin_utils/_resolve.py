@@ -10,12 +10,11 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import CONNECTION_ENVIRONMENT, STORE_ENVIRONMENT
+from ansible_collections.community.dynatrace.plugins.module_utils._options import CALLER_OPTIONS, CONNECTION_ENVIRONMENT, STORE_ENVIRONMENT
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
 
 Environment = t.Mapping[str, str]
 
-_OAUTH = ("oauth_client_id", "oauth_client_secret")
 _LARGEST = 10**300
 
 
@@ -42,9 +41,10 @@ def resolve_options(
 
 def _shadowed(given: t.Mapping[str, t.Any], completed: t.Mapping[str, t.Any]) -> t.Sequence[str]:
     """What the environment says of one way to call Dynatrace, where another one is to be used. The variables of both are often set."""
-    if any(given.get(option) for option in _OAUTH):
-        return () if given.get("api_token") else ("api_token",)
-    return [option for option in _OAUTH if option in completed] if completed.get("api_token") else ()
+    token, *client = CALLER_OPTIONS
+    if any(given.get(option) for option in client):
+        return () if given.get(token) else (token,)
+    return [option for option in client if option in completed] if completed.get(token) else ()
 
 
 def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: str = "") -> dict[str, t.Any]:

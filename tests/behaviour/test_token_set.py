@@ -192,7 +192,7 @@ BAD: dict[str, tuple[dict[str, t.Any], str]] = {
     "no list": ({"tokens": {"name": "ci", "token": UNDOTTED}}, "tokens"),
     "text": ({"tokens": f"ci, {UNDOTTED}"}, "tokens"),
     "no dictionary": ({"tokens": [one("ci"), UNDOTTED]}, "tokens"),
-    "no such option": ({"tokens": [one("ci", scope="metrics.read", token=UNDOTTED)]}, "tokens.scope"),
+    "no such option": ({"tokens": [one("ci", scope="metrics.read", token=UNDOTTED)]}, "tokens[0].scope"),
 }
 
 
