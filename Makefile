@@ -4,7 +4,8 @@
 
 # make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   the same on every gated ansible-core that the Pythons at hand allow; what runs no Ansible runs once
+# make test-all   the same on every gated ansible-core that the Pythons at hand allow (what runs no Ansible once), and test-v1
+# make test-v1    what can be done by the older version of the token API, tested by that
 # make bench      measure, and print the tables that docs/performance.md quotes
 #
 # PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18,
@@ -15,8 +16,9 @@ CORE ?=
 ONLY ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
+BY_V1 := token.py store.py rotation.py token_set.py
 
-.PHONY: demo test test-all bench lint types docs sanity pytest clean
+.PHONY: demo test test-all test-v1 bench lint types docs sanity pytest clean
 
 demo: $(VENV)/ready
 	$(BIN)/python tests/demo.py
@@ -28,6 +30,10 @@ test: $(VENV)/ready
 
 test-all:
 	$(PYTHON) tests/matrix.py
+	$(MAKE) test-v1
+
+test-v1: $(VENV)/ready
+	API_VERSION=v1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not v2" $(addprefix tests/behaviour/test_,$(BY_V1))
 
 bench: $(VENV)/ready
 	$(BIN)/python tests/benchmark

@@ -88,9 +88,8 @@ class TokenApiV1:
     def create(self, name: str, scopes: t.Sequence[str], expires: Period | dt.datetime | None, personal_access_token: bool) -> Issued:
         body: dict[str, t.Any] = {"name": name, "scopes": list(scopes)}
         if expires is not None:
-            # Always with a unit: the default is milliseconds.
             end = expires.after(self.now()) if isinstance(expires, Period) else expires
-            body["expiresIn"] = {"value": max(1, round((end - self.now()).total_seconds())), "unit": "SECONDS"}
+            body["expiresIn"] = {"value": max(1, round((end - self.now()).total_seconds() * 1000)), "unit": "MILLIS"}
         secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE).data)
         self._http.hide(secret)
         token = self._issued(secret)

@@ -24,8 +24,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._token import 
     sorted_scopes,
 )
 
-# Dynatrace keeps milliseconds; a hand-written date is rarely finer than a second.
-_SAME_MOMENT = dt.timedelta(seconds=1)
+# A hand-written date is rarely finer. The API v1 takes durations, so that an end is off by what the request and the clocks take.
+_SAME_MOMENT = dt.timedelta(minutes=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import datetime as dt
 import pathlib
 import typing as t
+
+import pytest
 
 from support import stand_in
 from support.relay import Call, Fault, relay
@@ -55,9 +58,10 @@ def test_a_token_is_replaced_before_its_end_and_not_sooner(ansible: Ansible, env
 
 def test_always_replaces_it_in_each_run_also_without_a_store(ansible: Ansible, environment: Environment) -> None:
     always = token("ci", register="got", scopes=READ, rotate="always")
+    secrets = len(environment.secrets())
     ansible.play(always, check("got.action == 'created'"), always, ROTATED, works(), always, ROTATED, works()).succeeded()
     assert len(environment.tokens("ci")) == 1
-    assert len(environment.secrets()) == 4  # that of the admin among them
+    assert len(environment.secrets()) == secrets + 3
 
 
 def test_another_end_is_another_token_where_that_is_said(ansible: Ansible, environment: Environment) -> None:
@@ -66,7 +70,10 @@ def test_another_end_is_another_token_where_that_is_said(ansible: Ansible, envir
         for date in ("2090-01-01T00:00:00Z", "2095-01-01T00:00:00Z")
     )
     ansible.play(first, first, QUIET, second, ROTATED, works(), second, QUIET).succeeded()
-    assert [found["expirationDate"] for found in environment.tokens("ci")] == ["2095-01-01T00:00:00.000Z"]
+    (found,) = environment.tokens("ci")
+    assert abs(dt.datetime.fromisoformat(found["expirationDate"]) - dt.datetime(2095, 1, 1, tzinfo=dt.timezone.utc)) < dt.timedelta(
+        minutes=1
+    )
 
 
 def test_a_token_without_an_end_and_one_that_is_disabled_are_left_alone(ansible: Ansible, environment: Environment) -> None:
@@ -80,6 +87,7 @@ def test_a_token_without_an_end_and_one_that_is_disabled_are_left_alone(ansible:
     assert "is disabled and is left so" in run.text
 
 
+@pytest.mark.v2
 def test_an_old_token_stays_where_the_new_one_does_not_work(ansible: Ansible, environment: Environment) -> None:
     ansible.play(rotating()).succeeded()
     (before,) = environment.tokens("ci")
@@ -91,6 +99,7 @@ def test_an_old_token_stays_where_the_new_one_does_not_work(ansible: Ansible, en
     ansible.play(rotating(), QUIET, works()).succeeded()
 
 
+@pytest.mark.v2
 def test_a_run_that_goes_on_with_a_rotation_sees_first_that_the_new_token_works(ansible: Ansible, environment: Environment) -> None:
     ansible.play(rotating()).succeeded()
     (before,) = environment.tokens("ci")
@@ -104,6 +113,7 @@ def test_a_run_that_goes_on_with_a_rotation_sees_first_that_the_new_token_works(
     assert len(environment.tokens("ci")) == 1
 
 
+@pytest.mark.v2
 def test_a_new_token_may_take_a_moment_to_work(ansible: Ansible, environment: Environment) -> None:
     ansible.play(rotating()).succeeded()
     with relay(environment, refusing_lookups(2)) as slow:

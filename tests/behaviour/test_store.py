@@ -9,6 +9,7 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
+import pytest
 import yaml
 
 from support.runs import Ansible, Task, check, in_check_mode, info, token, works
@@ -62,6 +63,7 @@ def test_a_task_without_register_stays_readable_and_decrypts_nothing(ansible: An
     assert again.result("ci")["secret_available"] is True
 
 
+@pytest.mark.v2
 def test_what_is_on_disk_is_readable_but_for_the_secret(ansible: Ansible, environment: Environment) -> None:
     ansible.play(stored("CI: Jobs/main", expires_in="90d"), stored("laptop", personal_access_token=True)).succeeded()
     token_id = environment.tokens("CI: Jobs/main")[0]["id"]

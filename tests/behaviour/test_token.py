@@ -43,6 +43,7 @@ def test_the_secret_that_was_registered_works(ansible: Ansible, environment: Env
     ansible.play(token("ci", register="made", scopes=["apiTokens.read"]), uri).succeeded()
 
 
+@pytest.mark.v2
 def test_a_token_is_issued_under_a_provisional_name(ansible: Ansible, environment: Environment) -> None:
     """Seen from outside: creation and renaming are two requests, and only the name asked for is left."""
     ansible.play(token("ci", register="made", scopes=READ)).succeeded()
@@ -220,6 +221,7 @@ def test_an_unknown_id_is_an_error_and_never_a_creation(ansible: Ansible, enviro
     assert environment.tokens() == []
 
 
+@pytest.mark.v2
 def test_a_personal_access_token_and_an_api_token_of_one_name_are_different(ansible: Ansible, environment: Environment) -> None:
     plain = environment.issue("ci")
     tasks = [
@@ -269,6 +271,7 @@ def test_expires_in_is_no_drift_and_a_token_without_end_is_a_warning(ansible: An
     assert run.text.count("never ends, although expires_in asks for 90d") == 1
 
 
+@pytest.mark.v2
 def test_tokens_that_others_own_or_the_product_made_are_left_alone(ansible: Ansible, environment: Environment) -> None:
     environment.plant("ci", additional_metadata={"dashboardId": "82402bab"})
     environment.plant("ci ", created="now-1d")
@@ -322,6 +325,7 @@ def test_a_scope_newer_than_the_collection_is_a_warning_alone(ansible: Ansible, 
     assert "is not a known one" not in again.text
 
 
+@pytest.mark.v2
 def test_what_the_calling_token_lacks_is_told_at_the_first_request_that_needs_it(ansible: Ansible, environment: Environment) -> None:
     secret = environment.issue("whole", ["apiTokens.read", "apiTokens.write"])["token"]
     callers = {

@@ -73,6 +73,7 @@ def stored(ansible: Ansible, environment: Environment, folder: str = "store") ->
     return sorted(file.stem for file in (ansible.folder / folder / environment.url.rpartition("/")[2]).glob("*.yml"))
 
 
+@pytest.mark.v2
 def test_a_second_run_changes_nothing_and_costs_one_listing(ansible: Ansible, environment: Environment) -> None:
     called = ["ci-3", "ci-1", "ci-2"]
     plain, kept = ([one(f"{kind} {name}", expires_in="90d") for name in called] for kind in ("plain", "kept"))
@@ -231,6 +232,7 @@ def test_nothing_is_issued_where_nobody_keeps_the_secret(ansible: Ansible, envir
     assert environment.tokens("there")[0]["scopes"] == READ
 
 
+@pytest.mark.v2
 def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     ansible: Ansible, environment: Environment, server: Environment
 ) -> None:

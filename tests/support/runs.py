@@ -113,7 +113,9 @@ class Ansible:
 
     def play(self, *tasks: Task, options: t.Sequence[str] = (), env: Env = None, **keywords: t.Any) -> Run:
         """One play of these tasks, on localhost if no hosts are given."""
-        return self.playbook([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks), **keywords}], options, env)
+        defaults = {"group/community.dynatrace.dynatrace": {"api_version": self.environment.api_version}}
+        play = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": list(tasks), **keywords}
+        return self.playbook([play], options, env)
 
     def playbook(self, plays: t.Any, options: t.Sequence[str] = (), env: Env = None) -> Run:
         file = self.folder / "playbook.yml"
