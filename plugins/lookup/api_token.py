@@ -103,7 +103,7 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._options import CALLER_OPTIONS, LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
@@ -126,3 +126,5 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             return read_tokens(terms, params, self._loader, lambda message: display.warning(scrub(message, secrets)))
         except DynatraceError as error:
             raise AnsibleLookupError(scrub(str(error), secrets)) from None
+        except Exception as error:
+            raise AnsibleLookupError(scrub(str(unexpected(error)), secrets)) from None

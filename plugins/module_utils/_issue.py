@@ -23,7 +23,7 @@ _PAUSES = (0.0, 0.5, 1.0, 2.0)  # seconds
 
 # How often a token is asked for if the answer is lost each time, and how long a request that was lost has to be carried out after all.
 _CREATIONS = 3
-_PAUSE_WHEN_LOST = 2.0  # seconds
+_PAUSE_WHEN_LOST = 1.0  # seconds
 
 
 def issue(api: TokenApi, plan: Plan, wanted: Token, found: Entry, runtime: Runtime) -> tuple[Issued, Entry]:

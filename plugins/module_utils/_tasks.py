@@ -15,7 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api import To
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v1 import TokenApiV1
 from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, parse_connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
 from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
@@ -32,6 +32,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._report import
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
 from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification, parse_specifications
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._time import utc_now
@@ -159,6 +160,8 @@ def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) ->
         report = perform(module.params, runtime)
     except DynatraceError as error:
         module.fail_json(msg=str(error))
+    except Exception as error:
+        module.fail_json(msg=scrub(str(unexpected(error))))
     module.exit_json(**report.result, public_line=report.public_line)
 
 

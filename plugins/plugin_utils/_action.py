@@ -20,7 +20,7 @@ from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, unexpected
 from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret, scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
@@ -50,11 +50,12 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         self._own_no_log = self._task.no_log
         # The options, as the task has them until they are resolved, and the secrets among them.
         self._given = dict(self._task.args)
-        self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self._given_secrets: list[Secret] = []
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
-        self._forget_secret_arguments()
         try:
+            self._given_secrets = known_secrets(self._given, self.OPTIONS)
+            self._forget_secret_arguments()
             report = self._perform()
         except DynatraceError as error:
             report = _failure(str(error))

@@ -82,7 +82,7 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/e/abc"])
 def test_an_environment_that_does_not_answer_is_named(ansible: Ansible, url: str) -> None:
-    run = ansible.adhoc("dynatrace_token_info", f"environment_url={url}").failed()
+    run = ansible.adhoc("dynatrace_token_info", f"environment_url={url} max_wait=0").failed()
     assert f"GET {url}/api/v2/apiTokens failed" in run.text
     assert "Check environment_url" in run.text
 
