@@ -90,7 +90,7 @@ class TokenApiV1:
         if expires is not None:
             end = expires.after(self.now()) if isinstance(expires, Period) else expires
             body["expiresIn"] = {"value": max(1, round((end - self.now()).total_seconds() * 1000)), "unit": "MILLIS"}
-        secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE).data)
+        secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE, text=True).data)
         self._http.hide(secret)
         token = self._issued(secret)
         return Issued(str(token.id), secret, token.expires)
@@ -126,7 +126,7 @@ class TokenApiV1:
 def _secret(data: t.Any) -> Secret:
     """The secret in the answer to a creation: as JSON, or as documented too, as plain text, or as CSV with or without a heading."""
     lines = data.split() if isinstance(data, str) else [text_of(data.get("token")) if isinstance(data, dict) else ""]
-    text = lines[-1] if lines else ""
+    text = lines[-1].strip('"') if lines else ""
     if not could_be_secret(text):
         raise RequestFailed("Dynatrace's answer to the creation of a token has no secret.", maybe_done=True)
     return Secret(text)

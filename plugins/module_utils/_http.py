@@ -46,7 +46,7 @@ _NEXT_STEP = {
 @dataclasses.dataclass(frozen=True)
 class Answer:
     status: int
-    data: t.Any  # parsed JSON, None where the answer had no body
+    data: t.Any  # parsed JSON, or text where that was asked for too; None where the answer had no body
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,7 @@ class _Request:
     scope: str | None
     body: bytes | None
     content_type: str | None
+    text: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
@@ -114,6 +115,7 @@ class Http:
         absent: tuple[int, ...] = (),
         reads: bool = False,
         scope: str | None = None,
+        text: bool = False,
     ) -> Answer:
         """Send one request, and again where that may help and can do no harm: a POST only if it was surely not carried out.
 
@@ -121,9 +123,10 @@ class Http:
         :param absent: statuses that say that the thing is not there, and are no error.
         :param reads: whether a POST changes nothing.
         :param scope: the scope that the calling token needs for this. None: any.
+        :param text: whether the answer may be plain text or CSV.
         :raises RequestFailed: where the answer is another, or none comes. Holds no secret and no cause that does.
         """
-        request = _Request(method, self._connection.api_address + path, query or {}, absent, scope, *_as_json(body))
+        request = _Request(method, self._connection.api_address + path, query or {}, absent, scope, *_as_json(body), text)
         return self._patience.persist(lambda: self._send(request), harmless=reads or method != "POST")
 
     def _send(self, request: _Request) -> Answer:
@@ -260,10 +263,13 @@ class Http:
     def _parse(self, request: _Request, response: requests.Response, content: bytes) -> t.Any:
         if not content:
             return None
+        kind = _printable(response.headers.get("Content-Type", "no content type").split(";")[0])
+        if request.text and kind.lower() in ("text/plain", "text/csv"):
+            return content.decode("utf-8", "replace")
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
-            kind = _printable(response.headers.get("Content-Type", "no content type").split(";")[0])
+            pass
         raise RequestFailed(
             f"{request}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
             "Is environment_url that of a Dynatrace environment?",

@@ -97,3 +97,15 @@ def test_a_clock_that_is_none_does_not_count(server: Scripted, date: str) -> Non
     api.request("GET", "/")
     assert api.skew == dt.timedelta(0)
     assert Period(100, "y").before(api.now()) < Period(100, "y").after(api.now())
+
+
+@pytest.mark.parametrize("kind", [b"text/plain; charset=utf-8", b"text/csv", b"Text/Plain"])
+def test_text_is_an_answer_only_where_it_is_asked_for(server: Scripted, kind: bytes) -> None:
+    api = http(server, answer("201 Created", b"Content-Type: " + kind + b"\r\n", b"1234\n"))
+    assert api.request("POST", "/", text=True).data == "1234\n"
+    assert api.request("POST", "/").data == 1234
+
+
+def test_what_is_neither_json_nor_text_is_no_answer(server: Scripted) -> None:
+    with pytest.raises(RequestFailed, match="is not JSON but text/html"):
+        http(server, answer("201 Created", b"Content-Type: text/html\r\n", b"<html>")).request("POST", "/", text=True)
