@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api import (
     Wanted,
     an_object,
     check_not_caller,
+    is_caller,
     no_answer,
     path_of,
     read_token,
@@ -104,6 +105,8 @@ class TokenApiV1:
             raise
         if token is None:
             raise RequestFailed("Dynatrace does not know the token that it has just issued.", maybe_done=True)
+        if secret == self._http.caller or is_caller(self._http, str(token.id)):
+            raise RequestFailed("Dynatrace's answer to the creation of a token is about the calling one.", maybe_done=True)
         return token
 
     def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:

@@ -199,6 +199,13 @@ def test_a_token_that_cannot_be_looked_up_may_have_been_left(found: t.Any) -> No
     assert raised.value.maybe_done
 
 
+@pytest.mark.parametrize(("secret", "token_id"), [(ISSUED, CALLER_ID), (CALLER, UUID), (CALLER, CALLER_ID)])
+def test_the_calling_token_is_not_taken_for_a_new_one(secret: str, token_id: str) -> None:
+    with pytest.raises(RequestFailed, match="about the calling one") as raised:
+        created({"token": secret}, id=token_id)
+    assert raised.value.maybe_done
+
+
 @pytest.mark.parametrize(
     ("expires", "seconds"),
     [
