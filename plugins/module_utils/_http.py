@@ -130,19 +130,25 @@ class Http:
         return self._patience.persist(lambda: self._send(request), harmless=reads or method != "POST")
 
     def _send(self, request: _Request) -> Answer:
-        if request.method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
-            self._session.close()
         caller = self._caller()
-        response, content = self._exchange(request, _auth.sign(self._connection, caller))
+        response, content = self._call(request, caller)
         if response.status_code == 401 and self._connection.oauth:
             # It may have ended early. What is answered with 401 was not carried out.
-            response, content = self._exchange(request, _auth.sign(self._connection, self._caller(stale=caller)))
+            response, content = self._call(request, self._caller(stale=caller))
         self._learn_clock(response.headers.get("Date"))
         if response.status_code in request.absent:
             return Answer(response.status_code, None)
         if not 200 <= response.status_code < 300:
             raise self._refusal(request, response, content)
         return Answer(response.status_code, self._parse(request, response, content))
+
+    def _call(self, request: _Request, caller: Secret) -> tuple[requests.Response, bytes]:
+        # Behind _caller: to wait for the single sign-on is to let the connection to the environment rest.
+        if request.method == "POST" and time.monotonic() - self._last_used > _FRESH_SECONDS:
+            self._session.close()
+        answer = self._exchange(request, _auth.sign(self._connection, caller))
+        self._last_used = time.monotonic()
+        return answer
 
     def _exchange(self, request: _Request, signature: _auth.Signature) -> tuple[requests.Response, bytes]:
         query = {**request.query, **signature.query}
@@ -161,7 +167,6 @@ class Http:
             # ValueError: of an address in the answer that is none.
             # Not chained: the library's exception carries the request with its headers.
             raise self._failure(request, error) from None
-        self._last_used = time.monotonic()
         return response, content
 
     def _caller(self, stale: Secret | None = None) -> Secret:

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Access tokens of OAuth clients: when one is asked for, and what goes out with it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import typing as t
+
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils import _http, _oauth
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, OAuthClient
+from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+
+from builders import URL
+
+TOKEN_URL = "https://sso.example.com/token"
+CLIENT = OAuthClient("dt0s02.CLIENT", Secret("dt0s02.CLIENT.S3CR3TS3CR3T"), TOKEN_URL, "the-account")
+
+
+@dataclasses.dataclass
+class Clock:
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Time stands still unless a test says otherwise, and nothing is held from other tests."""
+    clock = Clock()
+    monkeypatch.setattr(_oauth, "time", clock)
+    monkeypatch.setattr(_http, "time", clock)
+    monkeypatch.setattr(_oauth, "_held", {})
+    return clock
+
+
+class SignOn:
+    """Issues a1, a2, and so on."""
+
+    def __init__(self, **answer: t.Any) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def __call__(self, client: OAuthClient) -> t.Any:
+        self.asked += 1
+        return {"access_token": f"a{self.asked}", **self.answer}
+
+    def get(self, client: OAuthClient = CLIENT, stale: str | None = None) -> str:
+        return _oauth.access_token(client, Secret(stale) if stale else None, self).reveal()
+
+
+def test_an_access_token_is_kept_until_shortly_before_it_ends(clock: Clock) -> None:
+    sign_on = SignOn(expires_in=300)
+    assert [sign_on.get(), sign_on.get()] == ["a1", "a1"]
+    clock.now += 269
+    assert sign_on.get() == "a1"
+    clock.now += 2
+    assert [sign_on.get(), sign_on.get()] == ["a2", "a2"]
+
+
+def test_the_time_that_the_single_sign_on_takes_is_counted(clock: Clock) -> None:
+    def slow(client: OAuthClient) -> t.Any:
+        clock.now += 271
+        return {"access_token": "slow", "expires_in": 300}
+
+    sign_on = SignOn(expires_in=300)
+    _oauth.access_token(CLIENT, None, slow)
+    assert sign_on.get() == "a1"
+
+
+def test_what_is_not_taken_any_more_is_replaced_once(clock: Clock) -> None:
+    sign_on = SignOn(expires_in=300)
+    assert [sign_on.get(), sign_on.get(stale="a1"), sign_on.get(stale="a1"), sign_on.get()] == ["a1", "a2", "a2", "a2"]
+
+
+def test_each_client_has_its_own(clock: Clock) -> None:
+    sign_on = SignOn(expires_in=300)
+    others = [dataclasses.replace(CLIENT, **{field: "other"}) for field in ("client_id", "token_url", "account_uuid")]
+    others.append(dataclasses.replace(CLIENT, client_secret=Secret("other")))
+    assert [sign_on.get(client) for client in (CLIENT, *others, CLIENT)] == ["a1", "a2", "a3", "a4", "a5", "a1"]
+
+
+def test_threads_share_one(clock: Clock) -> None:
+    sign_on = SignOn(expires_in=300)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _number: sign_on.get(), range(20))) == {"a1"}
+
+
+def test_what_is_asked_for() -> None:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "dt0s02.CLIENT",
+        "client_secret": "dt0s02.CLIENT.S3CR3TS3CR3T",
+        "resource": "urn:dtaccount:the-account",
+    }
+    scopes = "environment-api:api-tokens:read environment-api:api-tokens:write"
+    assert list(_oauth.forms(CLIENT)) == [{**form, "scope": scopes}, form]
+    assert all("resource" not in form for form in _oauth.forms(dataclasses.replace(CLIENT, account_uuid=None)))
+
+
+# In requests
+
+
+class Answer:
+    """What the library makes of an answer, as far as it is looked at."""
+
+    reason = "Reason"
+
+    def __init__(self, status: int, data: t.Any) -> None:
+        self.status_code = status
+        self.headers: dict[str, str] = {}
+        self._content = json.dumps(data).encode()
+
+    def iter_content(self, _size: int) -> t.Iterator[bytes]:
+        yield self._content
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+class Session:
+    """Notes what is sent and when connections are closed; the single sign-on takes so long."""
+
+    def __init__(self, clock: Clock, seconds: float, *statuses: int) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.statuses = list(statuses)
+        self.said: list[str] = []
+        self.issued = 0
+
+    def request(self, method: str, url: str, headers: t.Mapping[str, str], **_more: t.Any) -> Answer:
+        if url == TOKEN_URL:
+            self.clock.now += self.seconds
+            self.issued += 1
+            self.said.append("sign on")
+            return Answer(200, {"access_token": f"a{self.issued}", "expires_in": 300})
+        self.said.append(f"{method} {headers['Authorization']}")
+        return Answer(self.statuses.pop(0) if self.statuses else 200, {})
+
+    def close(self) -> None:
+        self.said.append("close")
+
+
+def http(session: Session, monkeypatch: pytest.MonkeyPatch) -> Http:
+    monkeypatch.setattr(_http, "session_for", lambda _connection: session)
+    return Http(Connection(URL, None, CLIENT), Patience(0))
+
+
+def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(clock, 0, 200, 200, 401, 200, 401, 401)
+    api = http(session, monkeypatch)
+    for _request in range(3):
+        api.request("GET", "/")
+    assert session.said == ["sign on", "GET Bearer a1", "GET Bearer a1", "GET Bearer a1", "sign on", "GET Bearer a2"]
+    session.said.clear()
+    with pytest.raises(RequestFailed, match="answered 401"):
+        api.request("GET", "/")
+    assert session.said == ["GET Bearer a2", "sign on", "GET Bearer a3"]
+
+
+def test_a_refusal_of_another_kind_renews_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(clock, 0, 403)
+    with pytest.raises(RequestFailed, match="answered 403"):
+        http(session, monkeypatch).request("GET", "/")
+    assert session.said == ["sign on", "GET Bearer a1"]
+
+
+def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_sign_on(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(clock, 10, 200, 401, 201)
+    api = http(session, monkeypatch)
+    api.request("GET", "/")
+    api.request("POST", "/")
+    assert session.said == ["sign on", "GET Bearer a1", "POST Bearer a1", "sign on", "close", "POST Bearer a2"]
+    clock.now += 280
+    session.said.clear()
+    api.request("POST", "/")
+    assert session.said == ["sign on", "close", "POST Bearer a3"]
