@@ -12,11 +12,12 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import OAuthClient
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, could_be_secret
 
 # Documented: these suffice.
 _SCOPES = "environment-api:api-tokens:read environment-api:api-tokens:write"
 _PART_OF_LIFE = 0.9
+_USUAL_LIFE, _LONGEST_LIFE = 300, 86_400  # seconds
 
 _lock = threading.Lock()
 _held: dict[OAuthClient, tuple[Secret, float]] = {}  # and when to ask for another, by the monotonic clock
@@ -49,7 +50,8 @@ def forms(client: OAuthClient) -> t.Iterator[dict[str, str]]:
 
 def _read(client: OAuthClient, answer: t.Any) -> tuple[Secret, float]:
     token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not token:
+    if not isinstance(token, str) or not could_be_secret(token):
         raise RequestFailed(f"The answer of {client.token_url} has no access token. Check oauth_token_url.")
     seconds = answer.get("expires_in")
-    return Secret(token), float(seconds) if isinstance(seconds, (int, float)) else 0.0
+    # It does not have to be told.
+    return Secret(token), float(min(seconds, _LONGEST_LIFE)) if isinstance(seconds, (int, float)) else _USUAL_LIFE

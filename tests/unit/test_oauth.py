@@ -67,6 +67,35 @@ def test_an_access_token_is_kept_until_shortly_before_it_ends(clock: Clock) -> N
     assert [sign_on.get(), sign_on.get()] == ["a2", "a2"]
 
 
+@pytest.mark.parametrize("told", [None, "300", [300], float("nan")])
+def test_how_long_it_lasts_need_not_be_told(clock: Clock, told: t.Any) -> None:
+    sign_on = SignOn(expires_in=told)
+    assert [sign_on.get(), sign_on.get()] == ["a1", "a1"]
+
+
+@pytest.mark.parametrize("told", [10**400, float("inf"), 10**9])
+def test_none_lasts_for_ever(clock: Clock, told: t.Any) -> None:
+    sign_on = SignOn(expires_in=told)
+    assert sign_on.get() == "a1"
+    clock.now += 86_400
+    assert sign_on.get() == "a2"
+
+
+@pytest.mark.parametrize("told", [0, -5])
+def test_what_has_ended_already_is_not_kept(clock: Clock, told: t.Any) -> None:
+    sign_on = SignOn(expires_in=told)
+    assert [sign_on.get(), sign_on.get()] == ["a1", "a2"]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], "a1", {}, *({"access_token": bad} for bad in (None, "", 5, "a b", "a\r\nX-Other: b", "\u00e4"))]
+)
+def test_an_answer_without_an_access_token_is_refused_without_echo(clock: Clock, answer: t.Any) -> None:
+    with pytest.raises(RequestFailed) as raised:
+        _oauth.access_token(CLIENT, None, lambda _client: answer)
+    assert str(raised.value) == f"The answer of {TOKEN_URL} has no access token. Check oauth_token_url."
+
+
 def test_the_time_that_the_single_sign_on_takes_is_counted(clock: Clock) -> None:
     def slow(client: OAuthClient) -> t.Any:
         clock.now += 271
