@@ -19,7 +19,15 @@ class Signature(t.NamedTuple):
     query: t.Mapping[str, str]
 
 
+# Documented: what those of the platform need instead of the scopes that access tokens need.
+_SCOPES_OF_BEARERS = {"apiTokens.read": "environment-api:api-tokens:read", "apiTokens.write": "environment-api:api-tokens:write"}
+
 NO_SIGNATURE = Signature({}, {})
+
+
+def name_of_scope(connection: Connection, scope: str | None) -> str | None:
+    """What the caller has to have for what an access token needs this scope for."""
+    return _SCOPES_OF_BEARERS.get(scope or "", scope) if is_bearer(connection.api_token) or connection.oauth else scope
 
 
 def sign(connection: Connection, caller: Secret) -> Signature:

@@ -36,10 +36,17 @@ _PART = 16_384  # bytes
 _NO_CLOCK = dt.timedelta(days=50 * 366)
 
 _NEXT_STEP = {
-    401: "Check api_token: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
-    403: "Give the calling token {scope}, or use another as api_token.",
+    401: "Check {option}: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
+    403: "Give {caller} {scope}, or use another as {option}.{limit}",
     404: "Check environment_url, and whether the token is still there.",
     429: "Dynatrace is busy. Run again later, with fewer requests at once.",
+}
+_CLIENT = "Check oauth_client_id, oauth_client_secret and account_uuid."
+_NEXT_STEP_TO_SIGN_ON = {400: _CLIENT, 401: _CLIENT, 403: _CLIENT, 429: "The single sign-on is busy. Run again later."}
+# Documented. What else than a scope may be missing.
+_LIMITS = {
+    "POST": " To issue tokens that are not personal ones, its owner needs the permission environment:roles:manage-settings too.",
+    "DELETE": " A personal access token deletes only tokens of its owner.",
 }
 
 
@@ -59,12 +66,18 @@ class _Request:
     body: bytes | None
     content_type: str | None
     text: bool = False
+    option: str = "environment_url"  # that says where it goes
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
 
-    def next_step(self, status: int) -> str:
-        return _NEXT_STEP.get(status, "").format(scope=f"the scope {self.scope}" if self.scope else "a scope for this")
+    @property
+    def server(self) -> str:
+        return "Dynatrace" if self.option == "environment_url" else "the single sign-on"
+
+    @property
+    def doubt(self) -> str:
+        return "Is environment_url that of a Dynatrace environment?" if self.option == "environment_url" else f"Check {self.option}."
 
 
 def _as_json(body: t.Mapping[str, t.Any] | None) -> tuple[bytes | None, str | None]:
@@ -182,7 +195,7 @@ class Http:
         """The answer of the single sign-on."""
         for form in _oauth.forms(oauth):
             body = urllib.parse.urlencode(form).encode()
-            request = _Request("POST", oauth.token_url, {}, (), None, body, "application/x-www-form-urlencoded")
+            request = _Request("POST", oauth.token_url, {}, (), None, body, "application/x-www-form-urlencoded", option="oauth_token_url")
             try:
                 response, content = self._exchange(request, _auth.NO_SIGNATURE)
                 if response.status_code == 200:
@@ -209,8 +222,7 @@ class Http:
                         f"larger than {_LARGEST_ANSWER // 1_000_000} MB" if size > _LARGEST_ANSWER else f"not complete after {seconds:g} s"
                     )
                     raise RequestFailed(
-                        f"{request} failed: the answer is {excess}, so it is not read to its end. "
-                        "Is environment_url that of a Dynatrace environment?",
+                        f"{request} failed: the answer is {excess}, so it is not read to its end. " + request.doubt,
                         maybe_done=True,
                     )
         return b"".join(parts)
@@ -224,11 +236,11 @@ class Http:
                 maybe_done="certificate verify failed" not in reason,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
-            return RequestFailed(f"{request} failed: no connection within {seconds}. Check environment_url and proxy.", passing=True)
+            return RequestFailed(f"{request} failed: no connection within {seconds}. Check {request.option} and proxy.", passing=True)
         if isinstance(error, requests.exceptions.Timeout):
             return RequestFailed(f"{request} failed: no answer within {seconds} (timeout).", maybe_done=True, passing=True)
         return RequestFailed(
-            f"{request} failed: {reason}. Check environment_url and proxy, and whether this machine reaches them.",
+            f"{request} failed: {reason}. Check {request.option} and proxy, and whether this machine reaches them.",
             maybe_done=not _never_connected(error),
             passing=isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)),
         )
@@ -248,21 +260,32 @@ class Http:
         if 300 <= status < 400:
             target = _host(response.headers.get("Location", ""))
             answer = f"a redirect to {target}, which is not followed, so that no token goes to another host"
-            step = "Check environment_url."
+            step = f"Check {request.option}."
         else:
             answer = (
                 explain(content.decode("utf-8", "replace") if len(content) < 1_000_000 else "")
                 or _printable(response.reason)
                 or "no explanation"
             )
-            step = request.next_step(status)
-        message = self._scrub(f"{request} failed: Dynatrace answered {status}: {answer}").rstrip(".")
+            step = self._next_step(request, status)
+        message = self._scrub(f"{request} failed: {request.server} answered {status}: {answer}").rstrip(".")
         return RequestFailed(
             f"{message}. {step}".rstrip(),
             status=status,
             maybe_done=not 400 <= status < 500 or status == _REQUEST_TIMEOUT,
             passing=status in BUSY,
             asked_wait=asked_wait(response.headers, self.now()),
+        )
+
+    def _next_step(self, request: _Request, status: int) -> str:
+        if request.option != "environment_url":
+            return _NEXT_STEP_TO_SIGN_ON.get(status, request.doubt)
+        oauth, scope = self._connection.oauth, _auth.name_of_scope(self._connection, request.scope)
+        return _NEXT_STEP.get(status, "").format(
+            option="oauth_client_id" if oauth else "api_token",
+            caller="the OAuth client" if oauth else "the calling token",
+            scope=f"the scope {scope}" if scope else "a scope for this",
+            limit=_LIMITS.get(request.method, "") if scope else "",
         )
 
     def _parse(self, request: _Request, response: requests.Response, content: bytes) -> t.Any:
@@ -276,8 +299,7 @@ class Http:
         except (ValueError, RecursionError):
             pass
         raise RequestFailed(
-            f"{request}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. "
-            "Is environment_url that of a Dynatrace environment?",
+            f"{request}: the answer {response.status_code} is not JSON but {self._scrub(kind)}. " + request.doubt,
             status=response.status_code,
             maybe_done=True,
         )
@@ -290,7 +312,8 @@ def explain(text: str) -> str | None:
     """What the error envelope says: its message and its violations. None where the text is no envelope.
 
     Documented: ``{"error": {"code", "message", "constraintViolations": [{"path", "message"}]}}``;
-    seen in practice: a list of such envelopes, and null for any of the parts.
+    seen in practice: a list of such envelopes, and null for any of the parts;
+    of the single sign-on, as OAuth has it: ``{"error", "error_description"}``.
     """
     try:
         data = json.loads(text)
@@ -299,6 +322,8 @@ def explain(text: str) -> str | None:
     said: list[str] = []
     for envelope in data if isinstance(data, list) else [data]:
         error = envelope.get("error") if isinstance(envelope, dict) else None
+        if isinstance(error, str):
+            said.append(_printable(envelope.get("error_description")))
         if isinstance(error, dict):
             violations = error.get("constraintViolations") or []
             said += [_printable(error.get("message")), *map(_violation, violations if isinstance(violations, list) else [])]

@@ -30,6 +30,8 @@ WITH_VIOLATIONS = {"error": {"message": "Bad", "constraintViolations": [{"path":
         ({"error": {"message": "one\r\ntwo\x1b[31mred\u2028\ud800"}}, "one  two [31mred"),
         ({"error": None}, None),
         ({"error": "invalid_client"}, None),
+        ({"error": "invalid_request", "error_description": "lacks a scope"}, "lacks a scope"),
+        ({"error": True, "error_description": "no such form"}, None),
         (None, None),
         (5, None),
     ],

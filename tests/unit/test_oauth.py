@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import typing as t
@@ -19,7 +20,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http import H
 from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 
-from builders import URL
+from builders import DOTTED_SECRET, URL
+from support.scripted import answer, scripted
 
 TOKEN_URL = "https://sso.example.com/token"
 CLIENT = OAuthClient("dt0s02.CLIENT", Secret("dt0s02.CLIENT.S3CR3TS3CR3T"), TOKEN_URL, "the-account")
@@ -139,7 +141,7 @@ def test_what_is_asked_for() -> None:
 # In requests
 
 
-class Answer:
+class Answer(contextlib.AbstractContextManager["Answer"]):
     """What the library makes of an answer, as far as it is looked at."""
 
     reason = "Reason"
@@ -151,9 +153,6 @@ class Answer:
 
     def iter_content(self, _size: int) -> t.Iterator[bytes]:
         yield self._content
-
-    def __enter__(self) -> Answer:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         pass
@@ -217,3 +216,62 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
     session.said.clear()
     api.request("POST", "/")
     assert session.said == ["sign on", "close", "POST Bearer a3"]
+
+
+# In words
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (
+            answer("400 Bad Request"),
+            "the single sign-on answered 400: Bad Request. Check oauth_client_id, oauth_client_secret and account_uuid.",
+        ),
+        (
+            answer("400 Bad", b"", b'{"error": "invalid_request", "error_description": "OAuth client is missing scopes"}'),
+            "the single sign-on answered 400: OAuth client is missing scopes. Check oauth_client_id",
+        ),
+        (answer("401 No"), "Check oauth_client_id, oauth_client_secret and account_uuid."),
+        (answer("404 Not Found"), "Check oauth_token_url."),
+        (answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"), "https://elsewhere.example.com, which is not followed, so"),
+        (answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"), "Check oauth_token_url."),
+        (answer("200 OK", b"Content-Type: text/html\r\n", b"<html>"), "is not JSON but text/html. Check oauth_token_url."),
+        (answer("200 OK"), "has no access token. Check oauth_token_url."),
+        (b"", "Check oauth_token_url and proxy"),
+    ],
+)
+def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(clock: Clock, says: bytes, words: str) -> None:
+    with scripted() as server:
+        server.says = says
+        api = Http(Connection(URL, None, dataclasses.replace(CLIENT, token_url=server.url)), Patience(0))
+        with pytest.raises(RequestFailed) as raised:
+            api.request("POST", "/v2/apiTokens")
+    assert words in str(raised.value)
+    assert f"POST {server.url}" in str(raised.value) or "The answer of" in str(raised.value)
+    assert not raised.value.maybe_done
+    assert "environment_url" not in str(raised.value)
+    assert "S3CR3T" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("caller", "method", "status", "words"),
+    [
+        (CLIENT, "GET", 401, "Check oauth_client_id: it may be wrong"),
+        (CLIENT, "GET", 403, "Give the OAuth client the scope environment-api:api-tokens:read, or use another as oauth_client_id."),
+        ("dt0s16.A", "GET", 403, "Give the calling token the scope environment-api:api-tokens:read, or use another as api_token."),
+        ("dt0c01.A", "GET", 401, "Check api_token: it may be wrong"),
+        ("dt0c01.A", "GET", 403, "Give the calling token the scope apiTokens.read, or use another as api_token."),
+        ("dt0c01.A", "DELETE", 403, "A personal access token deletes only tokens of its owner."),
+        ("dt0c01.A", "POST", 403, "its owner needs the permission environment:roles:manage-settings too."),
+    ],
+)
+def test_what_dynatrace_refuses_names_the_option_of_the_caller(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, caller: OAuthClient | str, method: str, status: int, words: str
+) -> None:
+    monkeypatch.setattr(_http, "session_for", lambda _connection: Session(clock, 0, status, status))
+    secret = None if isinstance(caller, OAuthClient) else Secret(caller + DOTTED_SECRET[6:])
+    api = Http(Connection(URL, secret, None if secret else CLIENT), Patience(0))
+    with pytest.raises(RequestFailed) as raised:
+        api.request(method, "/", scope="apiTokens.read")
+    assert words in str(raised.value)
