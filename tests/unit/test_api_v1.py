@@ -221,7 +221,7 @@ def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, seconds: int | 
     server = Server({"POST": {"token": ISSUED}, "POST /lookup": {**TOLD, "id": ISSUED_ID}})
     TokenApiV1(t.cast("Http", server)).create("ci", ["metrics.read"], expires, False)
     body = server.sent[0][1]
-    assert body.get("expiresIn") == (None if seconds is None else {"value": seconds, "unit": "SECONDS"})
+    assert body.get("expiresIn") == (None if seconds is None else {"value": seconds * 1000, "unit": "MILLIS"})
     assert set(body) <= {"name", "scopes", "expiresIn"}
 
 
