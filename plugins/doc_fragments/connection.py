@@ -24,8 +24,8 @@ options:
         change anything; with O(api_version=v1), C(TenantTokenManagement).
       - A personal access token works as well, but deletes only tokens of its owner.
       - A platform token works too. It needs the scopes C(environment-api:api-tokens:read) and C(environment-api:api-tokens:write).
-      - Excludes O(oauth_client_id). If one of the two is given, what the environment says of the other does not count; if none is, and
-        variables of both are set, those of O(api_token) count.
+      - Excludes O(oauth_client_id). Of the task, its C(environment) and that of the controller, the first that says one of the two
+        counts, and O(api_token) where the same environment has variables of both.
       - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used.
     type: str
   api_version:

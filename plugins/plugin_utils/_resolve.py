@@ -31,20 +31,28 @@ def resolve_options(
     for option, names in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
         if option in options and completed.get(option) is None:
             completed[option] = first(names, environments)
-    for option in _shadowed(given, completed):
-        completed[option] = None
+    for option in _shadowed(given, environments):
+        completed.pop(option, None)
     params = validated(completed, options)
     if params["proxy"] is None:
         params["proxy"] = proxy_for(params["environment_url"] or "", environments)
     return params
 
 
-def _shadowed(given: t.Mapping[str, t.Any], completed: t.Mapping[str, t.Any]) -> t.Sequence[str]:
-    """What the environment says of one way to call Dynatrace, where another one is to be used. The variables of both are often set."""
+def _shadowed(given: t.Mapping[str, t.Any], environments: t.Sequence[Environment]) -> t.Sequence[str]:
+    """What is said of one way to call Dynatrace, where a nearer source says to use the other one. The variables of both are often set."""
     token, *client = CALLER_OPTIONS
-    if any(given.get(option) for option in client):
-        return () if given.get(token) else (token,)
-    return [option for option in client if option in completed] if completed.get(token) else ()
+    for source in (given, *map(_callers, environments)):
+        has_token, has_client = bool(source.get(token)), any(source.get(option) for option in client)
+        if has_token and has_client and source is given:
+            return ()  # refused where they are parsed
+        if has_token or has_client:
+            return client if has_token else (token,)
+    return ()
+
+
+def _callers(environment: Environment) -> dict[str, str | None]:
+    return {option: first(CONNECTION_ENVIRONMENT[option], [environment]) for option in CALLER_OPTIONS}
 
 
 def validated(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: str = "") -> dict[str, t.Any]:

@@ -207,21 +207,21 @@ def test_the_calling_token_is_not_taken_for_a_new_one(secret: str, token_id: str
 
 
 @pytest.mark.parametrize(
-    ("expires", "seconds"),
+    ("expires", "milliseconds"),
     [
         (None, None),
-        (Period(24, "h"), 86_400),
-        (Period(30, "m"), 1_800),
-        (Period(1, "M"), 30 * 86_400),
-        (NOW + dt.timedelta(days=2, milliseconds=400), 172_800),
+        (Period(24, "h"), 86_400_000),
+        (Period(30, "m"), 1_800_000),
+        (Period(1, "M"), 30 * 86_400_000),
+        (NOW + dt.timedelta(days=2, milliseconds=400), 172_800_400),
         (NOW + dt.timedelta(milliseconds=1), 1),
     ],
 )
-def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, seconds: int | None) -> None:
+def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, milliseconds: int | None) -> None:
     server = Server({"POST": {"token": ISSUED}, "POST /lookup": {**TOLD, "id": ISSUED_ID}})
     TokenApiV1(t.cast("Http", server)).create("ci", ["metrics.read"], expires, False)
     body = server.sent[0][1]
-    assert body.get("expiresIn") == (None if seconds is None else {"value": seconds * 1000, "unit": "MILLIS"})
+    assert body.get("expiresIn") == (None if milliseconds is None else {"value": milliseconds, "unit": "MILLIS"})
     assert set(body) <= {"name", "scopes", "expiresIn"}
 
 

@@ -34,6 +34,37 @@ def test_the_nearest_source_of_an_option_wins(
     assert resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])["environment_url"] == url
 
 
+TOKEN = {"DYNATRACE_API_TOKEN": "token"}
+CLIENT = {"DT_CLIENT_ID": "client", "DT_CLIENT_SECRET": "secret"}
+GIVEN_CLIENT = {"oauth_client_id": "given", "oauth_client_secret": "given"}
+
+
+@pytest.mark.parametrize(
+    ("given", "task_environment", "controller", "caller"),
+    [
+        ({}, {}, {}, (None, None, None)),
+        ({}, {}, TOKEN, ("token", None, None)),
+        ({}, {}, CLIENT, (None, "client", "secret")),
+        ({}, {}, {**TOKEN, **CLIENT}, ("token", None, None)),
+        ({}, CLIENT, TOKEN, (None, "client", "secret")),
+        ({}, TOKEN, CLIENT, ("token", None, None)),
+        ({}, {"DT_CLIENT_ID": "mine"}, {**TOKEN, **CLIENT}, (None, "mine", "secret")),
+        (GIVEN_CLIENT, TOKEN, TOKEN, (None, "given", "given")),
+        ({"oauth_client_id": "given"}, {}, {**TOKEN, **CLIENT}, (None, "given", "secret")),
+        ({"oauth_client_secret": "given"}, {}, TOKEN, (None, None, "given")),
+        ({"api_token": "given"}, CLIENT, CLIENT, ("given", None, None)),
+        ({"api_token": "", **GIVEN_CLIENT}, {}, TOKEN, (None, "given", "given")),
+        ({"api_token": ""}, {}, CLIENT, (None, "client", "secret")),
+        ({"api_token": "given", **GIVEN_CLIENT}, {}, {}, ("given", "given", "given")),
+    ],
+)
+def test_of_two_ways_to_call_that_of_the_nearest_source_counts(
+    given: dict[str, str], task_environment: dict[str, str], controller: dict[str, str], caller: tuple[str | None, ...]
+) -> None:
+    params = resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])
+    assert tuple(params[option] for option in ("api_token", "oauth_client_id", "oauth_client_secret")) == caller
+
+
 def test_options_are_typed_and_have_their_defaults() -> None:
     params = resolve_options({"enabled": "no", "scopes": "a,b", "timeout": "5"}, TOKEN_OPTIONS, [])
     assert params.keys() == TOKEN_OPTIONS.keys()
