@@ -37,10 +37,13 @@ class Query:
     unused_for: Period | None
     token: Secret | None
 
+    def is_about(self, name: str) -> bool:
+        """Whether a token of this name can match at all."""
+        return self.name in (None, name) and (self.name_regex is None or self.name_regex.search(name) is not None)
+
     def matches(self, token: Token, now: dt.datetime) -> bool:
         return (
-            self.name in (None, token.name)
-            and (self.name_regex is None or self.name_regex.search(token.name) is not None)
+            self.is_about(token.name)
             and self.owner in (None, token.owner)
             and (not self.scopes or not self.scopes.isdisjoint(token.scopes))
             and self.personal_access_token in (None, token.personal_access_token)

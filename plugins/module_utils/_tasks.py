@@ -55,7 +55,7 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = _connect(params, runtime.warn)
+    connection = connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
     specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
     api = open_api(connection, runtime.sleep)
@@ -71,7 +71,7 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    connection = _connect(params, runtime.warn)
+    connection = connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
     specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
     workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
@@ -94,7 +94,11 @@ def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sle
     return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
 
 
-def _connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
+def connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
+    """The connection from its options, with a warning where they are unwise.
+
+    :raises DynatraceError: where they cannot work, or there is no library for them.
+    """
     _require_requests()
     connection = parse_connection(params)
     if connection.token_location == "query":
@@ -124,7 +128,7 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = _connect(params, runtime.warn)
+    connection = connect(params, runtime.warn)
     query = parse_query(params, [*connection.secrets, *runtime.store.secrets])
     api = open_api(connection, runtime.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
@@ -140,7 +144,7 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     elif query.token_id is not None:
         found = api.get(query.token_id)
     else:
-        return api.list(query.personal_access_token, usage=True)
+        return api.list(query.personal_access_token, usage=True, wanted=lambda _id, name: query.is_about(name))
     return [found] if found else []
 
 

@@ -10,14 +10,14 @@ import os
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import missing_option, parse_connection
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import missing_option
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._report import metadata
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._specification import check_name, check_public, parse_scopes
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import open_api
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import connect, open_api
 from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
@@ -39,7 +39,7 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     if scopes and not params["verify"]:
         raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
     store = _open(params, loader, warn)
-    api = open_api(parse_connection(params)) if params["verify"] else None
+    api = open_api(connect(params, warn)) if params["verify"] else None
     found = []
     for term in terms:
         try:
