@@ -76,7 +76,8 @@ options:
     default: true
   ca_path:
     description:
-      - A file or a folder of certificates in PEM form that are trusted instead of those of the system.
+      - A file or a folder of certificates in PEM form that are trusted instead of those of the system, for the single sign-on of an OAuth
+        client and for a proxy that is reached over TLS too.
     type: path
   client_cert:
     description:
@@ -88,7 +89,7 @@ options:
     type: path
   proxy:
     description:
-      - The address of the proxy to go through, for example V(http://proxy.example.com:3128).
+      - The address of the proxy to go through, for example V(http://proxy.example.com:3128), to O(oauth_token_url) too.
       - If not given, the environment variables E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and E(NO_PROXY) are heeded. An empty
         string means no proxy.
     type: str

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import os
 import ssl
 import threading
@@ -28,7 +30,8 @@ class TlsAdapter(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
     def proxy_manager_for(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+        # The second one is for a proxy that is itself reached over TLS.
+        return super().proxy_manager_for(*args, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs)
 
     def cert_verify(self, conn: t.Any, url: str, verify: t.Any, cert: t.Any) -> None:
         pass
@@ -37,13 +40,7 @@ class TlsAdapter(HTTPAdapter):
 @functools.cache
 def tls_context(validate_certs: bool, ca_path: str | None, client_cert: str | None, client_key: str | None) -> ssl.SSLContext:
     """A TLS context; kept, because reading the certificates of the system takes longer than a request."""
-    try:
-        context = ssl.create_default_context(
-            cafile=ca_path if ca_path and not os.path.isdir(ca_path) else None,
-            capath=ca_path if ca_path and os.path.isdir(ca_path) else None,
-        )
-    except (ssl.SSLError, OSError) as error:
-        raise OptionError(f"ca_path: {ca_path!r} cannot be read as certificates: {error}.") from None
+    context = _trusting(ca_path)
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -55,6 +52,24 @@ def tls_context(validate_certs: bool, ca_path: str | None, client_cert: str | No
     return context
 
 
+def _trusting(ca_path: str | None) -> ssl.SSLContext:
+    """A context that trusts these certificates alone, or those of the system where none are named."""
+    try:
+        if not ca_path or not os.path.isdir(ca_path):
+            return ssl.create_default_context(cafile=ca_path)
+        context = ssl.create_default_context(capath=ca_path)
+        files = sorted(os.path.join(ca_path, name) for name in os.listdir(ca_path))
+    except (ssl.SSLError, OSError) as error:
+        raise OptionError(f"ca_path: {ca_path!r} cannot be read as certificates: {error}.") from None
+    # By itself, OpenSSL reads in a folder only what is named by a hash.
+    for file in files:
+        with contextlib.suppress(ssl.SSLError, OSError):
+            context.load_verify_locations(file)
+    if not context.cert_store_stats()["x509_ca"]:
+        raise OptionError(f"ca_path: the folder {ca_path!r} has no file with certificates of an authority in PEM form.")
+    return context
+
+
 def _no_password() -> str:
     return ""  # without this, OpenSSL would ask on the terminal
 
@@ -62,6 +77,15 @@ def _no_password() -> str:
 tls_context(True, None, None, None)  # paid once, where the plugin is loaded, and not again in each of Ansible's forks
 
 _sessions = threading.local()
+
+
+def _may_be_logged(record: logging.LogRecord) -> bool:
+    return "api-token=" not in record.getMessage()
+
+
+# They write addresses with their queries, at times as warnings, which Python shows on stderr where nobody asked for a log.
+for _logger in ("urllib3.connection", "urllib3.connectionpool"):
+    logging.getLogger(_logger).addFilter(_may_be_logged)
 
 
 def session_for(connection: Connection) -> requests.Session:

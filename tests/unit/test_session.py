@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom a connection trusts, and what the libraries below it may say."""
+
+from __future__ import annotations
+
+import pathlib
+import ssl
+
+import pytest
+import trustme
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._session import tls_context
+
+from builders import DOTTED_SECRET, SECRET_PART, refusal
+from support.scripted import answer, scripted
+
+
+def trusted(ca_path: pathlib.Path) -> int:
+    """How many authorities."""
+    return tls_context(True, str(ca_path), None, None).cert_store_stats()["x509_ca"]
+
+
+def test_a_folder_is_trusted_whatever_its_files_are_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "README").write_text("no certificate")
+    (tmp_path / "folder").mkdir()
+    for name in ("one.pem", "two.crt"):
+        trustme.CA().cert_pem.write_to_path(str(tmp_path / name))
+    assert trusted(tmp_path) == 2
+    assert trusted(tmp_path / "one.pem") == 1
+
+
+def test_what_holds_no_certificate_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "README").write_text("no certificate")
+    assert str(refusal(lambda: trusted(tmp_path))).startswith("ca_path: the folder ")
+    assert str(refusal(lambda: trusted(tmp_path / "README"))).startswith("ca_path: ")
+
+
+def test_a_client_certificate_that_cannot_be_read_is_refused_without_asking_for_a_password(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "client.pem"
+    file.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+    assert str(refusal(lambda: tls_context(True, None, str(file), None))).startswith("client_cert: ")
+
+
+def test_without_checks_nothing_is_required() -> None:
+    checked, unchecked = tls_context(True, None, None, None), tls_context(False, None, None, None)
+    assert (checked.verify_mode, checked.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (unchecked.verify_mode, unchecked.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_a_token_in_the_address_is_not_in_what_the_library_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with scripted() as server:
+        server.says = answer("200 OK", b"no header\r\n")
+        Http(Connection(server.url, Secret(DOTTED_SECRET), token_location="query"), Patience(0)).request("GET", "/v2/apiTokens")
+        shown = caplog.text
+        Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0)).request("GET", "/v2/apiTokens")
+    assert SECRET_PART not in shown
+    assert "Failed to parse headers" in caplog.text
