@@ -16,7 +16,7 @@ CORE ?=
 ONLY ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
-BY_V1 := token.py store.py rotation.py token_set.py
+BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories
 
 .PHONY: demo test test-all test-v1 bench lint types docs sanity pytest clean
 
@@ -33,7 +33,7 @@ test-all:
 	$(MAKE) test-v1
 
 test-v1: $(VENV)/ready
-	API_VERSION=v1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not v2" $(addprefix tests/behaviour/test_,$(BY_V1))
+	API_VERSION=v1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not v2" $(BY_V1)
 
 bench: $(VENV)/ready
 	$(BIN)/python tests/benchmark

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import collections
-import os
 import pathlib
 import typing as t
 
@@ -33,8 +32,7 @@ def server() -> t.Iterator[stand_in.Environment]:
 @pytest.fixture
 def environment(server: stand_in.Environment) -> stand_in.Environment:
     """An environment of the stand-in, empty but for its admin token."""
-    made = stand_in.new_environment(server)
-    return made.by_v1() if os.environ.get("API_VERSION") == "v1" else made
+    return stand_in.new_environment(server)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ FAULTS: dict[str, Options] = {
     "very slow": {"kind": "drip", "pieces": 5, "pause": 0.01},
     "too slow": {"kind": "drip", "pieces": 2, "pause": 0.3},
     "100 MB": {"kind": "huge", "chunked": True, "method": "GET"},
-    "100 MB for a token": {"kind": "huge", "method": "POST", "path": "apiTokens$", "carried_out": True},
+    "100 MB for a token": {"kind": "huge", "method": "POST", "path": "okens$", "carried_out": True},
     "reset for good": {"kind": "reset", **FOR_GOOD},
     "reset after, for good": {"kind": "reset", "carried_out": True, **FOR_GOOD},
     "503 for good": answer(503, **FOR_GOOD),
@@ -148,9 +148,9 @@ class World:
 
     def run(self, environment: Environment, task: Options, **connection: t.Any) -> Options:
         options, perform = (TOKEN_SET_OPTIONS, manage_tokens) if "tokens" in task else (TOKEN_OPTIONS, manage_token)
-        given = {**task, "environment_url": environment.url, "api_token": environment.api_token, **connection}
+        where = {"environment_url": environment.url, "api_token": environment.api_token, "api_version": environment.api_version}
         runtime = Runtime(False, True, True, self._said.append, **({"store": self._store} if self._kept else {}), sleep=a_hundredth)
-        report = perform(resolve_options(given, options, [{}]), runtime)
+        report = perform(resolve_options({**task, **where, **connection}, options, [{}]), runtime)
         self._said += [report.public_line, str(report.result.get("msg"))]
         return report.result
 

@@ -369,7 +369,8 @@ class Going:
         store = t.cast(ProcessStore, _store(self.world.folder, say, ProcessStore))
         store.process, store.watch = self.process, self.remember
         runtime = Runtime(check_mode, hands_out=True, may_issue=True, warn=say, store=store, sleep=lambda _seconds: None)
-        where = {"environment_url": self.world.environment.url, "api_token": self.world.environment.api_token}
+        environment = self.world.environment
+        where = {"environment_url": environment.url, "api_token": environment.api_token, "api_version": environment.api_version}
         real = _http.session_for
         try:
             with pytest.MonkeyPatch.context() as patched:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -118,7 +119,7 @@ class Environment:
     def open_door(self) -> Environment:
         """The same environment on a port of its own, which the fault refuse shuts; faults are best set through the other port."""
         said = _session.post(self.url + "/_emulator/door", timeout=10).json()
-        return Environment(said["environment_url"], self.api_token)
+        return dataclasses.replace(self, url=said["environment_url"])
 
     def requests(self) -> list[dict[str, t.Any]]:
         """The requests of the API so far: method, path, query, status, and of those that a fault struck, carried_out."""
@@ -153,6 +154,7 @@ def serve(*options: str) -> t.Iterator[Environment]:
 
 
 def new_environment(server: Environment) -> Environment:
-    """Another environment on the same server, empty but for its admin token."""
+    """Another environment on the same server, empty but for its admin token, and called as the variable API_VERSION says."""
     said = _session.post(server.url + "/_emulator/environments", timeout=10).json()
-    return Environment(said["environment_url"], said["api_token"])
+    made = Environment(said["environment_url"], said["api_token"])
+    return made.by_v1() if os.environ.get("API_VERSION") == "v1" else made
