@@ -80,7 +80,7 @@ class Connection:
     @property
     def secrets(self) -> list[Secret]:
         """What must not be shown."""
-        return [secret for secret in (self.api_token, self.oauth and self.oauth.client_secret) if secret]
+        return [secret for secret in (self.api_token, self.oauth and self.oauth.client_secret, login_of(self.proxy)) if secret]
 
 
 def parse_connection(params: t.Mapping[str, t.Any]) -> Connection:
@@ -201,6 +201,12 @@ def _parse_proxy(text: str | None) -> str | None:
         return None
     _split("proxy", text, "Give one such as http://proxy.example.com:3128.", credentials=True)
     return text
+
+
+def login_of(proxy: t.Any) -> Secret | None:
+    """The user and the password in the address of a proxy, as they stand there."""
+    login = str(proxy or "").rpartition("@")[0].rpartition("//")[2]
+    return Secret(login) if login else None
 
 
 def parse_address(option: str, text: str, example: str, allow_http: bool = False) -> urllib.parse.SplitResult:

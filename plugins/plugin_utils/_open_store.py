@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
+from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key, login_of
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     FILE_STORE_OPTIONS,
@@ -81,6 +81,8 @@ def known_secrets(params: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mappi
     """The secrets that stand in these options, those in store and in the options of options among them."""
     names = [name for name, option in options.items() if option.get("no_log")]
     own = [Secret(str(params[name])) for name in names if params.get(name)] + _secrets_in(params.get("store"))
+    login = login_of(params.get("proxy"))
+    own += [login] if login else []
     nested = [(given, option["options"]) for name, option in options.items() if "options" in option for given in _dicts(params.get(name))]
     return own + [secret for given, inner in nested for secret in known_secrets(given, inner)]
 
