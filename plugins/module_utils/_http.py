@@ -230,10 +230,12 @@ class Http:
     def _failure(self, request: _Request, error: Exception) -> RequestFailed:
         seconds = f"{self._connection.timeout:g} s"
         reason = _printable(self._scrub(reason_of(error)))
-        if isinstance(error, requests.exceptions.SSLError):
+        untrusted = "certificate verify failed" in reason
+        if untrusted or isinstance(error, requests.exceptions.SSLError):
+            # untrusted: that of a proxy that is reached over TLS comes as another error.
             return RequestFailed(
                 f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of your own, name it with ca_path.",
-                maybe_done="certificate verify failed" not in reason,
+                maybe_done=not untrusted,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return RequestFailed(f"{request} failed: no connection within {seconds}. Check {request.option} and proxy.", passing=True)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import pathlib
 import ssl
+import urllib.parse
 
 import pytest
 import trustme
 
-from support.relay import relay
+from support.relay import Relay, relay
 from support.runs import Ansible, info
 from support.stand_in import Environment
+from support.tunnel import tunnel
 
 
 @pytest.fixture
@@ -87,3 +89,103 @@ def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(ansible:
         run = ansible.play({**through, "ignore_errors": True}, around, option, broken).succeeded()
         assert len(proxy.headers) == 1
     assert "Check environment_url and proxy" in run.result("broken")["msg"]
+
+
+def port_of(relay: Relay) -> int:
+    return urllib.parse.urlsplit(relay.environment.url).port or 0
+
+
+def refused(register: str, **options: object) -> dict[str, object]:
+    """A task that is to fail."""
+    return {**info(register, max_wait=0, **options), "ignore_errors": True}
+
+
+def test_a_folder_of_certificates_is_trusted(
+    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+) -> None:
+    for name, issuer in (("mine", authority), ("other", trustme.CA())):
+        (tmp_path / name).mkdir()
+        issuer.cert_pem.write_to_path(str(tmp_path / name / "ca.pem"))
+    with relay(environment, tls=tls) as secure:
+        tasks = [info("mine", ca_path=str(tmp_path / "mine")), refused("other", ca_path=str(tmp_path / "other"))]
+        run = ansible.play(*tasks, env=secure.environment.variables).succeeded()
+    assert len(run.result("mine")["tokens"]) == 1
+    assert "name it with ca_path" in run.result("other")["msg"]
+
+
+def test_a_client_proves_itself_with_its_certificate(
+    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+) -> None:
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    client, foreign = authority.issue_cert("client.example.com"), trustme.CA().issue_cert("client.example.com")
+    ca, cert, key, both, wrong = (str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key", "both", "wrong"))
+    authority.cert_pem.write_to_path(ca)
+    client.cert_chain_pems[0].write_to_path(cert)
+    client.private_key_pem.write_to_path(key)
+    client.private_key_and_cert_chain_pem.write_to_path(both)
+    foreign.private_key_and_cert_chain_pem.write_to_path(wrong)
+    with relay(environment, tls=tls) as secure:
+        run = ansible.play(
+            info("two_files", ca_path=ca, client_cert=cert, client_key=key),
+            info("one_file", ca_path=ca, client_cert=both),
+            refused("without", ca_path=ca),
+            refused("wrong", ca_path=ca, client_cert=wrong),
+            refused("without_key", ca_path=ca, client_cert=cert),
+            env=secure.environment.variables,
+        ).succeeded()
+        assert len(secure.headers) == 2
+    assert [len(run.result(name)["tokens"]) for name in ("two_files", "one_file")] == [1, 1]
+    assert run.result("without_key")["msg"].startswith("client_cert: ")
+    for name in ("without", "wrong"):
+        assert "failed: " in run.result(name)["msg"]
+        assert "tokens" not in run.result(name)
+
+
+def test_https_goes_through_a_tunnel_that_sees_no_token(
+    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+) -> None:
+    ca, other = tmp_path / "ca.pem", tmp_path / "other.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with relay(environment, tls=tls) as secure, tunnel(port_of(secure)) as proxy, tunnel(port_of(secure), tls=tls) as over_tls:
+        target = f"127.0.0.1:{port_of(secure)}"
+        around = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "127.0.0.1"}
+        run = ansible.play(
+            {**info("by_variable", ca_path=str(ca)), "environment": {"HTTPS_PROXY": proxy.url}},
+            info("by_option", ca_path=str(ca), proxy=proxy.url),
+            {**info("around", ca_path=str(ca)), "environment": around},
+            {**info("option_wins", ca_path=str(ca), proxy=proxy.url), "environment": around},
+            refused("untrusted", ca_path=str(other), proxy=proxy.url),
+            info("over_tls", ca_path=str(ca), proxy=over_tls.url),
+            refused("over_untrusted_tls", ca_path=str(other), proxy=over_tls.url),
+            env={**secure.environment.variables, "REQUESTS_CA_BUNDLE": str(other)},
+        ).succeeded()
+    assert (proxy.targets, over_tls.targets) == ([target] * 4, [target])
+    assert len(secure.headers) == 5
+    assert not [headers for headers in proxy.headers + over_tls.headers if "Authorization" in headers]
+    messages = [run.result(name)["msg"] for name in ("untrusted", "over_untrusted_tls")]
+    assert ["name it with ca_path" in message for message in messages] == [True, True]
+
+
+def test_the_login_of_a_proxy_is_used_and_not_shown(
+    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+) -> None:
+    ca = str(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(ca)
+    with relay(environment, tls=tls) as secure, tunnel(port_of(secure), login="me:pa55w0rd") as proxy:
+        url = f"http://{{}}@127.0.0.1:{proxy.server_port}"
+        run = ansible.play(
+            info("known", ca_path=ca, proxy=url.format("me:pa55w0rd")),
+            refused("unknown", ca_path=ca, proxy=url.format("me:wr0ngw0rd")),
+            {**info("by_variable", ca_path=ca), "environment": {"https_proxy": url.format("me:pa55w0rd")}},
+            refused("unreached", ca_path=ca, proxy="http://me:pa55w0rd@127.0.0.1:9"),
+            refused("damaged", ca_path=ca, proxy="http://me:pa55w0rd@127.0.0.1:99999"),
+            options=["-vvvv"],
+            env=secure.environment.variables,
+        ).succeeded()
+    assert [len(run.result(name)["tokens"]) for name in ("known", "by_variable")] == [1, 1]
+    assert "407" in run.result("unknown")["msg"]
+    assert "Check environment_url and proxy" in run.result("unreached")["msg"]
+    shown = run.output + repr(run.events)
+    assert not [password for password in ("pa55w0rd", "wr0ngw0rd") if password in shown]
