@@ -7,12 +7,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._auth import sign
 from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key, parse_environment_url
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import DOTTED_SECRET, SECRET_PART, URL, a_connection, refusal
+from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, URL, a_connection, refusal
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,140 @@ def test_a_damaged_api_token_is_refused_without_echo(damage: str) -> None:
 )
 def test_every_address_of_an_environment_has_the_same_key(url: str, key: str) -> None:
     assert environment_key(url) == key
+
+
+APPS, GATEWAY = "https://abc12345.apps.dynatrace.com", "/platform/classic/environment-api"
+MANAGED, ACTIVEGATE = "https://managed.example.com/e/Id-1", "https://activegate.example.com:9999/e/Id-1"
+PLATFORM_TOKEN = "dt0s16.PUBLIC12." + SECRET_PART
+JWT = "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"
+CLIENT = {"api_token": None, "oauth_client_id": "dt0s02.CLIENT", "oauth_client_secret": "dt0s02.CLIENT." + SECRET_PART}
+ACCESS_TOKENS: list[dict[str, t.Any]] = [{}, {"api_token": UNDOTTED_SECRET}, {"token_location": "query"}, {"api_version": "v1"}]
+BEARERS: list[dict[str, t.Any]] = [{"api_token": PLATFORM_TOKEN}, {"api_token": JWT}, CLIENT]
+
+
+@pytest.mark.parametrize(
+    ("url", "classic", "platform"),
+    [
+        (URL, URL + "/api", URL + "/api"),
+        (URL + "/", URL + "/api", URL + "/api"),
+        (URL + "///api/v2/", URL + "/api", URL + "/api"),
+        (URL + "/api/v2/apiTokens", URL + "/api", URL + "/api"),
+        (URL + "/api/v1/tokens/", URL + "/api", URL + "/api"),
+        ("https://abc12345.sprint.dynatracelabs.com", "https://abc12345.sprint.dynatracelabs.com/api", None),
+        (MANAGED, MANAGED + "/api", MANAGED + "/api"),
+        (MANAGED + "/api/v2", MANAGED + "/api", MANAGED + "/api"),
+        (ACTIVEGATE + "/", ACTIVEGATE + "/api", ACTIVEGATE + "/api"),
+        (APPS, URL + "/api", APPS + GATEWAY),
+        (APPS.upper().replace("HTTPS", "https") + "/api/v2", URL + "/api", APPS + GATEWAY),
+        (APPS + ":443/", URL + "/api", APPS + GATEWAY),
+        (
+            "https://abc12345.sprint.apps.dynatracelabs.com",
+            "https://abc12345.sprint.dynatracelabs.com/api",
+            "https://abc12345.sprint.apps.dynatracelabs.com" + GATEWAY,
+        ),
+        (
+            "https://abc12345.dev.apps.dynatracelabs.com",
+            "https://abc12345.dev.dynatracelabs.com/api",
+            "https://abc12345.dev.apps.dynatracelabs.com" + GATEWAY,
+        ),
+        (APPS + GATEWAY, None, APPS + GATEWAY),
+        (APPS + GATEWAY + "/v2/", None, APPS + GATEWAY),
+        (APPS + GATEWAY + "/v2/apiTokens", None, APPS + GATEWAY),
+        (URL + GATEWAY, None, URL + GATEWAY),
+        (MANAGED + GATEWAY, None, MANAGED + GATEWAY),
+    ],
+)
+def test_where_the_api_is_for_who_calls(url: str, classic: str | None, platform: str | None) -> None:
+    """Access tokens call the classic API, which no gateway has; what is of the platform goes through its gateway where there is one."""
+    for caller in ACCESS_TOKENS:
+        if classic is None:
+            assert "takes platform tokens and OAuth clients alone" in str(
+                refusal(lambda caller=caller: a_connection(environment_url=url, **caller))
+            )
+        else:
+            assert a_connection(environment_url=url, **caller).api_address == classic
+    for caller in BEARERS:
+        assert a_connection(environment_url=url, **caller).api_address == (platform or classic)
+
+
+@pytest.mark.parametrize("url", [URL, APPS, APPS + GATEWAY + "/v2", "https://activegate.example.com:9999/e/abc12345"])
+def test_the_key_of_an_environment_is_the_same_whichever_way_it_is_reached(url: str) -> None:
+    assert environment_key(url) == "abc12345"
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "query"),
+    [
+        ({}, {"Authorization": f"Api-Token {DOTTED_SECRET}"}, {}),
+        ({"api_token": UNDOTTED_SECRET}, {"Authorization": f"Api-Token {UNDOTTED_SECRET}"}, {}),
+        ({"api_version": "v1"}, {"Authorization": f"Api-Token {DOTTED_SECRET}"}, {}),
+        ({"token_location": "query"}, {}, {"api-token": DOTTED_SECRET}),
+        ({"api_token": PLATFORM_TOKEN}, {"Authorization": f"Bearer {PLATFORM_TOKEN}"}, {}),
+        ({"api_token": JWT}, {"Authorization": f"Bearer {JWT}"}, {}),
+    ],
+)
+def test_how_a_token_is_shown_to_dynatrace(options: dict[str, t.Any], headers: dict[str, str], query: dict[str, str]) -> None:
+    connection = a_connection(**options)
+    assert connection.api_token is not None
+    assert sign(connection, connection.api_token) == (headers, query)
+
+
+def test_an_access_token_of_an_oauth_client_is_a_bearer_whatever_it_looks_like() -> None:
+    assert sign(a_connection(**CLIENT), Secret("opaque")).headers == {"Authorization": "Bearer opaque"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({**CLIENT, "api_token": DOTTED_SECRET}, "api_token and oauth_client_id exclude each other"),
+        ({**CLIENT, "oauth_client_id": None}, "oauth_client_id is missing"),
+        ({**CLIENT, "oauth_client_secret": None}, "oauth_client_secret is missing"),
+        ({**CLIENT, "oauth_client_secret": "two words"}, "oauth_client_secret: it has a space"),
+        ({**CLIENT, "oauth_client_id": DOTTED_SECRET}, "oauth_client_id: it holds a secret"),
+        ({**CLIENT, "account_uuid": DOTTED_SECRET}, "account_uuid: it holds a secret"),
+        ({**CLIENT, "oauth_token_url": "http://sso.example.com"}, "oauth_token_url: .*in the clear"),
+        ({**CLIENT, "oauth_token_url": "https://me:pass@sso.example.com"}, "oauth_token_url: it must not hold a user"),
+        ({**CLIENT, "oauth_token_url": f"https://{DOTTED_SECRET}"}, "oauth_token_url: the address holds the secret"),
+        ({**CLIENT, "api_version": "v1"}, "api_version: v1 takes access tokens alone"),
+        ({"api_token": PLATFORM_TOKEN, "api_version": "v1"}, "api_version: v1 takes access tokens alone"),
+        ({**CLIENT, "token_location": "query"}, "token_location: platform tokens and OAuth clients authenticate in the header"),
+        ({"api_token": JWT, "token_location": "query"}, "token_location: platform tokens and OAuth clients authenticate in the header"),
+    ],
+)
+def test_who_cannot_call_is_refused_with_the_reason_and_without_echo(options: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(OptionError, match=f"^{says}") as caught:
+        a_connection(**options)
+    assert SECRET_PART not in str(caught.value)
+
+
+def test_the_single_sign_on_is_that_of_dynatrace_unless_another_is_given() -> None:
+    oauth = a_connection(**CLIENT).oauth
+    other = a_connection(**CLIENT, oauth_token_url="http://sso.example.com/token", allow_http=True, account_uuid="").oauth
+    assert oauth is not None
+    assert other is not None
+    assert (oauth.token_url, oauth.account_uuid) == ("https://sso.dynatrace.com/sso/oauth2/token", None)
+    assert (other.token_url, other.account_uuid) == ("http://sso.example.com/token", None)
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1", "http://abc12345.live.dynatrace.com", "http://localhost.example.com", "http://[::2]"])
+def test_the_clear_is_for_loopback_unless_it_is_allowed(url: str) -> None:
+    assert "in the clear" in str(refusal(lambda: a_connection(environment_url=url)))
+    assert a_connection(environment_url=url, allow_http=True).environment_url == url
+
+
+@pytest.mark.parametrize(
+    ("proxy", "login"),
+    [
+        (None, None),
+        ("", None),
+        ("http://proxy:3128", None),
+        ("http://me:pa@ss@proxy:3128/", "me:pa@ss"),
+        ("http://me@proxy", "me"),
+    ],
+)
+def test_the_login_of_a_proxy_is_one_of_the_secrets(proxy: str | None, login: str | None) -> None:
+    secrets = [secret.reveal() for secret in a_connection(proxy=proxy).secrets]
+    assert secrets == [DOTTED_SECRET, *([login] if login else [])]
 
 
 @pytest.mark.parametrize(
