@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import pathlib
 
 import pytest
 
-from support.runs import Ansible, Run, Task, check, token
+from support.leaks import leaks
+from support.runs import Ansible, Task, check, token
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -96,22 +96,6 @@ def every_task() -> list[Task]:
             "half.results[0].token.startswith(half.results[0].token_id)",
         ),
     ]
-
-
-def forms(secret: str) -> list[bytes]:
-    """The secret part in clear and in base64, at every offset that it can have there."""
-    part = secret.rpartition(".")[2].encode()
-    return [part, *(base64.b64encode(b"x" * offset + part)[4:-4] for offset in range(3))]
-
-
-def leaks(run: Run, folder: pathlib.Path, secrets: list[str]) -> list[str]:
-    """Where any of these secrets shows: in the output of a run, or in a file that it left."""
-    places = {"stdout": run.stdout.encode(), "stderr": run.stderr.encode()}
-    for file in folder.rglob("*"):
-        if file.is_file() and file.name != "playbook.yml":
-            places[str(file.relative_to(folder))] = file.read_bytes()
-    wanted = [form for secret in secrets for form in forms(secret)]
-    return sorted(place for place, content in places.items() if any(form in content for form in wanted))
 
 
 def everything_on(folder: pathlib.Path, stdout_callback: str) -> dict[str, str]:
