@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import re
 import shutil
 import typing as t
 
 import pytest
-import yaml
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -207,8 +205,16 @@ def test_an_environment_is_reached_with_an_oauth_client_too(asked: dict[str, lis
     }
 
 
-def test_what_an_execution_environment_needs_is_listed() -> None:
-    described = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())
-    packages = (ROOT / described["dependencies"]["python"]).read_text().splitlines()
-    assert [line for line in packages if not line.startswith("#")] == ["requests", "hvac"]
-    assert os.path.isfile(GUIDE / "execution-environment.yml")
+def test_the_execution_environment_is_defined_and_gets_what_the_collection_needs(ansible: Ansible) -> None:
+    definition = str(GUIDE / "execution-environment.yml")
+    ansible.command("ansible-builder", "create", "-f", definition, "-c", "context").succeeded()
+    steps = next((ansible.folder / "context").glob("*file")).read_text()
+    assert "ansible-galaxy collection install" in steps
+    link = ansible.folder / "installed" / "ansible_collections" / "community" / "dynatrace"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(ROOT)
+    needed = ansible.command("ansible-builder", "introspect", "installed").succeeded().stdout
+    assert [package for package in ("requests", "hvac") if f"{package}  # from collection community.dynatrace" in needed] == [
+        "requests",
+        "hvac",
+    ]
