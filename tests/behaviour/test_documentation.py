@@ -10,6 +10,7 @@ import importlib
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import typing as t
@@ -181,3 +182,22 @@ def test_the_examples_of_the_guides_run_twice(ansible: Ansible, environment: Env
     assert not [secret for secret in environment.secrets() if secret in run.output]
     _before, _first, second = run.stdout.split("\nPLAY [")[:3]
     assert "changed: [" not in second or "revoke" in example or "rotate: always" in example
+
+
+def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: Environment) -> None:
+    """All but what sets up the shell; the secret that was found is in its variable and in its file."""
+    reports, found = environment.issue("reports", ["metrics.read"], expirationDate="now+20d"), environment.issue("found")
+    (ansible.folder / "found.txt").write_text(found["token"])
+    page = (ROOT / "docs" / "ad-hoc.md").read_text()
+    commands = re.findall(r"^ansible (.*)$", "\n".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL)), re.MULTILINE)
+    assert len(commands) >= 13
+    shown = []
+    for command in commands:
+        arguments = [argument.replace(EXAMPLE_ID, reports["id"]) for argument in shlex.split(command)]
+        run = ansible.command("ansible", *arguments, env={"FOUND": found["token"]}).succeeded()
+        if [secret for secret in environment.secrets() if secret in run.output]:
+            shown.append(command)
+    assert len(shown) == 2
+    assert all("reveal=true" in command or "builtin.debug" in command for command in shown)
+    assert json.loads((ansible.folder / "report" / "localhost").read_text())["tokens"][0]["id"] == reports["id"]
+    assert sorted(token["name"] for token in environment.tokens()) == ["found", "trial"]
