@@ -135,7 +135,7 @@ def test_the_role_has_defaults_for_what_tokens_can_have_in_common() -> None:
     assert defaults == {name: option for name, option in options.items() if name not in own}
 
 
-ROLE_OWN = ("dynatrace_tokens", "dynatrace_tokens_defaults", "dynatrace_tokens_hand_over")
+ROLE_OWN = ("dynatrace_tokens", "dynatrace_tokens_defaults", "dynatrace_tokens_hand_over", "dynatrace_tokens_presets")
 
 
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:

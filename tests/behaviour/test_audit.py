@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook that audits tokens: what it finds, and a page that is safe to open."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import pathlib
+import re
+import typing as t
+
+from support.runs import Ansible, Run, token
+from support.stand_in import Environment
+
+VOID = ("meta", "link", "input")
+CHARACTERS = [*map(chr, (0, 7, 27, 127, 0x9B, 0x200B, 0x202E, 0x2066, 0xFEFF))]
+
+# Each finding, by the token that has it and nothing else.
+PLANTED: dict[str, dict[str, t.Any]] = {
+    "fine": {},
+    "ended": {"expires": "now-1d"},
+    "ending": {"expires": "now+29d"},
+    "not ending": {"expires": "now+31d"},
+    "wide": {"scopes": ["settings.write"]},
+    "many": {"scopes": ["logs.read", "slo.read", "metrics.read", "entities.read"]},
+    "not many": {"scopes": ["logs.read", "slo.read", "metrics.read"]},
+    "never_used": {"last_used": None},
+    "unused": {"last_used": "now-91d"},
+    "not unused": {"last_used": "now-89d"},
+    "no_end": {"expires": None},
+    "later": {"expires": "now+2y"},
+    "disabled": {"enabled": False, "expires": None, "last_used": None, "scopes": ["settings.write"]},
+    "personal": {"personal_access_token": True},
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)><a href='https://example.com'>",
+    "' onmouseover='alert(1)",
+    "</style></title></table></ol><!--",
+    "&lt;b&gt; &amp; ]]>",
+    "{{ 7 * 191 }}{% raw %}{# #}",
+    "line\nbreak\ttab",
+    "between" + "".join(CHARACTERS) + "these",
+    "w" * 300,
+    "日本語 العربية",
+]
+
+
+def plant(environment: Environment, name: str, **facts: t.Any) -> None:
+    kept = {"expires": "now+100d", "last_used": "now-1d", **facts}
+    environment.plant(name, **{key: value for key, value in kept.items() if value is not None})
+
+
+class Page(html.parser.HTMLParser):
+    """The page in parts; fails where its elements are not nested as they should be."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[tuple[str, str]] = []  # their classes and names
+        self.text = ""
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.elements.append((tag, dict(attrs)))
+        if tag == "tr" and "tbody" in self.open:
+            self.rows.append((dict(attrs)["class"] or "", ""))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, self.getpos()
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.open[-2:] == ["th", "bdi"]:
+            classes, name = self.rows.pop()
+            self.rows.append((classes, name + data))
+
+    def figures(self) -> dict[str, int]:
+        """The figure of each finding."""
+        said = re.findall(
+            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name|Disabled|Retiring)\b", self.text
+        )
+        return {title: int(figure) for figure, title in said}
+
+
+def audit(ansible: Ansible, *options: str, **variables: t.Any) -> Run:
+    extra = json.dumps({f"dynatrace_audit_{name}": value for name, value in variables.items()})
+    return ansible.command("ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, *options)
+
+
+def written(folder: pathlib.Path) -> tuple[Page, dict[str, t.Any]]:
+    page, report = (folder / f"dynatrace-tokens.{kind}" for kind in ("html", "json"))
+    assert {path.stat().st_mode & 0o777 for path in (page, report)} == {0o600}
+    return Page(page.read_text(encoding="utf-8")), json.loads(report.read_text())
+
+
+def files(folder: pathlib.Path) -> dict[str, str]:
+    return {kind: str(folder / f"dynatrace-tokens.{kind}") for kind in ("html", "json")}
+
+
+def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment) -> None:
+    for name, facts in PLANTED.items():
+        plant(environment, name, **facts)
+    plant(environment, "same", expires="now+50d")
+    plant(environment, "same", expires="now+60d")
+    plant(environment, "Same")
+    plant(environment, "same", personal_access_token=True)
+    run = audit(ansible, **files(ansible.folder), max_scopes=3, wide_scopes=["settings.write"]).succeeded()
+    page, report = written(ansible.folder)
+
+    findings = {(listed["name"], listed["expiration_date"] or ""): listed["findings"] for listed in report["tokens"]}
+    told = {name: found for (name, _end), found in findings.items() if found}
+    assert told == {
+        **{name: [name] for name in ("ended", "ending", "wide", "never_used", "unused", "no_end", "disabled")},
+        "many": ["wide"],
+        "same": ["same_name"],
+        "admin": ["no_end"],
+    }
+    assert [found for (name, _end), found in sorted(findings.items()) if name == "same"] == [["same_name"], ["same_name"], []]
+    assert report["environment"] == environment.url
+    assert (report["ending_days"], report["unused_days"], report["max_scopes"]) == (30, 90, 3)
+    assert {"id", "owner", "scopes", "enabled", "personal_access_token", "retiring"} <= set(report["tokens"][0])
+
+    ends = [listed["expiration_date"] or "never" for listed in report["tokens"]]
+    assert ends == sorted(ends)
+    assert page.rows == [(" ".join(listed["findings"]), listed["name"]) for listed in report["tokens"]]
+    figures = page.figures()
+    assert figures.pop("All tokens") == len(report["tokens"]) == len(PLANTED) + 5
+    classes = " ".join(classes for classes, _name in page.rows).split()
+    by_title = dict(zip(figures, ("ended", "ending", "wide", "never_used", "unused", "no_end", "same_name", "disabled", "retiring")))
+    assert figures == {title: classes.count(finding) for title, finding in by_title.items()}
+    assert "never_used: " in run.stdout
+    weeks = [attributes for tag, attributes in page.elements if tag == "li"]
+    assert len(weeks) == 53
+    in_a_year = [end for end in ends if end != "never"][1:-1]  # but what has ended, and what ends later
+    assert sum(int((week.get("style") or ": 0").rpartition(":")[2]) for week in weeks) == len(in_a_year)
+    assert environment.writes() == []
+
+
+def test_hostile_names_stay_text(ansible: Ansible, environment: Environment) -> None:
+    for name in HOSTILE:
+        plant(environment, name, owner=name, expires="now+10d")
+    plant(environment, "half \ud800")
+    audit(ansible, **files(ansible.folder)).succeeded()
+    page, report = written(ansible.folder)
+    names = sorted(listed["name"] for listed in report["tokens"] if not listed["name"].startswith("half "))
+    assert names == sorted([*HOSTILE, "admin"])
+    marked = {re.sub(r"[\x00-\x1f]", "\ufffd", name) for name in HOSTILE if "between" not in name}
+    marked |= {"admin", "between" + "\ufffd" * len(CHARACTERS) + "these"}
+    assert {name for _classes, name in page.rows if not name.startswith("half ")} == marked
+
+    expected = {"html", "head", "meta", "link", "title", "style", "body", "header", "main", "section", "form", "label", "input"}
+    expected |= {"h1", "h2", "p", "b", "i", "em", "span", "small", "time", "ol", "li", "bdi", "code", "mark", "details", "summary"}
+    expected |= {"table", "thead", "tbody", "tr", "th", "td"}
+    assert {tag for tag, _attributes in page.elements} <= expected
+    assert not [name for _tag, attributes in page.elements for name in attributes if name.startswith("on")]
+    references = [(tag, attributes[name]) for tag, attributes in page.elements for name in ("src", "href", "action") if name in attributes]
+    assert references == [("link", "data:,")]
+    source = (ansible.folder / "dynatrace-tokens.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in source
+    style = source.partition("<style>")[2].partition("</style>")[0]
+    assert not re.search(r"url\(|@import|//", style)
+    assert not set(source) & set(CHARACTERS)
+    assert "1337" not in source
+
+
+def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_is_retiring(
+    ansible: Ansible, environment: Environment
+) -> None:
+    lasting = {"scopes": ["metrics.read"], "store": "store", "overlap": "2d"}
+    ansible.play(token("ci", **lasting), token("ci", rotate="always", **lasting)).succeeded()
+    variables = {"html": "page.html", "json": "report.json", "store": str(ansible.folder / "store")}
+    variables = {f"dynatrace_audit_{name}": value for name, value in variables.items()}
+    for name in ("html", "json"):
+        variables[f"dynatrace_audit_{name}"] = str(ansible.folder / variables[f"dynatrace_audit_{name}"])
+    imported = [{"name": "audit", "ansible.builtin.import_playbook": "community.dynatrace.audit_tokens", "vars": variables}]
+    environment.forget_requests()
+    run = ansible.playbook(imported, ["--check"]).succeeded()
+    assert run.result("Write the page")["changed"]
+    assert not (ansible.folder / "page.html").exists()
+    assert not (ansible.folder / "report.json").exists()
+    ansible.playbook(imported).succeeded()
+    tokens = json.loads((ansible.folder / "report.json").read_text())["tokens"]
+    found = {(listed["name"], listed["retiring"] is not None): listed["findings"] for listed in tokens}
+    assert "retiring" in found["ci", True]
+    assert "same_name" not in found["ci", True] + found["ci", False]
+    page = Page((ansible.folder / "page.html").read_text(encoding="utf-8"))
+    assert page.figures()["Retiring"] == 1
+    assert "usable until" in page.text
+    assert environment.writes() == []
