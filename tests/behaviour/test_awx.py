@@ -109,6 +109,11 @@ class Jobs:
         (folder / "artifacts" / "job" / "command").unlink()
         return run
 
+    def play(self, template: Given, survey: Given | None = None) -> Run:
+        """The same without the runner, which takes a third of the time."""
+        variables = json.dumps({**template.get("extra_vars", {}), **(survey or {})})
+        return self.ansible.command("ansible-playbook", str(GUIDE / "project" / template["playbook"]), "-e", variables, env=self.variables)
+
     def leaks(self, run: Run, secrets: list[str]) -> list[str]:
         folder = self.folders[-1]
         assert len(list((folder / "artifacts" / "job" / "job_events").iterdir())) > 5
@@ -182,15 +187,14 @@ def test_the_job_on_a_schedule_keeps_the_tokens_of_its_list(
     jobs = Jobs(ansible, variables)
     keep, audit = (by_name(asked["job_template"], f"Dynatrace - {name}") for name in ("keep the tokens", "audit"))
 
-    jobs.start(keep).succeeded()
+    jobs.play(keep).succeeded()
     environment.set_clock("now+80d")
-    assert "nothing replaces them" in jobs.start(audit, answers(audit)).failed().stdout
+    assert "nothing replaces them" in jobs.play(audit, answers(audit)).failed().stdout
     rotated = jobs.start(keep).succeeded()
     assert len(re.findall(r": rotated, scopes", rotated.stdout)) == 2
     assert jobs.leaks(rotated, [*environment.secrets(), vault.token]) == []
     assert len(environment.tokens("reports")) == 2  # the old one is usable as long as the overlap lasts
-    survey = ["-e", json.dumps(answers(audit))]
-    ansible.command("ansible-playbook", str(GUIDE / "project" / "audit.yml"), *survey, env=variables).succeeded()
+    jobs.play(audit, answers(audit)).succeeded()
 
 
 def test_an_environment_is_reached_with_an_oauth_client_too(asked: dict[str, list[Given]], environment: Environment) -> None:
