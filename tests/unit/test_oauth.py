@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import json
+import threading
 import typing as t
 
 import pytest
@@ -121,9 +122,16 @@ def test_each_client_has_its_own(clock: Clock) -> None:
 
 
 def test_threads_share_one(clock: Clock) -> None:
-    sign_on = SignOn(expires_in=300)
+    sign_on, together = SignOn(expires_in=300), threading.Barrier(2)
+
+    def ask(client: OAuthClient) -> t.Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.1)  # for another thread that asks too, which must not come
+        return sign_on(client)
+
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _number: sign_on.get(), range(20))) == {"a1"}
+        got = list(pool.map(lambda _number: _oauth.access_token(CLIENT, None, ask).reveal(), range(20)))
+    assert (set(got), sign_on.asked) == ({"a1"}, 1)
 
 
 def test_what_is_asked_for() -> None:
@@ -165,6 +173,7 @@ class Session:
         self.clock, self.seconds = clock, seconds
         self.statuses = list(statuses)
         self.said: list[str] = []
+        self.urls: list[str] = []
         self.issued = 0
 
     def request(self, method: str, url: str, headers: t.Mapping[str, str], **_more: t.Any) -> Answer:
@@ -174,7 +183,8 @@ class Session:
             self.said.append("sign on")
             return Answer(200, {"access_token": f"a{self.issued}", "expires_in": 300})
         self.said.append(f"{method} {headers['Authorization']}")
-        return Answer(self.statuses.pop(0) if self.statuses else 200, {})
+        self.urls.append(url)
+        return Answer(self.statuses.pop(0) if self.statuses else 200, {"error": {"message": f"No: {headers['Authorization']}."}})
 
     def close(self) -> None:
         self.said.append("close")
@@ -202,6 +212,24 @@ def test_a_refusal_of_another_kind_renews_nothing(clock: Clock, monkeypatch: pyt
     with pytest.raises(RequestFailed, match="answered 403"):
         http(session, monkeypatch).request("GET", "/")
     assert session.said == ["sign on", "GET Bearer a1"]
+
+
+def test_an_access_token_is_hidden_in_errors(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RequestFailed, match=r"answered 403: No: Bearer \*\*\*\."):
+        http(Session(clock, 0, 403), monkeypatch).request("GET", "/")
+
+
+def test_a_new_token_proves_itself_at_the_classic_address(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(clock, 0)
+    monkeypatch.setattr(_http, "session_for", lambda _connection: session)
+    client = Http(Connection("https://abc12345.apps.dynatrace.com", None, CLIENT, gateway=True), Patience(0))
+    client.request("GET", "/v2/apiTokens")
+    client.as_caller(Secret(DOTTED_SECRET)).request("GET", "/v2/apiTokens")
+    assert session.said == ["sign on", "GET Bearer a1", f"GET Api-Token {DOTTED_SECRET}"]
+    assert session.urls == [
+        "https://abc12345.apps.dynatrace.com/platform/classic/environment-api/v2/apiTokens",
+        f"{URL}/api/v2/apiTokens",
+    ]
 
 
 def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_sign_on(
