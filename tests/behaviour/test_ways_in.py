@@ -134,11 +134,10 @@ def test_an_oauth_client_manages_tokens_by_one_access_token_a_task(ansible: Ansi
 def test_through_the_gateway_and_nowhere_else(ansible: Ansible, environment: Environment) -> None:
     environment.behave(bearer_at_classic_address=False)
     url = {"environment_url": environment.url + "/platform/classic/environment-api"}
-    lives = [
-        *whole_life("ci", **url, api_token=environment.platform_token()),
-        *whole_life("cd", **url, **oauth(environment.oauth_client())),
-    ]
-    ansible.play(*lives).succeeded()
+    client = {**url, **oauth(environment.oauth_client())}
+    rotated = token("rotated", register="rotated", scopes=READ, rotate="always", store="store", **client)
+    lives = [*whole_life("ci", **url, api_token=environment.platform_token()), *whole_life("cd", **client)]
+    ansible.play(*lives, rotated, rotated, check("rotated.action == 'rotated'"), works("rotated.token")).succeeded()
 
 
 def test_an_access_token_that_is_not_taken_any_more_is_renewed_once(ansible: Ansible, environment: Environment) -> None:
