@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils import _session
 
 from support import stand_in
 from support.runs import Ansible
@@ -27,6 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server() -> t.Iterator[stand_in.Environment]:
     with stand_in.serve() as first_environment:
         yield first_environment
+
+
+@pytest.fixture(autouse=True)
+def no_connections_kept() -> t.Iterator[None]:
+    """What runs in the process of the tests would keep a connection to each of their environments."""
+    yield
+    for session in itertools.chain(*map(dict.values, vars(_session._sessions).values())):
+        session.close()
+    vars(_session._sessions).clear()
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def _fault(where: str, given: t.Any) -> Fault:
 
 
 def _is_whole(least: int, most: int) -> t.Callable[[t.Any], bool]:
-    return lambda value: type(value) is int and least <= value <= most
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _is_seconds(value: t.Any) -> bool:

@@ -131,7 +131,7 @@ def _expiry(duration: dict[str, t.Any] | None, now: dt.datetime) -> dt.datetime 
     for name in duration:
         if name not in ("value", "unit"):
             raise bad_body(f"expiresIn.{name}", f"Unknown JSON property '{name}'")
-    if type(value) is not int or value <= 0:
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise bad_body("expiresIn.value", "must be a positive number")
     if unit not in _UNITS:
         raise bad_body("expiresIn.unit", f"'{unit}' is not one of {', '.join(_UNITS)}")

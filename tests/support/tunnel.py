@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.server
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -53,8 +53,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _lead(one: socket.socket, other: socket.socket) -> None:
     """Hand on in both directions what comes, until one end is closed."""
+    waiting = selectors.DefaultSelector()
+    for end in (one, other):
+        waiting.register(end, selectors.EVENT_READ)
     while True:
-        ready = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else select.select([one, other], [], [], 30)[0]
+        has_more = isinstance(one, ssl.SSLSocket) and one.pending()
+        ready = [one] if has_more else [t.cast("socket.socket", key.fileobj) for key, _events in waiting.select(30)]
         for source in ready:
             data = source.recv(65536)
             if not data:
