@@ -4,18 +4,19 @@
 
 # make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   the same on every gated ansible-core that the Pythons at hand allow (what runs no Ansible once), and test-v1
+# make test-all   the same on every gated ansible-core that the Pythons at hand allow (what does not depend on it once), and test-v1
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make bench      measure, and print the tables that docs/performance.md quotes
 #
-# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18,
-# ONLY an expression of pytest's markers, such as "not once".
+# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
+# AGAIN=yes leaves out what has the same outcome on every ansible-core, for when it has been seen on another.
 
 PYTHON ?= python3
 CORE ?=
-ONLY ?=
+AGAIN ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
+SITE := $(VENV)/docsite
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories
 
 .PHONY: demo test test-all test-v1 bench lint types docs sanity pytest clean
@@ -25,7 +26,7 @@ demo: $(VENV)/ready
 
 # The checks run beside the tests, each with its output in one piece where this make can do that.
 test: $(VENV)/ready
-	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest lint types docs sanity
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest sanity $(if $(AGAIN),,lint types docs)
 	$(PYTHON) tests/matrix.py $(VENV)
 
 test-all:
@@ -53,12 +54,16 @@ types: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs .
+	rm -rf $(SITE)
+	mkdir -p -m 755 $(SITE)/rst
+	$(BIN)/antsibull-docs collection --use-current --fail-on-error --squash-hierarchy --dest-dir $(SITE)/rst community.dynatrace
+	$(BIN)/sphinx-build -q -W -c docs/docsite $(SITE)/rst $(SITE)/html
 
 sanity: $(VENV)/ready
-	$(BIN)/python tests/sanity.py
+	$(BIN)/python tests/sanity.py $(if $(AGAIN),plugins/ meta/)
 
 pytest: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(ONLY)"
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(if $(AGAIN),-m "not once")
 
 $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 	$(PYTHON) tests/setup_venv.py $(VENV) $(if $(CORE),--core $(CORE))

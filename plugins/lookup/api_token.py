@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: api_token
 short_description: Secrets of Dynatrace access tokens from a store
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:

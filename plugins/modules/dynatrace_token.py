@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: dynatrace_token
 short_description: Manage one Dynatrace access token
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: dynatrace_token_info
 short_description: List Dynatrace access tokens
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: dynatrace_token_set
 short_description: Manage many Dynatrace access tokens at once
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:

@@ -20,6 +20,7 @@ from support.stand_in import Environment
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = {
     ".ansible-lint",  # tells the importer of Galaxy about modules that docs/awx uses and that are not installed there
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "COPYING",
     "FILES.json",
