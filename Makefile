@@ -4,8 +4,9 @@
 
 # make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   the same on every gated ansible-core that the Pythons at hand allow (what does not depend on it once), and test-v1
+# make test-all   the same on every gated ansible-core that the Pythons at hand allow, and test-v1; what does not depend on it, once
 # make test-v1    what can be done by the older version of the token API, tested by that
+# make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
 #
 # PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 SITE := $(VENV)/docsite
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories
 
-.PHONY: demo test test-all test-v1 bench lint types docs sanity pytest clean
+.PHONY: demo test test-all test-v1 test-next bench lint types docs sanity pytest clean
 
 demo: $(VENV)/ready
 	$(BIN)/python tests/demo.py
@@ -35,6 +36,10 @@ test-all:
 
 test-v1: $(VENV)/ready
 	API_VERSION=v1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not v2" $(BY_V1)
+
+# Needs a PYTHON that this ansible-core takes.
+test-next:
+	$(MAKE) test AGAIN=yes CORE=2.22.0rc1
 
 bench: $(VENV)/ready
 	$(BIN)/python tests/benchmark
