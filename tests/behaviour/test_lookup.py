@@ -40,8 +40,10 @@ def test_secrets_come_in_the_order_of_the_names(ansible: Ansible, environment: E
     assert [request["method"] for request in environment.requests()] == ["GET", "GET", "POST"]  # two tasks, and what verify asks
 
 
-def test_what_is_missing_is_an_error_a_warning_or_left_out(ansible: Ansible) -> None:
-    deleted_by_hand = token("two", state="absent")
+def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_used_always_is_an_error(
+    ansible: Ansible, environment: Environment
+) -> None:
+    deleted_by_hand, disabled_by_hand = token("two", state="absent"), token("one", enabled=False)
     ids = {"return": "'id'"}
     everything = "'one', 'none', 'two'"
     skipped = check(
@@ -49,22 +51,16 @@ def test_what_is_missing_is_an_error_a_warning_or_left_out(ansible: Ansible) -> 
         f"{look(everything, on_missing=repr('skip'), verify='true', **ids)} | length == 1",
     )
     warned = check(f"{look(everything, on_missing=repr('warn'), verify='true', **ids)} | length == 1")
-    failing = [looked_up(look("'none'")), looked_up(look("'two'", verify="true"))]
-    run = ansible.play(*ISSUE, deleted_by_hand, skipped, warned, *failing).succeeded()
-    none, two = run.results("lookup")
-    assert "The store holds no token named 'none' of this environment and kind." in none["msg"]
-    assert "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token" in two["msg"]
-
-
-def test_a_token_that_cannot_be_used_is_an_error(ansible: Ansible, environment: Environment) -> None:
-    disabled_by_hand = token("one", enabled=False)
-    lookups = {
+    failing = {
+        look("'none'"): "The store holds no token named 'none' of this environment and kind.",
+        look("'two'", verify="true"): "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token",
+        look("'one'", verify="true", scopes="['metrics.read', 'logs.read']"): "lacks the scope logs.read",
+        look("'one'", scopes="['metrics.read']"): "they can only be checked with verify: true",
         look("'one'", verify="true", on_missing="'skip'"): "is disabled. Enable it",
-        look("'two'", verify="true", scopes="['metrics.read', 'logs.read']"): "lacks the scope logs.read",
-        look("'two'", scopes="['metrics.read']"): "they can only be checked with verify: true",
     }
-    run = ansible.play(*ISSUE, disabled_by_hand, *map(looked_up, lookups)).succeeded()
-    for result, message in zip(run.results("lookup"), lookups.values(), strict=True):
+    *enabled, disabled = map(looked_up, failing)
+    run = ansible.play(*ISSUE, deleted_by_hand, skipped, warned, *enabled, disabled_by_hand, disabled).succeeded()
+    for result, message in zip(run.results("lookup"), failing.values(), strict=True):
         assert message in result["msg"]
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
