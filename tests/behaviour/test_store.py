@@ -17,10 +17,32 @@ from support.stand_in import Environment
 
 READ = ["metrics.read"]
 NO_VAULT_PASSWORD = {"ANSIBLE_VAULT_PASSWORD_FILE": None}
+IGNORE_ERRORS = {"ignore_errors": True}
 
 
 def stored(name: str = "ci", register: str | None = "got", **options: t.Any) -> Task:
     return token(name, register=register, **{"scopes": READ, "store": "store", **options})
+
+
+def absent(name: str = "ci", **options: t.Any) -> Task:
+    return stored(name, scopes=None, state="absent", **options)
+
+
+def by_id(token_id: str, **options: t.Any) -> Task:
+    return {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, "store": "store", **options}, "register": "got"}
+
+
+def by_hand(name: str = "ci", **options: t.Any) -> Task:
+    """What somebody else does in Dynatrace, who knows nothing of the store."""
+    return {**token(name, register="theirs", **options), "name": "by hand"}
+
+
+def shell(command: str) -> Task:
+    """A command in the folder of the run, for which no module is shipped; what it prints is in said."""
+    return {"name": "shell", "ansible.builtin.set_fact": {"said": f"{{{{ lookup('ansible.builtin.pipe', {command!r}) }}}}"}}
+
+
+REMEMBER, UNTOUCHED = shell("cp -r store before"), shell("diff -r before store")  # all files of the store
 
 
 def entry_file(ansible: Ansible, name: str = "ci.yml", folder: str = "store") -> pathlib.Path:
@@ -55,12 +77,21 @@ def test_the_second_run_changes_nothing_and_has_the_same_secret(ansible: Ansible
     assert not [secret for secret in environment.secrets() if secret in first.output]
 
 
-def test_a_task_without_register_stays_readable_and_decrypts_nothing(ansible: Ansible) -> None:
-    run = ansible.play(stored(register=None)).succeeded()
-    assert run.result("ci")["action"] == "created"
-    assert run.result("ci")["token"] is None
-    again = ansible.play(stored(register=None), env=NO_VAULT_PASSWORD).succeeded()
-    assert again.result("ci")["secret_available"] is True
+def test_without_a_vault_secret_nothing_is_decrypted_and_a_secret_is_in_the_clear_only_where_that_is_written_out(
+    ansible: Ansible, environment: Environment
+) -> None:
+    without_register = stored(register=None)
+    first = ansible.play(without_register).succeeded()
+    assert (first.result("ci")["action"], first.result("ci")["token"]) == ("created", None)
+    refused = {**stored("cd", keywords=IGNORE_ERRORS), "name": "refused"}
+    in_the_clear = stored("cd", store={"type": "file", "path": "store", "encrypt": False})
+    run = ansible.play(without_register, refused, in_check_mode(refused), in_the_clear, env=NO_VAULT_PASSWORD).succeeded()
+    assert run.result("ci")["secret_available"] is True
+    for result in run.results("refused"):
+        assert "there is no vault secret to encrypt it with. Give one with --vault-password-file" in result["msg"]
+    assert environment.writes() == ["POST", "PUT"] * 2
+    assert "is kept in the clear" in run.text
+    assert entry(ansible, "cd.yml")["token"] == environment.secrets()[-1]
 
 
 @pytest.mark.v2
@@ -79,93 +110,81 @@ def test_what_is_on_disk_is_readable_but_for_the_secret(ansible: Ansible, enviro
     assert oct(entry_file(ansible, "laptop.pat.yml").stat().st_mode)[-3:] == "600"
 
 
-def test_ansible_vault_reads_the_secret(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
+def test_ansible_vault_reads_the_secret_and_the_note_of_scopes_is_for_reading_alone(ansible: Ansible, environment: Environment) -> None:
+    edit = shell("sed -i 's/- metrics.read/- logs.read/' store/*/ci.yml; grep logs.read store/*/ci.yml")
+    updated = [stored(scopes=["logs.ingest"]), check("got.store_updated")]
+    ansible.play(stored(), edit, stored(), check("not got.changed"), *updated).succeeded()
+    assert entry(ansible)["scopes"] == ["logs.ingest"]
     (ansible.folder / "value").write_text(entry(ansible)["token"])
     assert ansible.command("ansible-vault", "view", "value").succeeded().stdout.strip() == environment.secrets()[-1]
 
 
-def test_a_vault_id_decides_which_vault_secret_encrypts(ansible: Ansible) -> None:
+def test_a_vault_id_decides_which_vault_secret_encrypts_and_with_another_nothing_is_overwritten(
+    ansible: Ansible, environment: Environment
+) -> None:
     (ansible.folder / "other-password").write_text("other")
     both = ["--vault-id", "one@vault-password", "--vault-id", "two@other-password"]
-    undecided = ansible.play(stored(), options=both, env=NO_VAULT_PASSWORD).failed()
-    assert "there are several vault secrets (one, two)" in undecided.text
-    where = {"type": "file", "path": "store", "encrypt_vault_id": "two"}
-    ansible.play(stored(store=where), options=both, env=NO_VAULT_PASSWORD).succeeded()
-    assert entry(ansible)["token"].startswith("$ANSIBLE_VAULT;1.2;AES256;two")
-    ansible.play(stored(), check("got.token is not none"), options=both[2:], env=NO_VAULT_PASSWORD).succeeded()
-
-
-def test_a_secret_is_written_in_the_clear_only_where_that_is_written_out(ansible: Ansible, environment: Environment) -> None:
-    refused = {**stored("ci", keywords={"ignore_errors": True}), "name": "refused"}
-    in_the_clear = stored(store={"type": "file", "path": "store", "encrypt": False})
-    run = ansible.play(refused, in_check_mode(refused), in_the_clear, env=NO_VAULT_PASSWORD).succeeded()
-    for result in run.results("refused"):
-        assert "there is no vault secret to encrypt it with. Give one with --vault-password-file" in result["msg"]
-    assert environment.writes() == ["POST", "PUT"]
-    assert "is kept in the clear" in run.text
-    assert entry(ansible)["token"] == environment.secrets()[-1]
-
-
-def test_a_wrong_vault_secret_is_told_and_nothing_is_overwritten(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    before = entry_file(ansible).read_bytes()
-    (ansible.folder / "other-password").write_text("other")
-    wrong = {"ANSIBLE_VAULT_PASSWORD_FILE": str(ansible.folder / "other-password")}
-    assert "cannot be decrypted with the vault secrets at hand (default)" in ansible.play(stored(), env=wrong).failed().text
-    environment.call("DELETE", f"/{environment.tokens('ci')[0]['id']}")
+    undecided = stored("undecided", keywords=IGNORE_ERRORS)
+    decided = [stored(name, store={"type": "file", "path": "store", "encrypt_vault_id": name}) for name in ("one", "two")]
+    run = ansible.play(undecided, *decided, options=both, env=NO_VAULT_PASSWORD).succeeded()
+    assert "there are several vault secrets (one, two)" in run.result("undecided")["msg"]
+    assert entry(ansible, "two.yml")["token"].startswith("$ANSIBLE_VAULT;1.2;AES256;two")
+    before = entry_file(ansible, "one.yml").read_bytes()
     environment.forget_requests()
-    assert "cannot be decrypted" in ansible.play(stored(register=None), env=wrong).failed().text
-    assert environment.writes() == []
-    assert entry_file(ansible).read_bytes() == before
+    opened = [stored("two"), check("got.token is not none")]
+    wrong = [stored("one", register=register, keywords=IGNORE_ERRORS) for register in ("got", None)]
+    run = ansible.play(*opened, wrong[0], by_hand("one", state="absent"), wrong[1], options=both[2:], env=NO_VAULT_PASSWORD).succeeded()
+    told = "cannot be decrypted with the vault secrets at hand (two)"
+    assert [told in result["msg"] for result in run.results("one")] == [True, True]
+    assert environment.writes() == ["DELETE"]  # by hand
+    assert entry_file(ansible, "one.yml").read_bytes() == before
 
 
-DAMAGES: dict[str, tuple[t.Callable[[str], str], str]] = {
-    "cut": (lambda text: text[: len(text) // 2], "is damaged, or is not the entry of this token"),
-    "moved": (lambda text: text.replace("environment: ", "environment: other-"), "environment should be"),
-    "renamed": (lambda text: text.replace("name: renamed", "name: cd"), "name should be 'renamed'"),
-    "other": (lambda text: "just text", "it is not a dictionary"),
+DAMAGES = {
+    "cut": ("truncate --size=200 cut.yml", "is damaged, or is not the entry of this token"),
+    "moved": ("sed -i 's/environment: /environment: other-/' moved.yml", "environment should be"),
+    "renamed": ("sed -i 's/name: renamed/name: cd/' renamed.yml", "name should be 'renamed'"),
+    "other": ("echo just text > other.yml", "it is not a dictionary"),
 }
 
 
 def test_a_damaged_file_is_told_and_left_as_it_is(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(*(stored(name, keywords={"ignore_errors": True}) for name in DAMAGES)).succeeded()
-    files = {name: entry_file(ansible, f"{name}.yml") for name in DAMAGES}
-    for name, (damage, _message) in DAMAGES.items():
-        files[name].write_text(damage(files[name].read_text()))
-    before = {name: file.read_text() for name, file in files.items()}
-    environment.forget_requests()
-    run = ansible.play(*(stored(name, keywords={"ignore_errors": True}) for name in DAMAGES)).succeeded()
-    for name, (_damage, message) in DAMAGES.items():
+    tasks = [stored(name, keywords=IGNORE_ERRORS) for name in DAMAGES]
+    damages = [shell(f"cd store/*; {command}") for command, _message in DAMAGES.values()]
+    run = ansible.play(*tasks, *damages, REMEMBER, *tasks, UNTOUCHED).succeeded()
+    for name, (_command, message) in DAMAGES.items():
         assert message in run.result(name)["msg"]
-        assert str(files[name]) in run.result(name)["msg"]
-    assert {name: file.read_text() for name, file in files.items()} == before
-    assert environment.writes() == []
+        assert str(entry_file(ansible, f"{name}.yml")) in run.result(name)["msg"]
+    assert environment.writes() == ["POST", "PUT"] * len(DAMAGES)
 
 
 def test_a_folder_that_cannot_be_written_stops_before_anything_is_issued(ansible: Ansible, environment: Environment) -> None:
     open_to_all = ansible.folder / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    ignore = {"ignore_errors": True}
-    nowhere, everywhere = stored("nowhere", store="/proc/store", keywords=ignore), stored("everywhere", store="open", keywords=ignore)
+    nowhere, everywhere = (
+        stored(name, store=store, keywords=IGNORE_ERRORS) for name, store in (("nowhere", "/proc/store"), ("everywhere", "open"))
+    )
     run = ansible.play(nowhere, everywhere, in_check_mode(everywhere)).succeeded()
     assert "The store /proc/store cannot be" in run.result("nowhere")["msg"]
     assert ["others than its owner may write it" in result["msg"] for result in run.results("everywhere")] == [True, True]
     assert environment.writes() == []
 
 
-def test_check_mode_writes_nothing_to_the_store(ansible: Ansible, environment: Environment) -> None:
-    expected = check("got.changed", "got.store_updated", "got.token is none", "not got.secret_available", "got.action == 'created'")
-    ansible.play(stored(), expected, options=["--check"]).succeeded()
-    assert not (ansible.folder / "store").exists()
-    assert environment.writes() == []
+def test_check_mode_and_a_refused_scope_leave_no_entry_behind(ansible: Ansible, environment: Environment) -> None:
+    planned = check("got.changed", "got.store_updated", "got.token is none", "not got.secret_available", "got.action == 'created'")
+    unwritten = check("(playbook_dir ~ '/store') is not exists")
+    refused = [stored(scopes=["no.such"], keywords=IGNORE_ERRORS), check("got is failed")]
+    ansible.play(in_check_mode(stored()), planned, unwritten, *refused).succeeded()
+    assert environment.writes() == ["POST"]  # the one that was refused
+    assert environment.tokens() == []
+    assert list((ansible.folder / "store").glob("*/*.yml")) == []
 
 
 def test_the_store_can_come_from_the_environment_of_the_task_or_the_controller(ansible: Ansible, environment: Environment) -> None:
-    task = token("ci", scopes=READ)
-    ansible.play(task, env={"DYNATRACE_TOKEN_STORE": "store"}).succeeded()
-    ansible.play(token("cd", scopes=READ, keywords={"environment": {"DYNATRACE_TOKEN_STORE": str(ansible.folder / "other")}})).succeeded()
+    of_the_task = {"environment": {"DYNATRACE_TOKEN_STORE": str(ansible.folder / "other")}}
+    tasks = [token("ci", scopes=READ), token("cd", scopes=READ, keywords=of_the_task)]
+    ansible.play(*tasks, env={"DYNATRACE_TOKEN_STORE": "store"}).succeeded()
     assert entry_file(ansible).exists()
     assert entry_file(ansible, "cd.yml", "other").exists()
     ansible.adhoc("dynatrace_token", "name=adhoc scopes=metrics.read store=store").succeeded()
@@ -178,138 +197,90 @@ def test_until_may_issue_into_a_store(ansible: Ansible, environment: Environment
     assert environment.writes() == ["POST", "PUT"]
 
 
-def test_a_secret_that_is_held_is_adopted(ansible: Ansible, environment: Environment) -> None:
-    made = environment.issue("ci")
+def test_a_secret_that_is_held_is_adopted_and_neither_pushed_out_nor_deleted_where_another_token_has_its_name(
+    ansible: Ansible, environment: Environment
+) -> None:
+    made, theirs = environment.issue("ci"), environment.issue("theirs")
     adopt = stored(token=made["token"])
     adopted = check("got.changed", "got.action == 'none'", "got.store_updated", f"got.token_id == '{made['id']}'")
-    run = ansible.play(in_check_mode(adopt), adopted, adopt, adopted, adopt, check("not got.changed"), stored(), works()).succeeded()
+    adopting = [in_check_mode(adopt), adopted, adopt, adopted, adopt, check("not got.changed"), stored(), works()]
+    push_out = {**stored(token=theirs["token"], keywords=IGNORE_ERRORS), "name": "push out"}
+    delete = {**absent(keywords=IGNORE_ERRORS), "name": "delete"}
+    of_one_name = [by_hand("ci", token_id=theirs["id"]), REMEMBER, push_out, UNTOUCHED, delete, UNTOUCHED]
+    run = ansible.play(*adopting, *of_one_name).succeeded()
     assert "store updated" in run.stderr
     assert entry(ansible)["created"] is None
-
-
-def test_a_secret_that_is_held_does_not_push_out_that_of_another_living_token(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    before = entry_file(ansible).read_bytes()
-    second = environment.issue("ci")
-    run = ansible.play(stored(token=second["token"])).failed()
-    assert "both are named 'ci'" in run.text
-    assert entry_file(ansible).read_bytes() == before
-
-
-def test_a_token_deleted_by_somebody_else_is_issued_anew_and_that_is_said(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    gone = environment.tokens("ci")[0]["id"]
-    environment.call("DELETE", f"/{gone}")
-    run = ansible.play(stored(), check("got.action == 'created'"), works()).succeeded()
-    assert f"The token 'ci' ({gone}), which the store holds, is gone" in run.text
-    ansible.play(stored(), check("not got.changed"), works()).succeeded()
-
-
-def test_a_token_replaced_by_hand_is_for_on_missing_secret_to_decide(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    gone = environment.tokens("ci")[0]["id"]
-    environment.call("DELETE", f"/{gone}")
-    by_hand = environment.issue("ci", ["metrics.read", "logs.read"])["id"]
-    before = entry_file(ansible).read_bytes()
-    run = ansible.play(stored()).failed()
-    assert f"({by_hand}) exists, but the store holds the secret of another, {gone}, which is gone; on_missing_secret is fail" in run.text
-    ignored = check("not got.changed == (got.action == 'none')", "not got.secret_available", "got.token is none")
-    ansible.play(stored(on_missing_secret="ignore", scopes=None), ignored).succeeded()
-    assert entry_file(ansible).read_bytes() == before
-    rotated = check("got.action == 'rotated'", f"got.retired == [{{'id': '{by_hand}', 'action': 'deleted'}}]")
-    rotate = stored(on_missing_secret="rotate", scopes=["logs.read"], scopes_mode="add")
-    ansible.play(rotate, rotated, works(), rotate, check("not got.changed")).succeeded()
-    assert [token["scopes"] for token in environment.tokens("ci")] == [["logs.read", "metrics.read"]]
-
-
-def test_a_token_disabled_by_hand_is_left_alone_and_not_handed_out(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    made = environment.tokens("ci")[0]["id"]
-    environment.call("PUT", f"/{made}", json={"name": "ci", "enabled": False, "scopes": READ})
-    left = check("not got.changed", "not got.usable", "got.secret_available", "got.token is none")
-    run = ansible.play(stored(), left, stored(on_missing_secret="rotate"), left).succeeded()
-    assert "is disabled and is left so" in run.text
-    ansible.play(stored(enabled=True), check("got.action == 'updated'"), works()).succeeded()
-
-
-def test_an_expired_token_is_replaced(ansible: Ansible, environment: Environment) -> None:
-    dead = environment.plant("ci", expires="now-1d")
-    ansible.play(stored(), check("got.action == 'rotated'", f"got.retired[0].id == '{dead['id']}'"), works()).succeeded()
-    assert len(environment.tokens()) == 1
-
-
-def test_absent_removes_the_entry_too(ansible: Ansible, environment: Environment) -> None:
-    absent = stored(scopes=None, state="absent")
-    ansible.play(stored(), absent, check("got.action == 'deleted'", "got.store_updated"), absent, check("not got.changed")).succeeded()
-    assert environment.tokens() == []
-    assert list((ansible.folder / "store").glob("*/*.yml")) == []
-    ansible.play(stored()).succeeded()
-    environment.call("DELETE", f"/{environment.tokens('ci')[0]['id']}")
-    ansible.play(absent, check("got.changed", "got.action == 'none'", "got.store_updated")).succeeded()
-    assert list((ansible.folder / "store").glob("*/*.yml")) == []
-
-
-def test_absent_deletes_nothing_where_somebody_else_has_a_token_of_that_name(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    environment.issue("ci")
-    run = ansible.play(stored(scopes=None, state="absent")).failed()
-    assert "each run would delete another one" in run.text
+    assert "both are named 'ci'" in run.result("push out")["msg"]
+    assert "each run would delete another one" in run.result("delete")["msg"]
     assert len(environment.tokens("ci")) == 2
 
 
-def test_the_entry_moves_along_when_a_token_is_renamed_by_its_id(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    made = environment.tokens("ci")[0]["id"]
-    rename = {**stored("better"), "community.dynatrace.dynatrace_token": {"token_id": made, "name": "better", "store": "store"}}
-    moved = check("got.action == 'updated'", "got.store_updated", "got.secret_available")
-    ansible.play(rename, moved, works(), rename, check("not got.changed"), stored("better"), check("not got.changed")).succeeded()
-    assert [file.name for file in (ansible.folder / "store").glob("*/*.yml")] == ["better.yml"]
-    by_id = {"name": "gone", "community.dynatrace.dynatrace_token": {"token_id": made, "state": "absent", "store": "store"}}
-    ansible.play(by_id).succeeded()
+def test_a_token_deleted_by_somebody_else_is_issued_anew_and_that_is_said(ansible: Ansible) -> None:
+    anew = [stored(), check("got.action == 'created'"), works(), stored(), check("not got.changed"), works()]
+    run = ansible.play(stored(register=None), by_hand(state="absent"), *anew).succeeded()
+    gone = run.results("ci")[0]["token_id"]
+    assert f"The token 'ci' ({gone}), which the store holds, is gone" in run.text
+
+
+def test_a_token_replaced_by_hand_is_for_on_missing_secret_to_decide(ansible: Ansible, environment: Environment) -> None:
+    replaced_by_hand = [stored(register="made"), by_hand(state="absent"), by_hand(scopes=["metrics.read", "logs.read"])]
+    said = "(%s) exists, but the store holds the secret of another, %s, which is gone; on_missing_secret is fail"
+    fail = [stored(keywords=IGNORE_ERRORS), check(f"'{said}' | format(theirs.token_id, made.token_id) in got.msg")]
+    ignored = check("not got.changed == (got.action == 'none')", "not got.secret_available", "got.token is none")
+    ignore = [stored(on_missing_secret="ignore", scopes=None), ignored]
+    rotate = stored(on_missing_secret="rotate", scopes=["logs.read"], scopes_mode="add")
+    rotated = check("got.action == 'rotated'", "got.retired == [{'id': theirs.token_id, 'action': 'deleted'}]")
+    rotating = [rotate, rotated, works(), rotate, check("not got.changed")]
+    ansible.play(*replaced_by_hand, REMEMBER, *fail, *ignore, UNTOUCHED, *rotating).succeeded()
+    assert [token["scopes"] for token in environment.tokens("ci")] == [["logs.read", "metrics.read"]]
+
+
+def test_a_token_disabled_by_hand_is_left_alone_and_not_handed_out_and_an_expired_one_is_replaced(
+    ansible: Ansible, environment: Environment
+) -> None:
+    dead = environment.plant("dead", expires="now-1d")
+    left = check("not got.changed", "not got.usable", "got.secret_available", "got.token is none")
+    disabled = [stored(), by_hand(enabled=False), stored(), left, stored(on_missing_secret="rotate"), left]
+    enabled = [stored(enabled=True), check("got.action == 'updated'"), works()]
+    replaced = [stored("dead"), check("got.action == 'rotated'", f"got.retired[0].id == '{dead['id']}'"), works()]
+    run = ansible.play(*disabled, *enabled, *replaced).succeeded()
+    assert "is disabled and is left so" in run.text
+    assert len(environment.tokens("dead")) == 1
+
+
+def test_absent_removes_the_entry_too(ansible: Ansible, environment: Environment) -> None:
+    there = [stored(), absent(), check("got.action == 'deleted'", "got.store_updated"), absent(), check("not got.changed")]
+    gone = [stored("gone"), by_hand("gone", state="absent"), absent("gone")]
+    ansible.play(*there, *gone, check("got.changed", "got.action == 'none'", "got.store_updated")).succeeded()
+    assert environment.tokens() == []
     assert list((ansible.folder / "store").glob("*/*.yml")) == []
 
 
-def test_a_token_renamed_by_hand_is_not_taken_for_this_one(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored()).succeeded()
-    made = environment.tokens("ci")[0]["id"]
-    environment.call("PUT", f"/{made}", json={"name": "theirs", "enabled": True, "scopes": READ})
-    ignore = {"ignore_errors": True}
-    run = ansible.play(stored(keywords=ignore), stored(scopes=None, state="absent", keywords=ignore)).succeeded()
-    assert ["Dynatrace knows it as the API token 'theirs'. Nothing was changed." in result["msg"] for result in run.results("ci")] == [
-        True
-    ] * 2
-    back = {"name": "back", "community.dynatrace.dynatrace_token": {"token_id": made, "name": "ci", "store": "store"}}
-    ansible.play(back, stored(), check("not got.changed"), works()).succeeded()
+def test_the_entry_moves_along_when_a_token_is_renamed_by_its_id_but_not_onto_that_of_another(ansible: Ansible) -> None:
+    made = "{{ made.token_id }}"
+    refused = [REMEMBER, {**by_id(made, name="other"), "name": "refused", **IGNORE_ERRORS}, UNTOUCHED]
+    rename, moved = by_id(made, name="better"), check("got.action == 'updated'", "got.store_updated", "got.secret_available")
+    renamed = [rename, moved, works(), rename, check("not got.changed"), stored("better"), check("not got.changed")]
+    files = [shell("cd store/*; ls *.yml"), check("said.split() == ['better.yml', 'other.yml']")]
+    run = ansible.play(stored(register="made"), stored("other"), *refused, *renamed, *files, by_id(made, state="absent")).succeeded()
+    assert "under the name 'other'. Nothing was changed." in run.result("refused")["msg"]
+    assert [file.name for file in (ansible.folder / "store").glob("*/*.yml")] == ["other.yml"]
 
 
-def test_a_rename_onto_the_entry_of_another_token_is_refused(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored(), stored("other")).succeeded()
-    made = environment.tokens("ci")[0]["id"]
-    rename = {"name": "rename", "community.dynatrace.dynatrace_token": {"token_id": made, "name": "other", "store": "store"}}
-    assert "under the name 'other'. Nothing was changed." in ansible.play(rename).failed().text
-    assert sorted(file.name for file in (ansible.folder / "store").glob("*/*.yml")) == ["ci.yml", "other.yml"]
-
-
-def test_the_stores_note_of_scopes_is_for_reading_alone(ansible: Ansible) -> None:
-    ansible.play(stored()).succeeded()
-    file = entry_file(ansible)
-    file.write_text(file.read_text().replace("- metrics.read", "- logs.read"))
-    ansible.play(stored(), check("not got.changed"), stored(scopes=["logs.ingest"]), check("got.store_updated")).succeeded()
-    assert entry(ansible)["scopes"] == ["logs.ingest"]
+def test_a_token_renamed_by_hand_is_not_taken_for_this_one(ansible: Ansible) -> None:
+    made = "{{ made.token_id }}"
+    refused = [stored("ci", keywords=IGNORE_ERRORS), absent("ci", keywords=IGNORE_ERRORS)]
+    back = [by_id(made, name="ci"), stored(), check("not got.changed"), works()]
+    run = ansible.play(stored(register="made"), by_hand("theirs", token_id=made), *refused, *back).succeeded()
+    told = "Dynatrace knows it as the API token 'theirs'. Nothing was changed."
+    assert [told in result.get("msg", "") for result in run.results("ci")] == [False, True, True, False]
 
 
 def test_a_shipped_module_has_no_store(ansible: Ansible, environment: Environment) -> None:
     hosts = ansible.folder / "hosts"
     hosts.write_text("remote ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}")
-    inventory = ["-i", str(hosts)]
-    run = ansible.play(stored(), hosts="remote", options=inventory).failed()
-    assert "Say delegate_to: localhost" in run.text
-    assert environment.requests() == []
+    refused = stored("refused", environment_url="http://127.0.0.1:9", keywords=IGNORE_ERRORS)  # before anything is asked there
     delegated = {**stored(), "delegate_to": "localhost"}
-    ansible.play(delegated, info("listed"), hosts="remote", options=inventory).succeeded()
-
-
-def test_a_refused_scope_leaves_no_entry_behind(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(stored(scopes=["no.such"])).failed()
-    assert environment.tokens() == []
-    assert list((ansible.folder / "store").glob("*/*.yml")) == []
+    run = ansible.play(refused, delegated, info("listed"), hosts="remote", options=["-i", str(hosts)]).succeeded()
+    assert "Say delegate_to: localhost" in run.result("refused")["msg"]
+    assert [found["name"] for found in environment.tokens()] == ["ci"]

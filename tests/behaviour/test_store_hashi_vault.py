@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import pathlib
@@ -26,11 +27,20 @@ READ = ["metrics.read"]
 LONG_AGO = "2020-01-31T12:00:00.000Z"
 IGNORE_ERRORS = {"ignore_errors": True}
 
+Another = t.Callable[..., KeyVault]
+
 
 @pytest.fixture
 def vault() -> t.Iterator[KeyVault]:
     with key_vault() as running:
         yield running
+
+
+@pytest.fixture
+def another() -> t.Iterator[Another]:
+    """Starts one more, as the arguments say."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(key_vault(*arguments, **options))
 
 
 def place(environment: Environment, name: str, folder: str = "dynatrace") -> str:
@@ -74,35 +84,28 @@ def by_approle(vault: KeyVault, **options: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_the_second_run_changes_nothing_and_hands_out_the_same_secret(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
-    task = token("ci", register="made", scopes=READ, store=vault.store)
-    ansible.play(task, check("made.action == 'created'", "made.store_updated", "made.token is not none")).succeeded()
-    path = place(environment, "ci")
-    kept = vault.stored()[path]
-    assert kept is not None
-    assert [kept["token"]] == [secret for secret in environment.secrets() if secret.startswith(kept["id"])]
-    environment.forget_requests()
-    vault.requests.clear()
-    ansible.play(task, check("not made.changed", "not made.store_updated", f"made.token == '{kept['token']}'")).succeeded()
-    assert [request["method"] for request in environment.requests()] == ["GET"]
-    assert vault.requests == [("GET", f"/v1/secret/data/{path}")]
-
-
-def test_every_way_to_name_it_leads_to_the_same_secret(ansible: Ansible, environment: Environment) -> None:
+def test_the_second_run_changes_nothing_whichever_way_names_the_store(ansible: Ansible, environment: Environment) -> None:
     """By options with a role, and by the usual variables with a token."""
     where = {"engine_mount_point": "kv/apps", "path": "some/where"}
     with key_vault(namespace="teams/a", mount="kv/apps") as vault:
-        store = by_approle(vault, namespace="teams/a", **where)
-        ansible.play(token("ci", register="made", scopes=READ, store=store), check("made.changed")).succeeded()
-        assert list(vault.stored()) == [place(environment, "ci", "some/where")]
+        task = token("ci", register="made", scopes=READ, store=by_approle(vault, namespace="teams/a", **where))
+        ansible.play(task, check("made.action == 'created'", "made.store_updated", "made.token is not none")).succeeded()
+        ((path, kept),) = vault.stored().items()
+        assert path == place(environment, "ci", "some/where")
+        assert kept is not None
+        assert [kept["token"]] == [secret for secret in environment.secrets() if secret.startswith(kept["id"])]
+        environment.forget_requests()
+        vault.requests.clear()
         variables = {
             "VAULT_ADDR": vault.url,
             "VAULT_TOKEN": vault.token,
             "VAULT_NAMESPACE": "teams/a",
             "DYNATRACE_TOKEN_STORE": json.dumps({"type": "hashi_vault", **where}),
         }
-        tasks = [token("ci", register="found", scopes=READ), check("not found.changed", "found.token is not none")]
-        ansible.play(*tasks, env=variables).succeeded()
+        same = check("not found.changed", "not found.store_updated", f"found.token == '{kept['token']}'")
+        ansible.play(token("ci", register="found", scopes=READ), same, env=variables).succeeded()
+        assert [request["method"] for request in environment.requests()] == ["GET"]
+        assert vault.requests == [("GET", f"/v1/kv/apps/data/{path}")]
 
 
 def test_the_server_is_trusted_by_ca_cert_alone(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
@@ -129,85 +132,85 @@ def test_absent_removes_the_secret_with_all_its_versions(ansible: Ansible, envir
         token("ci", register="again", state="absent", store=vault.store),
         check("not again.changed"),
     ]
-    ansible.play(*tasks).succeeded()
-    assert environment.tokens() == []
+    with key_vault(policy=frozenset({"create", "update", "read"})) as lasting:
+        kept = [
+            token("kept", keywords=IGNORE_ERRORS, store=lasting.store, **options) for options in ({"scopes": READ}, {"state": "absent"})
+        ]
+        run = ansible.play(*tasks, *kept).succeeded()
     assert vault.versions == {}
     assert vault.methods().count("DELETE") == 1
+    assert "may not delete secret/metadata/dynatrace/" in run.result("kept")["msg"]
+    assert [found["name"] for found in environment.tokens()] == ["kept"]
 
 
-@pytest.mark.parametrize("end", [KeyVault.delete, KeyVault.destroy])
 def test_a_secret_that_was_deleted_behind_its_back_is_said_to_be_missing_and_can_be_replaced(
-    ansible: Ansible, environment: Environment, vault: KeyVault, end: t.Callable[[KeyVault, str], None]
+    ansible: Ansible, environment: Environment, vault: KeyVault
 ) -> None:
-    made = environment.issue("ci", READ)
-    end(vault, plant(vault, environment, "ci", id=made["id"], token=made["token"]))
-    tasks = [
-        token("ci", keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
-        token("ci", register="replaced", scopes=READ, store=vault.store, on_missing_secret="rotate"),
-        check("replaced.action == 'rotated'", "replaced.token is not none"),
-        token("ci", register="again", scopes=READ, store=vault.store),
-        check("again.token == replaced.token", "not again.changed"),
-    ]
+    tasks, lost = [], {}
+    for name, end in {"deleted": vault.delete, "destroyed": vault.destroy}.items():
+        lost[name] = environment.issue(name, READ)
+        end(plant(vault, environment, name, id=lost[name]["id"], token=lost[name]["token"]))
+        tasks += [
+            token(name, keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
+            token(name, register="replaced", scopes=READ, store=vault.store, on_missing_secret="rotate"),
+            check("replaced.action == 'rotated'", "replaced.token is not none"),
+            token(name, register="again", scopes=READ, store=vault.store),
+            check("again.token == replaced.token", "not again.changed"),
+        ]
     run = ansible.play(*tasks).succeeded()
-    assert "the store has no secret for it; on_missing_secret is fail" in run.results("ci")[0]["msg"]
-    assert [found["id"] == made["id"] for found in environment.tokens("ci")] == [False]
+    for name, made in lost.items():
+        assert "the store has no secret for it; on_missing_secret is fail" in run.results(name)[0]["msg"]
+        assert [found["id"] == made["id"] for found in environment.tokens(name)] == [False]
 
 
-def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+def unusable_stores(
+    vault: KeyVault, environment: Environment, another: Another, elsewhere: KeyVault
+) -> dict[str, tuple[dict[str, t.Any], str]]:
+    """Stores that cannot work, and what is said of each; those that redirect lead elsewhere."""
+    readable, writable_once = another(policy=frozenset({"read"})), another(policy=frozenset({"create", "read", "delete"}))
+    redirecting = another(lambda method, path: elsewhere.url)
+    pasted_badly = "store: token has a space, a line break or another character that none has"
+    return {
+        "wrong-token": ({**vault.store, "token": "hvs.wrong"}, "permission denied. See whether the token of the store is valid"),
+        "wrong-namespace": (another(namespace="teams/a").store, "permission denied"),
+        "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
+        "unknown-mount": ({**vault.store, "engine_mount_point": "nope"}, "See whether engine_mount_point is that of an engine KV v2"),
+        "sealed": (another(sealed=True).store, "Vault is sealed"),
+        "read-only": (readable.store, f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done."),
+        # To save the secret is an update, because the intent is there by then.
+        "no-update": (writable_once.store, "may not create and update"),
+        "damaged": (vault.store, f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged"),
+        "unreachable": ({**vault.store, "url": "http://127.0.0.1:9"}, "Connection refused"),
+        "redirect": (redirecting.store, "the answer is a redirect, which would carry the token to another host"),
+        "redirect-of-the-login": (by_approle(redirecting), "the answer is a redirect, which would carry the token to another host"),
+        "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
+        "in-the-clear": ({**vault.store, "url": "http://vault.example.com:8200"}, "store: url: http:// would send the token in the clear"),
+        "no-url": ({"type": "hashi_vault", "token": vault.token}, "store: url is missing"),
+        "no-token": ({"type": "hashi_vault", "url": vault.url}, "store: token is missing, which auth_method token needs"),
+        "line-break": ({**vault.store, "token": vault.token + "\n"}, pasted_badly),
+        "ellipsis": ({**vault.store, "token": vault.token + "\u2026"}, pasted_badly),
+        "no-role": (by_approle(vault, role_id=None), "store: role_id is missing, which auth_method approle needs"),
+        "no-type": ({"url": vault.url, "token": vault.token}, "type: hashi_vault"),
+        "no-option": ({**vault.store, "mount": "secret"}, "mount"),
+        "no-time": ({**vault.store, "timeout": 0}, "timeout"),
+    }
+
+
+def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
+    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+) -> None:
     vault.plant(place(environment, "damaged"), {"password": "theirs"})
-    with key_vault(sealed=True) as sealed, key_vault(policy=frozenset({"read"})) as readable, key_vault(namespace="teams/a") as elsewhere:
-        expected = {
-            "wrong-token": ({**vault.store, "token": "hvs.wrong"}, "permission denied. See whether the token of the store is valid"),
-            "wrong-namespace": (elsewhere.store, "permission denied"),
-            "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
-            "unknown-mount": ({**vault.store, "engine_mount_point": "nope"}, "See whether engine_mount_point is that of an engine KV v2"),
-            "sealed": (sealed.store, "Vault is sealed"),
-            "read-only": (readable.store, f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done."),
-            "damaged": (vault.store, f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged"),
-            "unreachable": ({**vault.store, "url": "http://127.0.0.1:9"}, "Connection refused"),
-            "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
-            "in-the-clear": (
-                {**vault.store, "url": "http://vault.example.com:8200"},
-                "store: url: http:// would send the token in the clear",
-            ),
-            "no-url": ({"type": "hashi_vault", "token": vault.token}, "store: url is missing"),
-            "no-token": ({"type": "hashi_vault", "url": vault.url}, "store: token is missing, which auth_method token needs"),
-            "no-role": (by_approle(vault, role_id=None), "store: role_id is missing, which auth_method approle needs"),
-            "no-type": ({"url": vault.url, "token": vault.token}, "type: hashi_vault"),
-            "no-option": ({**vault.store, "mount": "secret"}, "mount"),
-            "no-time": ({**vault.store, "timeout": 0}, "timeout"),
-        }
-        run = ansible.play(
-            *(token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store) for name, (store, _explanation) in expected.items())
-        ).succeeded()
+    elsewhere = another()
+    expected = unusable_stores(vault, environment, another, elsewhere)
+    tasks = [token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store) for name, (store, _explanation) in expected.items()]
+    run = ansible.play(*tasks).succeeded()
     said = {name: run.result(name)["msg"] for name in expected}
     assert {name: said[name] for name, (_store, explanation) in expected.items() if explanation not in said[name]} == {}
     assert [message for message in said.values() if "Please report" in message] == []
+    assert vault.token not in run.output
+    assert elsewhere.requests == []
     assert environment.writes() == []
     assert list(vault.stored()) == [place(environment, "damaged")]
-
-
-def test_a_policy_under_which_the_secret_could_not_be_saved_is_found_before_anything_is_issued(
-    ansible: Ansible, environment: Environment
-) -> None:
-    """To save the secret is an update, because the intent is there by then."""
-    with key_vault(policy=frozenset({"create", "read", "delete"})) as vault:
-        run = ansible.play(token("ci", scopes=READ, store=vault.store)).failed()
-    assert "may not create and update" in run.result("ci")["msg"]
-    assert environment.writes() == []
-
-
-def test_a_token_that_was_pasted_badly_is_explained_and_not_shown(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
-    endings = {"line-break": "\n", "ellipsis": "\u2026"}
-    tasks = [
-        token(name, keywords=IGNORE_ERRORS, scopes=READ, store={**vault.store, "token": vault.token + ending})
-        for name, ending in endings.items()
-    ]
-    run = ansible.play(*tasks).succeeded()
-    assert vault.token not in run.output
-    for name in endings:
-        assert "store: token" in run.result(name)["msg"]
-    assert environment.writes() == []
 
 
 def test_without_hvac_the_error_says_so(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:
@@ -217,13 +220,6 @@ def test_without_hvac_the_error_says_so(ansible: Ansible, environment: Environme
     run = ansible.play(token("ci", scopes=READ, store=vault.store), env={"PYTHONPATH": str(without)}).failed()
     assert "pip install hvac" in run.result("ci")["msg"]
     assert environment.writes() == []
-
-
-def test_a_token_whose_entry_could_not_be_removed_is_not_deleted(ansible: Ansible, environment: Environment) -> None:
-    with key_vault(policy=frozenset({"create", "update", "read"})) as vault:
-        run = ansible.play(token("ci", scopes=READ, store=vault.store), token("ci", state="absent", store=vault.store)).failed()
-    assert "may not delete secret/metadata/dynatrace/" in run.text
-    assert len(environment.tokens("ci")) == 1
 
 
 def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
@@ -239,41 +235,26 @@ def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(ansible: An
     assert environment.writes() == []
 
 
-def test_a_redirect_is_an_error_and_the_token_stays(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
-    with key_vault(lambda method, path: vault.url) as redirecting:
-        tasks = [
-            token("token", keywords=IGNORE_ERRORS, scopes=READ, store=redirecting.store),
-            token("approle", keywords=IGNORE_ERRORS, scopes=READ, store=by_approle(redirecting)),
-        ]
-        run = ansible.play(*tasks).succeeded()
-    for name in ("token", "approle"):
-        assert "redirect" in run.result(name)["msg"]
-    assert vault.requests == []
-    assert environment.writes() == []
-
-
-def test_an_answer_to_saving_that_is_lost_loses_no_token(ansible: Ansible, environment: Environment) -> None:
-    with key_vault(lambda method, path: "lose" if method == "POST" and "/data/" in path else None) as vault:
-        tasks = [
-            token("ci", register="made", scopes=READ, store=vault.store),
-            check("made.action == 'created'"),
-            token("ci", register="again", scopes=READ, store=vault.store),
-            check("not again.changed", "again.token == made.token"),
-        ]
-        run = ansible.play(*tasks).succeeded()
-    assert "could not be brought up to date" not in run.text
-    assert environment.writes() == ["POST", "PUT"]
-
-
-def test_a_token_whose_secret_cannot_be_saved_is_deleted_again(ansible: Ansible, environment: Environment) -> None:
+def test_a_token_is_deleted_again_where_its_secret_cannot_be_saved_and_kept_where_the_answer_to_saving_is_lost(
+    ansible: Ansible, environment: Environment, another: Another
+) -> None:
     is_second_write = is_write(2)
-    with key_vault(lambda method, path: 500 if is_second_write(method, path) else None) as vault:
-        run = ansible.play(token("ci", register="made", scopes=READ, store=vault.store)).failed()
-    assert "cannot be written: internal error" in run.result("ci")["msg"]
-    assert "was deleted again. Nothing is left of it; run again." in run.result("ci")["msg"]
-    assert environment.writes() == ["POST", "DELETE"]
-    assert environment.tokens() == []
-    assert vault.stored() == {}
+    failing = another(lambda method, path: 500 if is_second_write(method, path) else None)
+    lossy = another(lambda method, path: "lose" if method == "POST" and "/data/" in path else None)
+    tasks = [
+        token("unsaved", register="unsaved", keywords=IGNORE_ERRORS, scopes=READ, store=failing.store),
+        token("saved", register="made", scopes=READ, store=lossy.store),
+        check("made.action == 'created'"),
+        token("saved", register="again", scopes=READ, store=lossy.store),
+        check("not again.changed", "again.token == made.token"),
+    ]
+    run = ansible.play(*tasks).succeeded()
+    assert "cannot be written: internal error" in run.result("unsaved")["msg"]
+    assert "was deleted again. Nothing is left of it; run again." in run.result("unsaved")["msg"]
+    assert "could not be brought up to date" not in run.text
+    assert environment.writes() == ["POST", "DELETE", "POST", "PUT"]
+    assert [found["name"] for found in environment.tokens()] == ["saved"]
+    assert failing.stored() == {}
 
 
 def test_who_is_overtaken_takes_back_what_it_issued_and_finds_the_others_token(ansible: Ansible, environment: Environment) -> None:
@@ -332,28 +313,31 @@ def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
         assert slow.writes() == ["POST", "PUT"]
 
 
-def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
-    rotating = token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d")
-    elsewhere = info("nothing", store={**vault.store, "path": "some/where"})
-    ansible.play(token("ci", scopes=READ, store=vault.store), rotating, elsewhere, check("nothing.tokens | length == 3")).succeeded()
-    _new, old = (found["id"] for found in environment.tokens("ci"))
+def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(
+    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+) -> None:
     vault.delete(plant(vault, environment, "deleted"))
     vault.destroy(plant(vault, environment, "destroyed"))
     vault.plant(place(environment, "folder/ci"), {"password": "theirs"})
     vault.plant(place(environment, "Theirs"), {"password": "theirs"})
-    vault.requests.clear()
-    with key_vault(policy=ALL - {"list"}) as closed, key_vault() as mistaken:
-        mistaken.plant(place(environment, "other"), vault.stored()[place(environment, "ci")] or {})
-        run = ansible.play(
-            info("told", store=vault.store),
-            {**info("closed", store=closed.store), **IGNORE_ERRORS},
-            {**info("mistaken", store=mistaken.store), **IGNORE_ERRORS},
-            {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
-        ).succeeded()
+    closed, mistaken = another(policy=ALL - {"list"}), another()
+    mistaken.versions[place(environment, "other")] = mistaken.versions.pop(plant(mistaken, environment, "ci"))
+    run = ansible.play(
+        token("ci", scopes=READ, store=vault.store),
+        token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
+        info("nothing", store={**vault.store, "path": "some/where"}),
+        check("nothing.tokens | length == 3"),
+        info("told", store=vault.store),
+        {**info("closed", store=closed.store), **IGNORE_ERRORS},
+        {**info("mistaken", store=mistaken.store), **IGNORE_ERRORS},
+        {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
+    ).succeeded()
+    _new, old = (found["id"] for found in environment.tokens("ci"))
     assert [found["id"] for found in run.result("told")["tokens"] if found["retiring"]] == [old]
-    folder = f"secret/metadata/{place(environment, '')}"
+    nothing, folder = (f"secret/metadata/{place(environment, '', path)}" for path in ("some/where", "dynatrace"))
+    listed = [("LIST", f"/v1/{listed}".rstrip("/")) for listed in (nothing, folder)]
     read = [("GET", f"/v1/secret/data/{place(environment, name)}") for name in ("ci", "deleted", "destroyed")]
-    assert vault.requests == [("LIST", f"/v1/{folder}".rstrip("/")), *read]
+    assert vault.requests[-5:] == listed + read
     assert f"See whether its token is valid, and whether its policy allows to list {folder}." in run.result("closed")["msg"]
     assert f"The secret secret/{place(environment, 'other')} of {mistaken.url} is damaged" in run.result("mistaken")["msg"]
     assert "It is not shown here" in run.result("pasted")["msg"]
