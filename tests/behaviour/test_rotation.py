@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime as dt
+import json
 import pathlib
 import typing as t
 
@@ -16,7 +17,7 @@ import pytest
 
 from support import stand_in
 from support.relay import Call, Fault, relay
-from support.runs import Ansible, Run, Task, check, in_check_mode, token, works
+from support.runs import Ansible, Run, Task, check, in_check_mode, info, set_clock, token, works
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -24,10 +25,21 @@ QUIET = check("not got.changed")
 ROTATED = check("got.action == 'rotated'", "got.retired | length == 1", "got.retired[0].action == 'deleted'")
 
 
-def rotating(**options: t.Any) -> Task:
+def rotating(name: str = "ci", register: str = "got", **options: t.Any) -> Task:
     usual = {"scopes": READ, "store": "store", "expires_in": "90d", "rotate": "expiring", "rotate_before": "14d"}
-    task = {**usual, **options}
-    return token(task.pop("name", "ci"), register="got", **task)
+    return token(name, register=register, **{**usual, **options})
+
+
+def failing(task: Task) -> Task:
+    """The task, called so, and after its failure the play goes on."""
+    return {**task, "name": "failing", "ignore_errors": True}
+
+
+def by_id(token_id: str, **options: t.Any) -> Task:
+    return {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, "store": "store", **options}, "register": "got"}
+
+
+DISABLE_BY_HAND = by_id("{{ got.token_id }}", enabled=False, store="")
 
 
 def refusing_lookups(times: int) -> t.Callable[[str, str], Fault]:
@@ -44,16 +56,11 @@ def refusing_lookups(times: int) -> t.Callable[[str, str], Fault]:
 
 
 def test_a_token_is_replaced_before_its_end_and_not_sooner(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(rotating()).succeeded()
-    first = environment.tokens("ci")[0]["id"]
-    environment.set_clock("now+70d")
-    ansible.play(rotating(), QUIET, works()).succeeded()
-    environment.set_clock("now+10d")
-    told = [{**in_check_mode(rotating()), "name": "told"}, check("got.action == 'rotated'", "got.token is none")]
-    ansible.play(*told, rotating(), ROTATED, works(), rotating(), QUIET, works()).succeeded()
-    (left,) = environment.tokens("ci")
-    assert left["id"] != first
-    assert left["scopes"] == READ
+    sooner = [rotating(register="first"), set_clock(environment, "now+70d"), rotating(), QUIET, works()]
+    told = [in_check_mode(rotating()), check("got.action == 'rotated'", "got.token is none")]
+    replaced = [rotating(), ROTATED, check("got.token_id != first.token_id"), works(), rotating(), QUIET, works()]
+    ansible.play(*sooner, set_clock(environment, "now+10d"), *told, *replaced).succeeded()
+    assert [left["scopes"] for left in environment.tokens("ci")] == [READ]
 
 
 def test_always_replaces_it_in_each_run_also_without_a_store(ansible: Ansible, environment: Environment) -> None:
@@ -78,53 +85,42 @@ def test_another_end_is_another_token_where_that_is_said(ansible: Ansible, envir
 
 def test_a_token_without_an_end_and_one_that_is_disabled_are_left_alone(ansible: Ansible, environment: Environment) -> None:
     endless = environment.issue("endless", READ)["token"]
-    ansible.play(rotating()).succeeded()
-    made = environment.tokens("ci")[0]["id"]
-    environment.call("PUT", f"/{made}", json={"name": "ci", "enabled": False, "scopes": READ})
-    disabled = [rotating(rotate="always"), QUIET, check("not got.usable")]
-    run = ansible.play(rotating(name="endless", token=endless), check("got.action == 'none'"), *disabled).succeeded()
+    disabled = [rotating(), DISABLE_BY_HAND, rotating(rotate="always"), QUIET, check("not got.usable")]
+    run = ansible.play(*disabled, rotating(name="endless", token=endless), check("got.action == 'none'")).succeeded()
     assert "never ends, although expires_in asks for 90d" in run.text
     assert "is disabled and is left so" in run.text
 
 
 @pytest.mark.v2
 def test_an_old_token_stays_where_the_new_one_does_not_work(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(rotating()).succeeded()
-    (before,) = environment.tokens("ci")
     with relay(environment, refusing_lookups(100)) as blind:
-        run = ansible.play(rotating(rotate="always"), env=blind.environment.variables).failed()
-    assert "does not work, so the old one was left as it is." in run.result("ci")["msg"]
-    assert "Dynatrace answered 401" in run.result("ci")["msg"]
-    assert environment.tokens("ci") == [before]
-    ansible.play(rotating(), QUIET, works()).succeeded()
+        rotation = failing(rotating(rotate="always", environment_url=blind.environment.url))
+        stays = [info("before", name="ci"), rotation, info("after", name="ci"), check("before.tokens == after.tokens")]
+        same = [rotating(), QUIET, check("got.token_id == first.token_id"), works()]
+        run = ansible.play(rotating(register="first"), *stays, *same).succeeded()
+    assert "does not work, so the old one was left as it is." in run.result("failing")["msg"]
+    assert "Dynatrace answered 401" in run.result("failing")["msg"]
+    assert len(environment.tokens()) == 1
 
 
 @pytest.mark.v2
 def test_a_run_that_goes_on_with_a_rotation_sees_first_that_the_new_token_works(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(rotating()).succeeded()
-    (before,) = environment.tokens("ci")
     with relay(environment, lambda _method, path: Call(ansible.kill, False) if path.endswith("/lookup") else None) as deadly:
-        assert ansible.play(rotating(rotate="always"), env=deadly.environment.variables).returncode < 0
+        killed = ansible.play(rotating(), info("before", name="ci"), rotating(rotate="always", environment_url=deadly.environment.url))
+    assert killed.returncode < 0
+    (before,) = killed.result("before")["tokens"]
     with relay(environment, refusing_lookups(100)) as blind:
-        run = ansible.play(rotating(), env=blind.environment.variables).failed()
-    assert "does not work, so the old one was left as it is." in run.result("ci")["msg"]
-    assert before in environment.tokens("ci")
-    ansible.play(rotating(), check("got.changed"), works()).succeeded()
-    assert len(environment.tokens("ci")) == 1
+        going_on = failing(rotating(environment_url=blind.environment.url))
+        run = ansible.play(going_on, info("left", name="ci"), rotating(), check("got.changed"), works()).succeeded()
+    assert "does not work, so the old one was left as it is." in run.result("failing")["msg"]
+    assert before in run.result("left")["tokens"]
+    assert [found["id"] == before["id"] for found in environment.tokens("ci")] == [False]
 
 
 @pytest.mark.v2
 def test_a_new_token_may_take_a_moment_to_work(ansible: Ansible, environment: Environment) -> None:
-    ansible.play(rotating()).succeeded()
     with relay(environment, refusing_lookups(2)) as slow:
-        ansible.play(rotating(rotate="always"), ROTATED, env=slow.environment.variables).succeeded()
-
-
-def test_the_calling_token_is_not_rotated(ansible: Ansible, environment: Environment) -> None:
-    task = token("admin", register="got", scopes=["apiTokens.read", "apiTokens.write"], rotate="always")
-    run = ansible.play(task).failed()
-    assert "the token that this task itself calls Dynatrace with" in run.text
-    assert environment.writes() == []
+        ansible.play(rotating(), rotating(rotate="always", environment_url=slow.environment.url), ROTATED).succeeded()
 
 
 LASTING = {"overlap": "2d", "delete_after": "1w"}
@@ -135,20 +131,27 @@ OLD_STAYS = check("got.action == 'rotated'", "got.retired == []", "got.retiring 
 class Consumer:
     """Uses the secret that was handed out last, whatever the collection is about to do."""
 
-    environment: Environment
-    secret: str = ""
+    ansible: Ansible
     uses: int = 0
 
     def use(self, _method: str, _path: str) -> Fault:
-        if self.secret:
-            answer = self.environment.call("POST", "/lookup", token=self.secret, json={"token": self.secret})
+        secret = self.last_secret()
+        if secret:
+            answer = self.ansible.environment.call("POST", "/lookup", token=secret, json={"token": secret})
             assert answer.json()["enabled"] is True
             self.uses += 1
         return None
 
+    def last_secret(self) -> str | None:
+        """That of the last task of the run that is going on."""
+        record = self.ansible.folder / "record.jsonl"
+        lines = record.read_text().splitlines() if record.exists() else []
+        handed_out = [json.loads(line)["result"].get("token") for line in lines]
+        return next(filter(None, reversed(handed_out)), None)
+
 
 def test_over_its_whole_life_who_holds_the_last_secret_is_never_locked_out(ansible: Ansible, environment: Environment) -> None:
-    consumer = Consumer(environment)
+    consumer = Consumer(ansible)
     life = [
         ("now", "created", []),
         ("now+30d", "none", []),
@@ -158,61 +161,53 @@ def test_over_its_whole_life_who_holds_the_last_secret_is_never_locked_out(ansib
         ("now+6d", "none", []),
         ("now+2d", "none", ["deleted"]),
     ]
+    tasks = [task for clock, _action, _retired in life for task in (set_clock(environment, clock), rotating(**LASTING, reveal=True))]
     with relay(environment, consumer.use) as watched:
-        for clock, action, retired in life:
-            environment.set_clock(clock)
-            got = ansible.play(rotating(**LASTING, reveal=True), env=watched.environment.variables).succeeded().result("ci")
-            assert (got["action"], [old["action"] for old in got["retired"]]) == (action, retired)
-            assert got["changed"] is (action != "none" or bool(retired))
-            consumer.secret = got["token"]
+        run = ansible.play(*tasks, env=watched.environment.variables).succeeded()
+    for (clock, action, retired), got in zip(life, run.results("ci")):
+        assert (got["action"], [old["action"] for old in got["retired"]]) == (action, retired), clock
+        assert got["changed"] is (action != "none" or bool(retired)), clock
+    assert consumer.last_secret() == environment.secrets()[-1]
     assert environment.writes() == ["POST", "PUT"] * 2 + ["PUT", "DELETE"]
     assert {request["status"] for request in environment.requests()} == {200, 201, 204}
     assert consumer.uses > len(life)
     assert len(environment.tokens("ci")) == 1
 
 
-def by_id(token_id: str, **options: t.Any) -> Task:
-    return {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, "store": "store", **options}, "register": "got"}
-
-
 def test_what_is_replaced_can_be_taken_back_or_deleted_at_any_time(ansible: Ansible, environment: Environment) -> None:
-    always = rotating(rotate="always", **LASTING)
-    ansible.play(rotating(), always, OLD_STAYS, always, check("got.retiring | length == 2")).succeeded()
-    newest, newer, oldest = (token["id"] for token in environment.tokens("ci"))
-    environment.set_clock("now+3d")
-    ansible.play(rotating(**LASTING), check("got.retired | map(attribute='action') | list == ['disabled'] * 2")).succeeded()
-    renaming = [{**by_id(newest, name="renamed"), "ignore_errors": True}, check("'still retiring under that name' in got.msg")]
-    back = [by_id(oldest, enabled=True), check("got.action == 'updated'", "got.retiring | length == 1", "got.token is none")]
-    away = [by_id(newer, state="absent"), check("got.action == 'deleted'", "got.retiring == []", "got.store_updated")]
+    oldest = rotating(register="oldest")
+    newer, newest = (rotating(register=register, rotate="always", **LASTING) for register in ("newer", "newest"))
+    replaced = [oldest, newer, check("newer.retired == []", "newer.retiring | length == 1"), newest, check("newest.retiring | length == 2")]
+    disabled = [rotating(**LASTING), check("got.retired | map(attribute='action') | list == ['disabled'] * 2")]
+    renaming = [failing(by_id("{{ newest.token_id }}", name="renamed")), check("'still retiring under that name' in got.msg")]
+    taken_back = check("got.action == 'updated'", "got.retiring | length == 1", "got.token is none")
+    back = [by_id("{{ oldest.token_id }}", enabled=True), taken_back]
+    deleted = check("got.action == 'deleted'", "got.retiring == []", "got.store_updated")
+    away = [by_id("{{ newer.token_id }}", state="absent"), deleted]
     left = [rotating(**LASTING), QUIET, check("got.retiring == []"), works()]
-    ansible.play(*renaming, *back, *away, *left).succeeded()
-    environment.set_clock("now+20d")
-    ansible.play(rotating(), QUIET).succeeded()
-    assert oldest in [token["id"] for token in environment.tokens("ci")]
+    later = [set_clock(environment, "now+20d"), rotating(), QUIET, info("still", token_id="{{ oldest.token_id }}")]
+    run = ansible.play(*replaced, set_clock(environment, "now+3d"), *disabled, *renaming, *back, *away, *left, *later).succeeded()
+    assert [found["name"] for found in run.result("still")["tokens"]] == ["ci"]
 
 
 def test_what_is_retiring_goes_with_the_token_and_is_not_forgotten_without_it(ansible: Ansible, environment: Environment) -> None:
-    always = rotating(rotate="always", overlap="2d")
-    ansible.play(rotating(), always).succeeded()
-    current = environment.tokens("ci")[0]["id"]
-    gone = [by_id(current, state="absent"), check("got.retiring | length == 1")]
-    ansible.play(*gone, rotating(overlap="2d"), check("got.action == 'created'", "got.retiring | length == 1")).succeeded()
-    assert len(environment.tokens("ci")) == 2
+    gone = [by_id("{{ got.token_id }}", state="absent"), check("got.retiring | length == 1")]
+    again = [rotating(overlap="2d"), check("got.action == 'created'", "got.retiring | length == 1")]
+    both = [info("left", name="ci"), check("left.tokens | length == 2")]
     absent = token("ci", register="got", state="absent", store="store")
-    ansible.play(absent, check("got.action == 'deleted'", "got.retired | length == 1", "got.retiring == []"), absent, QUIET).succeeded()
+    away = [absent, check("got.action == 'deleted'", "got.retired | length == 1", "got.retiring == []"), absent, QUIET]
+    ansible.play(rotating(), rotating(rotate="always", overlap="2d"), *gone, *again, *both, *away).succeeded()
     assert environment.tokens("ci") == []
     assert list((ansible.folder / "store").glob("*/ci.yml")) == []
 
 
 def test_what_works_no_more_or_alone_is_not_disabled(ansible: Ansible, environment: Environment) -> None:
     """A predecessor stays where somebody has disabled its successor, and one that has expired meanwhile is only deleted."""
-    ansible.play(rotating(expires_in="5d", rotate_before="1d"), rotating(rotate="always", **LASTING), OLD_STAYS).succeeded()
-    new = environment.tokens("ci")[0]["id"]
-    environment.call("PUT", f"/{new}", json={"name": "ci", "enabled": False, "scopes": READ})
-    environment.set_clock("now+3d")
-    ansible.play(rotating(**LASTING), QUIET, check("not got.usable", "got.retiring | length == 1")).succeeded()
-    environment.set_clock("now+3d")
-    ansible.play(rotating(enabled=True, **LASTING), check("got.retired | map(attribute='action') | list == ['deleted']")).succeeded()
+    rotated = [rotating(expires_in="5d", rotate_before="1d"), rotating(rotate="always", **LASTING), OLD_STAYS, DISABLE_BY_HAND]
+    stays = [rotating(**LASTING), QUIET, check("not got.usable", "got.retiring | length == 1")]
+    goes = [rotating(enabled=True, **LASTING), check("got.retired | map(attribute='action') | list == ['deleted']")]
+    three_days = set_clock(environment, "now+3d")
+    ansible.play(*rotated, three_days, *stays, three_days, *goes).succeeded()
 
 
 def test_without_a_store_nothing_can_be_retired_later(ansible: Ansible, environment: Environment) -> None:

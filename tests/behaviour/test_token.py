@@ -7,40 +7,41 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 import pytest
 
 from support import stand_in
-from support.runs import Ansible, check, in_check_mode, token
+from support.runs import Ansible, Task, check, in_check_mode, info, token
 from support.stand_in import Environment
 
 READ = ["metrics.read", "entities.read"]
 
 
-def test_the_second_run_changes_nothing(ansible: Ansible, environment: Environment) -> None:
+def failing(name: str, task_name: str | None = None, **options: t.Any) -> Task:
+    """A task after whose failure the play goes on."""
+    return {**token(name, keywords={"ignore_errors": True}, **options), "name": task_name or name}
+
+
+def by_id(token_id: str, register: str | None = None, **options: t.Any) -> Task:
+    task = {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, **options}}
+    return {**task, "register": register} if register else task
+
+
+def test_the_secret_that_was_registered_works_and_the_second_run_changes_nothing(ansible: Ansible, environment: Environment) -> None:
     tasks = [
         token("ci", register="first", scopes=READ, expires_in="90d"),
         check("first.changed", "first.action == 'created'", "first.secret_available", "first.usable"),
         check("first.token.startswith(first.token_id ~ '.')", "first.metadata.scopes == ['entities.read', 'metrics.read']"),
+        info("used", token="{{ first.token }}", api_token="{{ first.token }}", api_version="v2"),
+        check("used.tokens | map(attribute='id') == [first.token_id]"),
         token("ci", register="second", scopes=READ, expires_in="90d"),
         check("not second.changed", "second.action == 'none'", "second.token_id == first.token_id"),
         check("second.token is none", "not second.secret_available", "second.metadata.owner == 'admin@example.com'"),
     ]
     ansible.play(*tasks).succeeded()
-    assert [found["scopes"] for found in environment.tokens("ci")] == [sorted(READ)]
+    assert [(found["name"], found["scopes"]) for found in environment.tokens()] == [("ci", sorted(READ))]
     assert environment.writes() == ["POST", "PUT"]
-
-
-def test_the_secret_that_was_registered_works(ansible: Ansible, environment: Environment) -> None:
-    uri = {
-        "name": "use",
-        "ansible.builtin.uri": {
-            "url": environment.url + stand_in.API,
-            "headers": {"Authorization": "Api-Token {{ made.token }}"},
-        },
-        "no_log": True,
-    }
-    ansible.play(token("ci", register="made", scopes=["apiTokens.read"]), uri).succeeded()
 
 
 @pytest.mark.v2
@@ -53,65 +54,71 @@ def test_a_token_is_issued_under_a_provisional_name(ansible: Ansible, environmen
 
 def test_check_mode_plans_the_same_and_writes_nothing(ansible: Ansible, environment: Environment) -> None:
     task = token("ci", register="made", scopes=READ, expires_in="90d")
-    dry = ansible.play(
-        task, check("made.changed", "made.token is none", "made.token_id is none"), options=["--check", "--diff"]
-    ).succeeded()
-    assert environment.writes() == []
-    wet = ansible.play(task, options=["--diff"]).succeeded()
-    dry_diff, wet_diff = dry.result("ci")["diff"], 'expiration_date": "90d from its creation'
+    planned = check("made.changed", "made.action == 'created'", "made.token is none", "made.token_id is none")
+    run = ansible.play(in_check_mode(task), planned, task, check("made.action == 'created'"), options=["--diff"]).succeeded()
+    assert environment.writes() == ["POST", "PUT"]
+    dry_diff, wet_diff = run.results("ci")[0]["diff"], 'expiration_date": "90d from its creation'
     assert dry_diff["before"] == {}
     assert dry_diff["after"]["scopes"] == ["entities.read", "metrics.read"]
-    assert wet_diff in dry.stdout
-    assert wet_diff in wet.stderr
+    assert wet_diff in run.stdout
+    assert wet_diff in run.stderr
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"scopes": ["logs.read"]},
-        {"scopes": ["logs.read"], "scopes_mode": "add"},
-        {"enabled": False},
-        {"state": "absent"},
-    ],
-)
-def test_check_mode_and_real_run_agree_on_every_change(ansible: Ansible, environment: Environment, change: dict[str, object]) -> None:
-    environment.issue("ci", READ)
+CHANGES: dict[str, dict[str, t.Any]] = {
+    "other scopes": {"scopes": ["logs.read"]},
+    "one more scope": {"scopes": ["logs.read"], "scopes_mode": "add"},
+    "disabled": {"enabled": False},
+    "absent": {"state": "absent"},
+}
+
+
+def test_check_mode_and_real_run_agree_on_every_change(ansible: Ansible, environment: Environment) -> None:
+    for name in CHANGES:
+        environment.issue(name, READ)
     environment.forget_requests()
-    run = ansible.play(in_check_mode(token("ci", **change)), token("ci", **change)).succeeded()
-    dry, wet = run.results("ci")
-    assert len(environment.writes()) == 1  # had check mode written, there would be nothing left to do
-    assert {key: dry[key] for key in ("changed", "action", "diff", "metadata")} == {
-        key: wet[key] for key in ("changed", "action", "diff", "metadata")
-    }
+    tasks = [token(name, **change) for name, change in CHANGES.items()]
+    run = ansible.play(*(each for task in tasks for each in (in_check_mode(task), task))).succeeded()
+    for name in CHANGES:
+        dry, wet = ({key: result[key] for key in ("changed", "action", "diff", "metadata")} for result in run.results(name))
+        assert dry == wet, name
+        assert dry["changed"], name
+    assert environment.writes() == ["PUT", "PUT", "PUT", "DELETE"]  # had check mode written, there would be nothing left to do
 
 
-def test_the_order_of_scopes_and_repeated_ones_are_no_change(ansible: Ansible, environment: Environment) -> None:
-    environment.issue("ci", ["metrics.read", "entities.read", "logs.read"])
-    tasks = [token("ci", register="made", scopes=["logs.read", "metrics.read", "logs.read", "entities.read"]), check("not made.changed")]
-    ansible.play(*tasks).succeeded()
+SCOPE_CHANGES: dict[str, tuple[dict[str, t.Any], list[str]]] = {
+    "add": ({"scopes": ["logs.read"], "scopes_mode": "add"}, ["entities.read", "logs.read", "metrics.read"]),
+    "remove": ({"scopes": ["metrics.read", "logs.read"], "scopes_mode": "remove"}, ["entities.read"]),
+    "exact": ({"scopes": ["logs.read"], "scopes_mode": "exact"}, ["logs.read"]),
+}
 
 
-@pytest.mark.parametrize(
-    ("mode", "scopes", "expected"),
-    [
-        ("add", ["logs.read"], ["entities.read", "logs.read", "metrics.read"]),
-        ("remove", ["metrics.read", "logs.read"], ["entities.read"]),
-        ("exact", ["logs.read"], ["logs.read"]),
-    ],
-)
-def test_a_change_of_scopes_is_one_put_with_the_whole_list(
-    ansible: Ansible, environment: Environment, mode: str, scopes: list[str], expected: list[str]
+def test_a_change_of_scopes_is_one_put_with_the_whole_list(ansible: Ansible, environment: Environment) -> None:
+    for name in SCOPE_CHANGES:
+        environment.issue(name, READ)
+    environment.forget_requests()
+    tasks = [token(name, **options) for name, (options, _expected) in SCOPE_CHANGES.items()]
+    run = ansible.play(*tasks, *tasks).succeeded()
+    for name, (_options, expected) in SCOPE_CHANGES.items():
+        assert [result["action"] for result in run.results(name)] == ["updated", "none"], name
+        assert environment.tokens(name)[0]["scopes"] == expected, name
+    assert environment.writes() == ["PUT"] * len(SCOPE_CHANGES)
+
+
+def test_the_order_of_scopes_repeated_ones_and_ones_newer_than_the_collection_are_no_change(
+    ansible: Ansible, environment: Environment
 ) -> None:
-    environment.issue("ci", READ)
-    environment.forget_requests()
-    task = token("ci", register="made", scopes=scopes, scopes_mode=mode)
-    again = token("ci", register="again", scopes=scopes, scopes_mode=mode)
-    ansible.play(task, check("made.action == 'updated'"), again, check("not again.changed")).succeeded()
-    assert environment.tokens("ci")[0]["scopes"] == expected
-    assert environment.writes() == ["PUT"]
+    environment.issue("ci", ["metrics.read", "entities.read", "logs.read"])
+    environment.issue("new", ["brandNewFeature.read"])
+    tasks = [
+        token("ci", register="made", scopes=["logs.read", "metrics.read", "logs.read", "entities.read"]),
+        check("not made.changed"),
+        token("new", register="made", scopes=["brandNewFeature.read"]),
+        check("not made.changed"),
+    ]
+    assert "is not a known one" not in ansible.play(*tasks).succeeded().text
 
 
-def test_leaving_enabled_out_never_disables_and_never_enables(ansible: Ansible, environment: Environment) -> None:
+def test_a_token_is_enabled_or_disabled_only_where_that_is_said(ansible: Ansible, environment: Environment) -> None:
     environment.issue("on")
     environment.plant("off", enabled=False)
     tasks = [
@@ -119,64 +126,54 @@ def test_leaving_enabled_out_never_disables_and_never_enables(ansible: Ansible, 
         check("on.changed", "on.usable"),
         token("off", register="off", scopes=["metrics.read"]),
         check("not off.changed", "not off.usable", "off.token is none"),
-    ]
-    run = ansible.play(*tasks).succeeded()
-    assert environment.tokens("on")[0]["enabled"] is True
-    assert environment.tokens("off")[0]["enabled"] is False
-    assert "is disabled and is left so, because enabled was not given" in run.text
-
-
-def test_enabled_is_changed_when_it_is_given(ansible: Ansible, environment: Environment) -> None:
-    environment.issue("ci")
-    tasks = [
-        token("ci", register="off", enabled=False),
+        token("changed", register="made", scopes=["metrics.read"], enabled=False),
+        check("made.token is not none", "not made.usable", "not made.metadata.enabled"),
+        token("changed", register="on", enabled=True),
+        check("on.changed", "on.usable", "on.metadata.scopes == ['metrics.read']"),
+        token("changed", register="off", enabled=False),
         check("off.changed", "not off.usable"),
-        token("ci", register="on", enabled=True),
+        token("changed", register="on", enabled=True),
         check("on.changed", "on.usable", "on.metadata.scopes == ['metrics.read']"),
     ]
-    ansible.play(*tasks).succeeded()
+    run = ansible.play(*tasks).succeeded()
+    assert {found["name"]: found["enabled"] for found in environment.tokens()} == {"on": True, "off": False, "changed": True}
+    assert run.text.count("is disabled and is left so, because enabled was not given") == 1
 
 
-def test_a_token_can_be_issued_disabled(ansible: Ansible, environment: Environment) -> None:
-    tasks = [token("ci", register="made", scopes=READ, enabled=False), check("made.token is not none", "not made.usable")]
-    ansible.play(*tasks).succeeded()
-    assert environment.tokens("ci")[0]["enabled"] is False
-
-
-def test_two_tokens_of_one_name_fail_with_both_ids(ansible: Ansible, environment: Environment) -> None:
+def test_of_two_tokens_of_one_name_none_is_touched_unless_it_is_said_which(ansible: Ansible, environment: Environment) -> None:
     ids = [environment.issue("ci")["id"], environment.issue("ci")["id"]]
-    run = ansible.play(token("ci", scopes=READ)).failed()
+    mine, _other = environment.issue("held"), environment.issue("held")
+    environment.forget_requests()
+    held = token("held", register="found", token=mine["token"], scopes=["metrics.read"], on_missing_secret="fail")
+    found = check(f"found.token_id == '{mine['id']}'", "found.secret_available", "found.token.startswith(found.token_id)")
+    run = ansible.play(failing("ci", scopes=READ), held, found).succeeded()
     assert all(token_id in run.result("ci")["msg"] for token_id in ids)
-    assert environment.writes() == ["POST", "POST"]
+    assert environment.writes() == []
 
 
-@pytest.mark.parametrize(("choice", "index"), [("newest", 1), ("oldest", 0)])
-def test_on_duplicates_chooses_one_and_leaves_the_others_alone(ansible: Ansible, environment: Environment, choice: str, index: int) -> None:
-    made = [environment.plant("ci", created=created)["id"] for created in ("now-2d", "now-1d")]
-    run = ansible.play(token("ci", scopes=["logs.read"], on_duplicates=choice)).succeeded()
-    assert run.result("ci")["token_id"] == made[index]
-    assert {found["id"]: found["scopes"] for found in environment.tokens("ci")} == {
-        made[index]: ["logs.read"],
-        made[1 - index]: ["metrics.read"],
-    }
+def test_on_duplicates_chooses_one_and_leaves_the_others_alone(ansible: Ansible, environment: Environment) -> None:
+    chosen, others = {}, {}
+    for name, ages in {"newest": ("now-2d", "now-1d"), "oldest": ("now-1d", "now-2d")}.items():
+        others[name], chosen[name] = (environment.plant(name, created=created)["id"] for created in ages)
+    run = ansible.play(*(token(name, scopes=["logs.read"], on_duplicates=name) for name in chosen)).succeeded()
+    for name in chosen:
+        assert run.result(name)["token_id"] == chosen[name]
+        scopes = {found["id"]: found["scopes"] for found in environment.tokens(name)}
+        assert scopes == {chosen[name]: ["logs.read"], others[name]: ["metrics.read"]}
 
 
-def test_the_secret_that_is_held_tells_which_of_two_is_meant(ansible: Ansible, environment: Environment) -> None:
-    mine, _other = environment.issue("ci"), environment.issue("ci")
-    tasks = [
-        token("ci", register="found", token=mine["token"], scopes=["metrics.read"], on_missing_secret="fail"),
-        check(f"found.token_id == '{mine['id']}'", "found.secret_available", "found.token.startswith(found.token_id)"),
-    ]
-    ansible.play(*tasks).succeeded()
-
-
-@pytest.mark.parametrize("secret", ["none", "foreign", "unknown"])
-def test_on_missing_secret_fail_stops_and_says_why(ansible: Ansible, environment: Environment, secret: str) -> None:
+def test_on_missing_secret_fail_stops_and_says_why(ansible: Ansible, environment: Environment) -> None:
     mine, other = environment.issue("ci"), environment.issue("other")
-    held = {"none": None, "foreign": other["token"], "unknown": mine["token"].rpartition(".")[0] + "." + "A" * 64}[secret]
-    run = ansible.play(token("ci", token=held, scopes=["metrics.read"], on_missing_secret="fail")).failed()
-    explanation = {"none": "was not given as token", "foreign": other["id"], "unknown": "no token that Dynatrace knows"}[secret]
-    assert explanation in run.result("ci")["msg"]
+    unknown = mine["token"].rpartition(".")[0] + "." + "A" * 64
+    held = {
+        "none": (None, "was not given as token"),
+        "foreign": (other["token"], other["id"]),
+        "unknown": (unknown, "no token that Dynatrace knows"),
+    }
+    usual = {"scopes": ["metrics.read"], "on_missing_secret": "fail"}
+    run = ansible.play(*(failing("ci", task_name, token=secret, **usual) for task_name, (secret, _why) in held.items())).succeeded()
+    for task_name, (_secret, why) in held.items():
+        assert why in run.result(task_name)["msg"], task_name
 
 
 def test_absent_twice_is_one_change(ansible: Ansible, environment: Environment) -> None:
@@ -194,31 +191,29 @@ def test_absent_twice_is_one_change(ansible: Ansible, environment: Environment) 
 
 
 def test_by_id_a_token_can_be_renamed_and_deleted(ansible: Ansible, environment: Environment) -> None:
-    made = environment.issue("old", READ)
+    made = environment.issue("old", READ)["id"]
     tasks = [
-        token("new", register="renamed", token_id=made["id"]),
+        by_id(made, register="renamed", name="new"),
         check("renamed.action == 'updated'", "renamed.metadata.name == 'new'", "renamed.metadata.scopes | length == 2"),
-        token("new", register="again", token_id=made["id"]),
+        by_id(made, register="again", name="new"),
         check("not again.changed"),
-        {"name": "gone", "community.dynatrace.dynatrace_token": {"token_id": made["id"], "state": "absent"}, "register": "gone"},
+        by_id(made, register="gone", state="absent"),
         check("gone.changed"),
     ]
     ansible.play(*tasks).succeeded()
     assert environment.tokens() == []
 
 
-def test_deleting_by_id_minds_the_name_that_is_given(ansible: Ansible, environment: Environment) -> None:
-    made = environment.issue("precious")
-    run = ansible.play(token("worthless", token_id=made["id"], state="absent")).failed()
-    assert "is named 'precious', not 'worthless'" in run.result("worthless")["msg"]
-    assert environment.tokens("precious")
-
-
-def test_an_unknown_id_is_an_error_and_never_a_creation(ansible: Ansible, environment: Environment) -> None:
+def test_an_id_that_is_unknown_or_of_another_token_is_an_error(ansible: Ansible, environment: Environment) -> None:
+    """A deletion by id minds the name that is given, and an unknown id is never a creation."""
+    made = environment.issue("precious")["id"]
     unknown = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
-    run = ansible.play(token("ci", register="made", token_id=unknown, scopes=READ)).failed()
+    run = ansible.play(
+        failing("worthless", token_id=made, state="absent"), failing("ci", register="made", token_id=unknown, scopes=READ)
+    ).succeeded()
+    assert "is named 'precious', not 'worthless'" in run.result("worthless")["msg"]
     assert unknown in run.result("ci")["msg"]
-    assert environment.tokens() == []
+    assert [found["id"] for found in environment.tokens()] == [made]
 
 
 @pytest.mark.v2
@@ -229,9 +224,9 @@ def test_a_personal_access_token_and_an_api_token_of_one_name_are_different(ansi
         check("personal.action == 'created'", "personal.metadata.personal_access_token"),
         token("ci", register="plain", scopes=["metrics.read"]),
         check("not plain.changed", f"plain.token_id == '{plain['id']}'"),
+        failing("ci", token_id=plain["id"], personal_access_token=True),
     ]
-    ansible.play(*tasks).succeeded()
-    run = ansible.play(token("ci", token_id=plain["id"], personal_access_token=True)).failed()
+    run = ansible.play(*tasks).succeeded()
     assert "Say personal_access_token: false" in run.result("ci")["msg"]
 
 
@@ -247,15 +242,18 @@ def test_an_expired_token_is_replaced_and_deleted(ansible: Ansible, environment:
 
 def test_the_end_of_a_token_is_compared_as_a_moment_and_cannot_be_changed(ansible: Ansible, environment: Environment) -> None:
     environment.issue("ci", expirationDate="2040-01-31T12:00:00.000Z")
-    task = token("ci", register="same", expiration_date="2040-01-31T14:00:00+02:00")
-    ansible.play(task, check("not same.changed")).succeeded()
-    other = token("ci", expiration_date="2041-01-31T12:00:00Z")
-    run = ansible.play(other).failed()
-    assert "say on_immutable_change: rotate to have another token issued in its place, or ignore" in run.result("ci")["msg"]
-    assert "2040-01-31T12:00:00.000Z" in run.result("ci")["msg"]
-    ansible.play(
-        token("ci", register="left", expiration_date="2041-01-31T12:00:00Z", on_immutable_change="ignore"), check("not left.changed")
-    ).succeeded()
+    other = {"expiration_date": "2041-01-31T12:00:00Z"}
+    tasks = [
+        token("ci", register="same", expiration_date="2040-01-31T14:00:00+02:00"),
+        check("not same.changed"),
+        failing("ci", "refused", **other),
+        token("ci", register="left", on_immutable_change="ignore", **other),
+        check("not left.changed"),
+    ]
+    run = ansible.play(*tasks).succeeded()
+    message = run.result("refused")["msg"]
+    assert "say on_immutable_change: rotate to have another token issued in its place, or ignore" in message
+    assert "2040-01-31T12:00:00.000Z" in message
 
 
 def test_expires_in_is_no_drift_and_a_token_without_end_is_a_warning(ansible: Ansible, environment: Environment) -> None:
@@ -282,10 +280,9 @@ def test_tokens_that_others_own_or_the_product_made_are_left_alone(ansible: Ansi
 
 def test_what_a_cut_off_run_left_is_reported_and_can_be_deleted_by_id(ansible: Ansible, environment: Environment) -> None:
     left = environment.issue("ci ~pending-0011223344556677")["id"]
-    run = ansible.play(token("ci", register="made", scopes=READ), check("made.action == 'created'")).succeeded()
-    assert left in run.text
-    remove = {"name": "remove", "community.dynatrace.dynatrace_token": {"token_id": left, "state": "absent"}}
-    ansible.play(remove).succeeded()
+    created = check("made.action == 'created'")
+    run = ansible.play(token("ci", register="made", scopes=READ), created, by_id(left, state="absent")).succeeded()
+    assert f"({left}) is from a run that was cut off" in run.text
     assert [found["name"] for found in environment.tokens()] == ["ci"]
 
 
@@ -296,33 +293,30 @@ def test_a_name_is_found_on_any_page(tmp_path) -> None:  # type: ignore[no-untyp
         assert [entry["method"] for entry in environment.requests()] == ["GET", "GET", "GET"]
 
 
-@pytest.mark.parametrize(
-    ("options", "harm"),
-    [
-        ({"state": "absent"}, "delete"),
-        ({"enabled": False}, "disable"),
-        ({"scopes": ["apiTokens.read", "metrics.read"]}, "take apiTokens.write from"),
-    ],
-)
-def test_the_calling_token_is_spared(ansible: Ansible, environment: Environment, options: dict[str, object], harm: str) -> None:
-    for extra in ([], ["--check"]):
-        run = ansible.play(token("admin", **options), options=extra).failed()
-        assert f"This would {harm} 'admin'" in run.result("admin")["msg"]
+HARMS: dict[str, tuple[dict[str, t.Any], str]] = {
+    "absent": ({"state": "absent"}, "delete"),
+    "disabled": ({"enabled": False}, "disable"),
+    "narrowed": ({"scopes": ["apiTokens.read", "metrics.read"]}, "take apiTokens.write from"),
+    "rotated": ({"scopes": ["apiTokens.read", "apiTokens.write"], "rotate": "always", "register": "made"}, "delete"),
+}
+
+
+def test_the_calling_token_is_spared(ansible: Ansible, environment: Environment) -> None:
+    tasks = [failing("admin", task_name, **options) for task_name, (options, _harm) in HARMS.items()]
+    run = ansible.play(*tasks, *map(in_check_mode, tasks)).succeeded()
+    for task_name, (_options, harm) in HARMS.items():
+        message = f"This would {harm} 'admin', the token that this task itself calls Dynatrace with"
+        assert [message in result["msg"] for result in run.results(task_name)] == [True, True], task_name
     assert environment.writes() == []
 
 
-def test_a_scope_with_a_typo_gets_a_hint_and_what_dynatrace_says(ansible: Ansible, environment: Environment) -> None:
-    run = ansible.play(token("ci", register="made", scopes=["metrics.reed"])).failed()
+def test_a_scope_that_is_not_known_is_a_warning_and_for_dynatrace_to_judge(ansible: Ansible, environment: Environment) -> None:
+    newer = [token("new", register="made", scopes=["brandNewFeature.read"]), check("made.changed")]
+    run = ansible.play(failing("typo", register="made", scopes=["metrics.reed"]), *newer).succeeded()
     assert "Did you mean 'metrics.read'?" in run.text
-    assert "scopes[0]: 'metrics.reed' is not a valid scope" in run.result("ci")["msg"]
-    assert environment.tokens() == []
-
-
-def test_a_scope_newer_than_the_collection_is_a_warning_alone(ansible: Ansible, environment: Environment) -> None:
-    run = ansible.play(token("ci", register="made", scopes=["brandNewFeature.read"]), check("made.changed")).succeeded()
+    assert "scopes[0]: 'metrics.reed' is not a valid scope" in run.result("typo")["msg"]
     assert "'brandNewFeature.read' is not a known one" in run.text
-    again = ansible.play(token("ci", register="made", scopes=["brandNewFeature.read"]), check("not made.changed")).succeeded()
-    assert "is not a known one" not in again.text
+    assert [found["name"] for found in environment.tokens()] == ["new"]
 
 
 @pytest.mark.v2
@@ -352,19 +346,14 @@ def test_what_the_calling_token_lacks_is_told_at_the_first_request_that_needs_it
     assert environment.writes() == ["POST"]  # the one that was not allowed
 
 
-@pytest.mark.parametrize(
-    ("keywords", "register", "explanation"),
-    [
-        ({}, None, "store, hand it to later tasks with register"),
-        ({"until": "made is success", "retries": 3, "delay": 0}, "made", "under until"),
-        ({"async": 10, "poll": 1}, "made", "async"),
-    ],
-)
-def test_what_nobody_would_keep_is_not_issued(
-    ansible: Ansible, environment: Environment, keywords: dict[str, object], register: str | None, explanation: str
-) -> None:
-    run = ansible.play(token("ci", register=register, keywords=keywords, scopes=READ)).failed()
-    assert explanation in run.text
+def test_what_nobody_would_keep_is_not_issued(ansible: Ansible, environment: Environment) -> None:
+    plain = failing("ci", "plain", scopes=READ)
+    until = {**failing("ci", "until", register="made", scopes=READ), "until": "made is success", "retries": 3, "delay": 0}
+    in_the_background = {**failing("ci", "async", scopes=READ), "async": 10, "poll": 1}
+    run = ansible.play(plain, until, in_the_background).succeeded()
+    assert "store, hand it to later tasks with register" in run.result("plain")["msg"]
+    assert "under until" in run.result("until")["msg"]
+    assert "async" in run.result("async")["msg"]
     assert environment.tokens() == []
 
 
@@ -380,19 +369,19 @@ def test_options_come_from_module_defaults_then_the_tasks_environment_then_the_c
 ) -> None:
     wrong = {"DYNATRACE_ENV_URL": "http://127.0.0.1:9/controller", "DYNATRACE_API_TOKEN": "wrong"}
     right = environment.variables
-    plays = {
+    defaults = {"environment_url": right["DYNATRACE_ENV_URL"], "api_token": right["DYNATRACE_API_TOKEN"]}
+    sources = {
         "task environment": {"environment": right},
-        "module_defaults": {
-            "environment": wrong,
-            "module_defaults": {
-                "group/community.dynatrace.dynatrace": {
-                    "environment_url": right["DYNATRACE_ENV_URL"],
-                    "api_token": right["DYNATRACE_API_TOKEN"],
-                }
-            },
-        },
+        "module_defaults": {"environment": wrong, "module_defaults": {"group/community.dynatrace.dynatrace": defaults}},
     }
-    for name, keywords in plays.items():
-        run = ansible.play(token(name, register="made", scopes=READ), check("made.changed"), env=wrong, **keywords)
-        run.succeeded()
-    assert {found["name"] for found in environment.tokens()} == set(plays)
+    plays = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [token(name, register="made", scopes=READ), check("made.changed")],
+            **keywords,
+        }
+        for name, keywords in sources.items()
+    ]
+    ansible.playbook(plays, env=wrong).succeeded()
+    assert {found["name"] for found in environment.tokens()} == set(sources)

@@ -97,6 +97,11 @@ def check(*conditions: str) -> Task:
     return {"name": "check", "ansible.builtin.assert": {"that": list(conditions)}}
 
 
+def set_clock(environment: Environment, now: str) -> Task:
+    """A task after which it is that moment in the environment, such as now+30d."""
+    return {"name": now, "set_clock": {"url": f"{environment.url}/_emulator/clock", "now": now}}
+
+
 @dataclasses.dataclass(frozen=True)
 class Ansible:
     """Runs Ansible against one environment, with everything it writes below one folder."""
@@ -167,6 +172,7 @@ class Ansible:
             "ANSIBLE_INVENTORY_ENABLED": "host_list,ini",
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+            "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
