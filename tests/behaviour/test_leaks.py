@@ -140,13 +140,13 @@ def test_no_secret_is_in_the_job_events_of_a_runner(ansible: Ansible, environmen
     assert leaks(run, tmp_path, environment.secrets()) == []
 
 
-def test_the_search_finds_a_secret_that_is_shown(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
-    task = token("shown", register="shown", scopes=READ, reveal=True)
-    encode = {"name": "encoded", "ansible.builtin.debug": {"msg": "{{ ('x' ~ shown.token) | b64encode }}"}}
-    run = ansible.play(task, options=["-v"], env=everything_on(tmp_path, "default")).succeeded()
-    assert {"stdout", "ansible.log", "record.jsonl", "tree/localhost"} <= set(leaks(run, tmp_path, environment.secrets()))
-    hidden = ansible.play({**task, "no_log": True}, encode)
-    assert leaks(hidden, tmp_path / "none", environment.secrets()) == []
+def test_the_search_finds_a_secret_that_is_shown_also_in_base64(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+    shown = token("shown", register="shown", scopes=READ, reveal=True)
+    encoded = {"name": "encoded", "ansible.builtin.debug": {"msg": "{{ ('x' ~ shown.token) | b64encode }}"}}
+    run = ansible.play(shown, encoded, options=["-v"], env=everything_on(tmp_path, "default")).succeeded()
+    found = leaks(run, tmp_path, environment.secrets())
+    assert {"stdout", "ansible.log", "record.jsonl"} <= set(found)
+    assert "tree/localhost" in found  # which holds the last result alone, that in base64
 
 
 def test_what_is_done_is_said_publicly_where_the_result_is_hidden(ansible: Ansible, environment: Environment) -> None:
