@@ -71,8 +71,7 @@ def every_task() -> list[Task]:
         token("single", register="single", scopes=READ),
         token("loop-{{ item }}", register="loop", keywords=LOOP, scopes=READ),
         token("single", register="held", scopes=READ, token="{{ single.token }}", on_missing_secret="fail"),
-        token("single", scopes=["logs.read"], token="{{ single.token }}"),
-        token("single", register="as_argument", scopes=READ, **argument),
+        token("single", register="as_argument", scopes=["logs.read"], token="{{ single.token }}", **argument),
         token("single", register="failed", keywords={"ignore_errors": True}, token="{{ single.token }}", scopes=["no.such"], **argument),
         {
             "name": "refused",
