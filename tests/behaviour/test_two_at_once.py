@@ -17,7 +17,7 @@ from support.runs import Ansible, Run, check, token
 READ = ["metrics.read"]
 
 
-@pytest.mark.parametrize(("connection", "count", "latency"), [("local", 20, 30), ("elsewhere", 3, 700)])
+@pytest.mark.parametrize(("connection", "count", "latency"), [("local", 10, 30), ("elsewhere", 2, 700)])
 def test_many_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection: str, count: int, latency: int) -> None:
     hosts = ",".join(f"host{number}" for number in range(count))
     options = [
