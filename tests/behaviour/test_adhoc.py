@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from support.runs import Ansible, Task
+from support.runs import Ansible, Task, info
 from support.stand_in import Environment
 
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
@@ -80,11 +78,12 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
     assert environment.writes() == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/e/abc"])
-def test_an_environment_that_does_not_answer_is_named(ansible: Ansible, url: str) -> None:
-    run = ansible.adhoc("dynatrace_token_info", f"environment_url={url} max_wait=0").failed()
-    assert f"GET {url}/api/v2/apiTokens failed" in run.text
-    assert "Check environment_url" in run.text
+def test_an_environment_that_does_not_answer_is_named(ansible: Ansible) -> None:
+    urls = ["http://127.0.0.1:1", "http://127.0.0.1:1/e/abc"]
+    run = ansible.play(*(info("unreached", environment_url=url, max_wait=0) for url in urls), ignore_errors=True).succeeded()
+    for url, result in zip(urls, run.results("unreached"), strict=True):
+        assert f"GET {url}/api/v2/apiTokens failed" in result["msg"]
+        assert "Check environment_url" in result["msg"]
 
 
 def test_a_wrong_api_token_is_explained_and_not_shown(ansible: Ansible) -> None:

@@ -177,18 +177,13 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
     ansible: Ansible, environment: Environment
 ) -> None:
     lasting = {"scopes": ["metrics.read"], "store": "store", "overlap": "2d"}
-    ansible.play(token("ci", **lasting), token("ci", rotate="always", **lasting)).succeeded()
+    tasks = [token("ci", **lasting), token("ci", rotate="always", **lasting)]
     variables = {"html": "page.html", "json": "report.json", "store": str(ansible.folder / "store")}
     variables = {f"dynatrace_audit_{name}": value for name, value in variables.items()}
     for name in ("html", "json"):
         variables[f"dynatrace_audit_{name}"] = str(ansible.folder / variables[f"dynatrace_audit_{name}"])
     imported = [{"name": "audit", "ansible.builtin.import_playbook": "community.dynatrace.audit_tokens", "vars": variables}]
-    environment.forget_requests()
-    run = ansible.playbook(imported, ["--check"]).succeeded()
-    assert run.result("Write the page")["changed"]
-    assert not (ansible.folder / "page.html").exists()
-    assert not (ansible.folder / "report.json").exists()
-    ansible.playbook(imported).succeeded()
+    ansible.playbook([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}, *imported]).succeeded()
     tokens = json.loads((ansible.folder / "report.json").read_text())["tokens"]
     found = {(listed["name"], listed["retiring"] is not None): listed["findings"] for listed in tokens}
     assert "retiring" in found["ci", True]
@@ -196,4 +191,12 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
     page = Page((ansible.folder / "page.html").read_text(encoding="utf-8"))
     assert page.figures()["Retiring"] == 1
     assert "usable until" in page.text
+
+    for name in ("page.html", "report.json"):
+        (ansible.folder / name).unlink()
+    environment.forget_requests()
+    run = ansible.playbook(imported, ["--check"]).succeeded()
+    assert run.result("Write the page")["changed"]
+    assert not (ansible.folder / "page.html").exists()
+    assert not (ansible.folder / "report.json").exists()
     assert environment.writes() == []

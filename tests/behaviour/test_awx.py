@@ -169,11 +169,11 @@ def test_a_token_that_is_asked_for_in_a_survey_is_issued_once(
 
     vault.requests.clear()
     environment.forget_requests()
-    second = jobs.start(template, survey).succeeded()
+    second = jobs.play(template, survey).succeeded()
     assert "unchanged, scopes logs.read, metrics.read" in second.stdout
     assert "changed=0" in second.stdout
     assert (environment.writes(), [method for method in vault.methods() if method != "GET"]) == ([], [])
-    assert jobs.leaks(second, [*secrets, *vault.client_tokens]) == []
+    assert leaks(second, ansible.folder, [*secrets, *vault.client_tokens]) == []
     assert [token["name"] for token in environment.tokens()] == ["from-awx"]
 
 

@@ -6,19 +6,16 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import pathlib
+import contextlib
 import re
 import typing as t
 
-import pytest
-
-from support.relay import Fault, relay
+from support.relay import Fault, Rule, relay
 from support.runs import Ansible, Task, check, token, works
 from support.stand_in import Environment, new_environment
 
 
-def failing(method: str, fault: Fault, times: int = 1):  # type: ignore[no-untyped-def]
+def failing(method: str, fault: Fault, times: int = 1) -> Rule:
     """A rule under which the first requests of this method fail."""
     left = [times]
 
@@ -31,47 +28,48 @@ def failing(method: str, fault: Fault, times: int = 1):  # type: ignore[no-untyp
     return rule
 
 
-@pytest.mark.parametrize(
-    ("method", "fault", "explanation"),
-    [
-        ("POST", 403, "No token was issued."),
-        ("PUT", 500, "was deleted again. Nothing is left of it"),
-    ],
-)
-def test_a_token_whose_issuing_fails_is_taken_back(
-    ansible: Ansible, environment: Environment, method: str, fault: Fault, explanation: str
-) -> None:
+def there(environment: Environment, task: Task) -> Task:
+    """The task in this environment."""
+    module = next(key for key in task if key.startswith("community.dynatrace."))
+    return {**task, module: {**task[module], "environment_url": environment.url, "api_token": environment.api_token}}
+
+
+@contextlib.contextmanager
+def broken(environments: list[Environment], rules: list[Rule]) -> t.Iterator[list[Environment]]:
+    """The environments behind servers with these rules."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(relay(*pair)).environment for pair in zip(environments, rules)]
+
+
+# The first requests of a method, how often they fail, and what the error says then.
+ISSUING_FAILS: list[tuple[str, Fault, int, str]] = [
+    ("POST", 403, 1, "No token was issued."),
+    ("PUT", 500, 1, "was deleted again. Nothing is left of it"),
+    ("POST", "lose", 3, "was deleted again. Nothing is left of it"),
+    ("POST", 500, 3, "was found, so none was issued"),
+]
+
+
+def test_a_token_whose_issuing_fails_or_whose_secret_is_lost_again_and_again_is_taken_back(ansible: Ansible, server: Environment) -> None:
+    environments = [new_environment(server) for _fails in ISSUING_FAILS]
+    task = token("ci", register="made", scopes=["metrics.read"], max_wait=0)
+    with broken(environments, [failing(method, fault, times) for method, fault, times, _says in ISSUING_FAILS]) as reached:
+        run = ansible.play(*(there(one, task) for one in reached), ignore_errors=True).succeeded()
+    assert [fails[-1] in result["msg"] for fails, result in zip(ISSUING_FAILS, run.results("ci"))] == [True] * len(ISSUING_FAILS)
+    assert [environment.tokens() for environment in environments] == [[]] * len(environments)
+    assert not [secret for environment in environments for secret in environment.secrets() if secret in run.output]
+    ansible.play(*(part for one in environments for part in (there(one, task), check("made.changed")))).succeeded()
+
+
+FAILING_ONCE: list[tuple[str, Fault]] = [("POST", "lose"), ("POST", 503), ("PUT", "lose"), ("PUT", 502), ("GET", "lose"), ("GET", 429)]
+
+
+def test_a_request_that_fails_once_costs_a_moment_and_nothing_else(ansible: Ansible, server: Environment) -> None:
+    environments = [new_environment(server) for _fault in FAILING_ONCE]
     task = token("ci", register="made", scopes=["metrics.read"])
-    with relay(environment, failing(method, fault)) as broken:
-        run = ansible.play(task, env=broken.environment.variables).failed()
-    assert explanation in run.result("ci")["msg"]
-    assert environment.tokens() == []
-    assert not [secret for secret in environment.secrets() if secret in run.output]
-    ansible.play(task, check("made.changed")).succeeded()
-
-
-@pytest.mark.parametrize("fault", ["lose", 500])
-def test_a_creation_whose_answer_is_lost_again_and_again_leaves_nothing_behind(
-    ansible: Ansible, environment: Environment, fault: Fault
-) -> None:
-    with relay(environment, failing("POST", fault, times=3)) as broken:
-        task = token("ci", register="made", scopes=["metrics.read"], max_wait=0)
-        run = ansible.play(task, env=broken.environment.variables).failed()
-    left = "was deleted again. Nothing is left of it" if fault == "lose" else "was found, so none was issued"
-    assert left in run.result("ci")["msg"]
-    assert environment.tokens() == []
-
-
-@pytest.mark.parametrize(
-    ("method", "fault"), [("POST", "lose"), ("POST", 503), ("PUT", "lose"), ("PUT", 502), ("GET", "lose"), ("GET", 429)]
-)
-def test_a_request_that_fails_once_costs_a_moment_and_nothing_else(
-    ansible: Ansible, environment: Environment, method: str, fault: Fault
-) -> None:
-    with relay(environment, failing(method, fault)) as broken:
-        task = token("ci", register="made", scopes=["metrics.read"])
-        ansible.play(task, works("made.token"), env=broken.environment.variables).succeeded()
-    assert [found["name"] for found in environment.tokens()] == ["ci"]
+    with broken(environments, [failing(*fault) for fault in FAILING_ONCE]) as reached:
+        ansible.play(*(there(one, part) for one in reached for part in (task, works("made.token")))).succeeded()
+    assert [[found["name"] for found in environment.tokens()] for environment in environments] == [["ci"]] * len(environments)
 
 
 def test_what_fails_for_good_is_told_with_how_often_and_how_long_it_was_tried(ansible: Ansible, environment: Environment) -> None:
@@ -80,13 +78,15 @@ def test_what_fails_for_good_is_told_with_how_often_and_how_long_it_was_tried(an
     assert re.search(r"Dynatrace answered 503.* Tried [34] times in 1\.[23] s \(max_wait: 1\.2 s\)\.", run.result("ci")["msg"])
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible, environment: Environment, method: str) -> None:
-    with relay(environment, failing(method, "hang")) as broken:
-        task = token("ci", register="made", keywords={"timeout": 3}, scopes=["metrics.read"])
-        ansible.play(task, env=broken.environment.variables).failed()
-    assert environment.writes()[-1] == "DELETE"
-    assert environment.tokens() == []
+def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible, server: Environment) -> None:
+    environments = [new_environment(server), new_environment(server)]
+    task = token("ci", register="made", keywords={"timeout": 3}, scopes=["metrics.read"])
+    with broken(environments, [failing("POST", "hang"), failing("PUT", "hang")]) as reached:
+        run = ansible.play(*(there(one, task) for one in reached), ignore_errors=True).succeeded()
+    assert [event["event"] for event in run.events] == ["failed", "failed"]
+    for environment in environments:
+        assert environment.writes()[-1] == "DELETE"
+        assert environment.tokens() == []
 
 
 def test_what_cannot_be_taken_back_is_named(ansible: Ansible, environment: Environment) -> None:
@@ -120,55 +120,33 @@ FAULTS: list[dict[str, t.Any]] = [
 ]
 
 
-class Case(t.NamedTuple):
-    environment: Environment
-    fault: dict[str, t.Any]
-
-    @property
-    def task(self) -> Task:
-        return token(
-            "ci",
-            register="got",
-            scopes=["metrics.read"],
-            store=f"store-{self.environment.url.rpartition('/')[2]}",
-            environment_url=self.environment.url,
-            api_token=self.environment.api_token,
-            timeout=0.5,
-        )
-
-    @property
-    def works(self) -> Task:
-        task = works()
-        task["community.dynatrace.dynatrace_token_info"] |= {
-            "environment_url": self.environment.url,
-            "api_token": self.environment.api_token,
-        }
-        return task
-
-
-def outputs(ansible: Ansible, cases: list[Case]) -> str:
-    """Of a run in which each task meets its fault, and of one more."""
-    for case in cases:
-        case.environment.set_faults(case.fault)
-    first = ansible.play(*({**case.task, "ignore_errors": True} for case in cases)).succeeded()
-    for case in cases:
-        case.environment.set_faults()
-    return first.output + ansible.play(*(part for case in cases for part in (case.task, case.works))).succeeded().output
+CASES = {f"case{number}": {**fault, "nth": 1 + number % 3} for number, fault in enumerate(fault for fault in FAULTS for _nth in range(3))}
 
 
 def test_after_any_fault_one_more_playbook_puts_everything_right(
-    server: Environment, tmp_path: pathlib.Path, record_property: t.Callable[[str, object], None]
+    ansible: Ansible, server: Environment, record_property: t.Callable[[str, object], None]
 ) -> None:
-    """As tests/faults tests it for far more, but as users run it: six playbooks at once, each with five tasks and as many environments."""
-    cases = [Case(new_environment(server), {**fault, "nth": nth}) for nth in (1, 2, 3) for fault in FAULTS]
-    groups = [cases[start : start + 5] for start in range(0, len(cases), 5)]
-    controllers = [Ansible(tmp_path / str(number), server) for number in range(len(groups))]
-    for number in range(len(groups)):
-        (tmp_path / str(number)).mkdir()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        said = "".join(pool.map(outputs, controllers, groups))
+    """As tests/faults tests it for far more, but as users run it: with ansible-playbook, which has an environment for each host."""
+    environments = {name: new_environment(server) for name in CASES}
+    own = {"environment_url": "{{ own.url }}", "api_token": "{{ own.api_token }}"}
+    task = token("ci", register="got", scopes=["metrics.read"], store="store-{{ inventory_hostname }}", timeout=0.5, **own)
+    working = works()
+    working["community.dynatrace.dynatrace_token_info"] |= own
+    hosts: dict[str, t.Any] = {
+        "hosts": "all",
+        "connection": "local",
+        "vars": {"all_own": {name: vars(one) for name, one in environments.items()}, "own": "{{ all_own[inventory_hostname] }}"},
+        "options": ["-i", ",".join(CASES), "--forks", "10"],
+    }
+    for name, fault in CASES.items():
+        environments[name].set_faults(fault)
+    first = ansible.play({**task, "ignore_errors": True}, **hosts).succeeded()
+    assert len(first.results("ci")) == len(CASES)
+    for environment in environments.values():
+        assert environment.faults_left() == []
+    said = first.output + ansible.play(task, working, **hosts).succeeded().output
     assert "Unexpected" not in said
-    for case in cases:
-        assert [found["name"] for found in case.environment.tokens()] == ["ci"]
-        assert not [secret for secret in case.environment.secrets() if secret in said]
+    for environment in environments.values():
+        assert [found["name"] for found in environment.tokens()] == ["ci"]
+        assert not [secret for secret in environment.secrets() if secret in said]
         record_property("fault cases with ansible-playbook", 1)

@@ -45,9 +45,9 @@ def build(ansible: Ansible, folder: str) -> pathlib.Path:
     return tarball
 
 
-@pytest.fixture
-def tarball(ansible: Ansible) -> pathlib.Path:
-    return build(ansible, "first")
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory, server: Environment) -> pathlib.Path:
+    return build(Ansible(tmp_path_factory.mktemp("build"), server), "first")
 
 
 def contents(tarball: pathlib.Path) -> dict[str, tuple[int, str | None]]:

@@ -19,7 +19,15 @@ import requests
 
 EMULATOR = pathlib.Path(__file__).parents[1] / "emulator"
 API = "/api/v2/apiTokens"
-_session = requests.Session()  # for what tests need beside the API; its connections are kept, because no fault strikes there
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # it would look for a proxy before each request
+    return session
+
+
+_session = _new_session()  # for what tests need beside the API; its connections are kept, because no fault strikes there
 
 API_V1 = "/api/v1/tokens"
 GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
@@ -42,7 +50,8 @@ class Environment:
     def call(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
         """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
-        return requests.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
+        with _new_session() as session:
+            return session.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
