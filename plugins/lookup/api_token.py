@@ -108,6 +108,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
 from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
 from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import validated
 
 display = Display()
 
@@ -115,9 +116,10 @@ display = Display()
 class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         try:
+            validated(kwargs, LOOKUP_OPTIONS)  # which names the option, where set_options of ansible-core 2.18 would fail with a TypeError
             self.set_options(var_options=variables, direct=kwargs)
-        except AnsibleError as error:
-            # Ansible shows what it cannot convert.
+        except (AnsibleError, DynatraceError) as error:
+            # Both show what cannot be converted.
             raise AnsibleLookupError(scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))) from None
         # What the environment says of who calls Dynatrace is left out here, because it counts less than what is given.
         params = {name: kwargs.get(name) if name in CALLER_OPTIONS else self.get_option(name) for name in LOOKUP_OPTIONS}

@@ -195,20 +195,37 @@ def test_the_examples_of_the_guides_run_twice(ansible: Ansible, environment: Env
         assert "changed: [" not in second or "revoke" in example or "rotate: always" in example
 
 
+def commands(guide: str) -> str:
+    return "".join(re.findall(r"```console\n(.*?)```", (ROOT / guide).read_text(), re.DOTALL))
+
+
 def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: Environment) -> None:
     """All but what sets up the shell; the secret that was found is in its variable and in its file."""
     reports, found = environment.issue("reports", ["metrics.read"], expirationDate="now+20d"), environment.issue("found")
     (ansible.folder / "found.txt").write_text(found["token"])
-    page = (ROOT / "docs" / "ad-hoc.md").read_text()
-    commands = re.findall(r"^ansible (.*)$", "\n".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL)), re.MULTILINE)
-    assert len(commands) >= 13
+    of_readme, of_page = (re.findall(r"^ansible (.*)$", commands(guide), re.MULTILINE) for guide in ("README.md", "docs/ad-hoc.md"))
+    assert len(of_readme) >= 2
+    assert len(of_page) >= 13
     shown = []
-    for command in commands:
+    for command in [*of_readme, "localhost -m community.dynatrace.dynatrace_token -a 'name=ci state=absent'", *of_page]:
         arguments = [argument.replace(EXAMPLE_ID, reports["id"]) for argument in shlex.split(command)]
         run = ansible.command("ansible", *arguments, env={"FOUND": found["token"]}).succeeded()
         if [secret for secret in environment.secrets() if secret in run.output]:
             shown.append(command)
-    assert len(shown) == 2
+    assert len(shown) == 3
     assert all("reveal=true" in command or "builtin.debug" in command for command in shown)
     assert json.loads((ansible.folder / "report" / "localhost").read_text())["tokens"][0]["id"] == reports["id"]
     assert sorted(token["name"] for token in environment.tokens()) == ["found", "trial"]
+
+
+def test_the_jobs_that_need_no_awx_run_and_leave_no_secret(ansible: Ansible, environment: Environment) -> None:
+    script = commands("docs/awx.md").partition("DYNATRACE_API_TOKEN=...\n")[2].partition("ansible-builder")[0]
+    said = ansible.folder / "said"
+    shell = ["bash", "-ec", f"exec > {said} 2>&1; export TMPDIR={ansible.folder}\n{script}"]
+    assert subprocess.run(shell, cwd=ROOT, env=ansible.variables(), check=False, timeout=120).returncode == 0, said.read_text()
+    assert re.findall(r"reports \(\S+\): (\w+),", said.read_text()) == ["created", "unchanged", "rotated"]
+    assert said.read_text().count('"disable_date": "') == 1
+    assert len(environment.tokens("reports")) == 2
+    events = "".join(file.read_text() for file in ansible.folder.glob("tmp.*/artifacts/*/job_events/*.json"))
+    assert "rotated, scopes" in events
+    assert not [secret for secret in environment.secrets() if secret in said.read_text() + events]

@@ -247,3 +247,9 @@ def test_the_connection_comes_from_the_variables_of_the_role(ansible: Ansible, e
     run = ansible.play(role(READER, **connection), env=nowhere, options=["-vvvv"]).succeeded()
     assert environment.api_token not in run.output
     assert len(environment.tokens()) == 1
+
+
+def test_what_fails_before_the_first_token_is_told_alone(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.play(role(), role(READER), env={"DYNATRACE_ENV_URL": None}).failed()
+    assert "failed=1 " in run.stdout
+    assert "environment_url is missing." in run.text
