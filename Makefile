@@ -35,7 +35,7 @@ test-all:
 	$(MAKE) test-v1
 
 test-v1: $(VENV)/ready
-	API_VERSION=v1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not v2" $(BY_V1)
+	API_VERSION=v1 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not v2" $(BY_V1)
 
 # Needs a PYTHON that this ansible-core takes.
 test-next:
@@ -68,7 +68,7 @@ sanity: $(VENV)/ready
 	$(BIN)/python tests/sanity.py $(if $(AGAIN),plugins/ meta/)
 
 pytest: $(VENV)/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(if $(AGAIN),-m "not once")
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(AGAIN),-m "not once")
 
 $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 	$(PYTHON) tests/setup_venv.py $(VENV) $(if $(CORE),--core $(CORE))
