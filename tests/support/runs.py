@@ -111,8 +111,9 @@ class Ansible:
     running: list[int] = dataclasses.field(default_factory=list)  # process ids
 
     def kill(self) -> None:
-        """Kill what runs, its workers first, as a machine that loses power would."""
+        """Kill what runs, with all its workers, as a machine that loses power would."""
         for pid in self.running:
+            os.kill(pid, signal.SIGSTOP)  # or it could see that its workers are dead, and end by itself
             for doomed in [*_children(pid), pid]:
                 os.kill(doomed, signal.SIGKILL)
 
