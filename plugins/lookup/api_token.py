@@ -116,7 +116,8 @@ display = Display()
 class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         try:
-            validated(kwargs, LOOKUP_OPTIONS)  # which names the option, where set_options of ansible-core 2.18 would fail with a TypeError
+            # First, because it names an option that cannot be, which Ansible overlooks, or fails at with a TypeError. A loop adds wantlist.
+            validated({name: value for name, value in kwargs.items() if name != "wantlist"}, LOOKUP_OPTIONS)
             self.set_options(var_options=variables, direct=kwargs)
         except (AnsibleError, DynatraceError) as error:
             # Both show what cannot be converted.

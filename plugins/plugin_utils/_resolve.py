@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import CALLER_OPTIONS, CONNECTION_ENVIRONMENT, STORE_ENVIRONMENT
 from ansible_collections.community.dynatrace.plugins.module_utils._requests import requests
@@ -78,12 +79,13 @@ def _messages(given: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[s
     """What the validator says, of each entry of a list of dictionaries by itself: it does not say which one it means."""
     lists = {name: option for name, option in options.items() if "options" in option and isinstance(given.get(name), list)}
     as_a_whole = {**options, **{name: {**option, "elements": "raw"} for name, option in lists.items()}}
-    messages: list[str] = ArgumentSpecValidator(as_a_whole).validate(given).error_messages
+    errors = ArgumentSpecValidator(as_a_whole).validate(given).errors.errors
     for name, option in lists.items():
         for number, entry in enumerate(given[name]):
             one = f"{name}[{number}]"
-            messages += ArgumentSpecValidator({one: option}).validate({one: [entry]}).error_messages
-    return messages
+            errors += ArgumentSpecValidator({one: option}).validate({one: [entry]}).errors.errors
+    # Of an unknown option Ansible says the name, and then which ones there are.
+    return [f"There is no option {error}" if isinstance(error, UnsupportedError) else error.msg for error in errors]
 
 
 def _plain(value: t.Any) -> t.Any:

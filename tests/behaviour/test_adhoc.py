@@ -39,7 +39,7 @@ BAD_INPUT = {
     "credentials": ({"name": "x", "environment_url": "https://user:hunter2@example.com"}, "must not hold a user or a password"),
     "damaged token": ({"name": "x", "api_token": "dt0c01.ABC DEF"}, "Was it cut or pasted badly?"),
     "unknown state": ({"name": "x", "state": "gone"}, "value of state must be one of: present, absent, got: gone"),
-    "unknown option": ({"name": "x", "scope": "metrics.read"}, "Supported parameters include"),
+    "unknown option": ({"name": "x", "scope": "metrics.read"}, "There is no option scope. Supported parameters include"),
     "empty scopes": ({"name": "x", "scopes": []}, "a token without a scope can do nothing"),
     "scopes with a blank": ({"name": "x", "scopes": ["metrics.read logs.read"]}, "one name such as metrics.read an entry"),
     "no scopes": ({"name": "x"}, "one cannot be issued without scopes"),

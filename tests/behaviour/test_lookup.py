@@ -34,9 +34,16 @@ def test_secrets_come_in_the_order_of_the_names(ansible: Ansible, environment: E
         f"{look(repr('one'), **{'return': repr('metadata'), 'verify': 'true'})}[0].enabled",
         "lookup('community.dynatrace.api_token', 'one', store='store') is string",
     )
+    in_a_loop = {
+        "name": "loop",
+        "ansible.builtin.assert": {"that": f"item in ({one}.token, {two}.token)", "quiet": True},
+        "with_community.dynatrace.api_token": ["one", "two"],
+        "loop_control": {"label": "", "extended": True},
+        "failed_when": "ansible_loop.length != 2",
+    }
     ansible.play(register).succeeded()
     environment.forget_requests()
-    ansible.play(register, checks, options=["--check"]).succeeded()
+    ansible.play(register, checks, in_a_loop, options=["--check"], env={"DYNATRACE_TOKEN_STORE": "store"}).succeeded()
     assert [request["method"] for request in environment.requests()] == ["GET", "GET", "POST"]  # two tasks, and what verify asks
 
 
@@ -79,6 +86,8 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
         look("'one'"): "environment_url is missing",
         look("'one'", verify="true", **url): "api_token is missing",
         look("'one'", store="''", **url): "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.",
+        look("'one'", on_mising="'skip'", **url): "There is no option on_mising. Supported parameters include: ",
+        look("'one'", timeout="[3]", **url): "timeout",
         look("' one'", **url): "begins or ends with white space",
         look("'dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16 + "'", **url): "the secret of a token. It is not shown here",
     }
