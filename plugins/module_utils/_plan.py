@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError, Refused
 from ansible_collections.community.dynatrace.plugins.module_utils._retirement import Retirement, note_of, plan_retirement
 from ansible_collections.community.dynatrace.plugins.module_utils._scopes import MANAGING_SCOPES, unknown_scope_hint
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
+from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, check_not_past
 from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring
 from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._token import (
@@ -310,6 +310,8 @@ def _new_token(specification: Specification, scopes: tuple[str, ...], expires: d
 
 
 def _asked_end(specification: Specification, now: dt.datetime) -> dt.datetime | None:
+    if specification.expiration_date is not None:
+        check_not_past(specification.expiration_date, now)  # by the server's clock, too
     return specification.expires_in.after(now) if specification.expires_in else specification.expiration_date
 
 

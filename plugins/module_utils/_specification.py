@@ -236,8 +236,15 @@ def _parse_expiration_date(text: str | None, now: dt.datetime, state: str) -> dt
             f"expiration_date: {text!r} is not a point in time with a zone. Give one such as 2030-01-31T12:00:00Z; "
             "for a period from now there is expires_in."
         )
-    if state == "present" and moment <= now:
-        raise OptionError(
-            f"expiration_date: {text!r} lies in the past (it is {format_timestamp(now)}). A token cannot be made that has ended."
-        )
+    if state == "present":
+        check_not_past(moment, now)
     return moment
+
+
+def check_not_past(end: dt.datetime, now: dt.datetime) -> None:
+    """Raise ``OptionError`` for an end that no new token can have."""
+    if end <= now:
+        raise OptionError(
+            f"expiration_date: {format_timestamp(end)} lies in the past (it is {format_timestamp(now)}). "
+            "A token cannot be made that has ended."
+        )

@@ -110,6 +110,15 @@ def test_what_cannot_be_done_is_said(tokens: list[Token], options: dict[str, t.A
     assert [word for word in says if word not in str(caught.value)] == []
 
 
+@pytest.mark.parametrize("tokens", [[], [LIVE]], ids=["to issue", "to replace one"])
+def test_an_end_that_has_passed_by_the_servers_clock_is_refused(tokens: list[Token]) -> None:
+    specification = a_specification(expiration_date=DATE, on_immutable_change="rotate")
+    found = find(tokens, specification)
+    assert make_plan(found, specification, NOW + 29 * DAY).issues
+    with pytest.raises(OptionError, match=r"expiration_date: 2026-07-01T12:00:00\.000Z lies in the past"):
+        make_plan(found, specification, NOW + 30 * DAY)
+
+
 @pytest.mark.parametrize(
     ("facts", "belongs"),
     [
