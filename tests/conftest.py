@@ -10,7 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils import _session
+from ansible_collections.community.dynatrace.plugins.module_utils._http import session
 
 from support import stand_in
 from support.runs import Ansible
@@ -35,9 +35,9 @@ def server() -> t.Iterator[stand_in.Environment]:
 def no_connections_kept() -> t.Iterator[None]:
     """What runs in the process of the tests would keep a connection to each of their environments."""
     yield
-    for session in itertools.chain(*map(dict.values, vars(_session._sessions).values())):
-        session.close()
-    vars(_session._sessions).clear()
+    for one in itertools.chain(*map(dict.values, vars(session._sessions).values())):
+        one.close()
+    vars(session._sessions).clear()
 
 
 @pytest.fixture
@@ -54,6 +54,10 @@ def ansible(tmp_path: pathlib.Path, environment: stand_in.Environment) -> Ansibl
 
 def pytest_terminal_summary(terminalreporter: t.Any) -> None:
     """Say how many cases the tables hold that a test runs through by itself."""
-    cases = collections.Counter(name for report in terminalreporter.getreports("passed") for name, _value in report.user_properties)
+    cases = collections.Counter(
+        name
+        for report in terminalreporter.getreports("passed")
+        for name, _value in report.user_properties
+    )
     for name, number in cases.items():
         terminalreporter.write_line(f"{name}: {number}")

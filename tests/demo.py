@@ -25,10 +25,18 @@ def main() -> int:
     with serve() as environment, tempfile.TemporaryDirectory() as folder:
         password = pathlib.Path(folder) / "vault-password"
         password.write_text(secrets.token_hex())
-        store = {"DYNATRACE_TOKEN_STORE": f"{folder}/tokens", "ANSIBLE_VAULT_PASSWORD_FILE": str(password)}
-        for run in ("First run: both tokens are issued", "Second run: nothing changes, and the same token is used"):
+        store = {
+            "DYNATRACE_TOKEN_STORE": f"{folder}/tokens",
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(password),
+        }
+        for run in (
+            "First run: both tokens are issued",
+            "Second run: nothing changes, and the same token is used",
+        ):
             print(f"\n##### {run} #####", flush=True)
-            done = subprocess.run(command, env={**os.environ, **QUIET, **environment.variables, **store}, check=False)
+            done = subprocess.run(
+                command, env={**os.environ, **QUIET, **environment.variables, **store}, check=False
+            )
             if done.returncode:
                 return done.returncode
     return 0

@@ -39,7 +39,10 @@ def main() -> int:
     done_already = core_passed_already()
     for core, versions in GATED.items():
         if core == done_already:
-            print(f"\n===== ansible-core {core}: passed in make test, with these very files =====", flush=True)
+            print(
+                f"\n===== ansible-core {core}: passed in make test, with these very files =====",
+                flush=True,
+            )
             passed.append(core)
             continue
         python = next(filter(None, map(find_python, versions)), None)
@@ -48,7 +51,9 @@ def main() -> int:
             continue
         print(f"\n===== ansible-core {core}, {python} =====", flush=True)
         again = ["AGAIN=yes"] if done_already or passed else []
-        done = subprocess.run(["make", "test", f"CORE={core}", f"PYTHON={python}", *again], cwd=ROOT, check=False)
+        done = subprocess.run(
+            ["make", "test", f"CORE={core}", f"PYTHON={python}", *again], cwd=ROOT, check=False
+        )
         (failed if done.returncode else passed).append(core)
     print(f"\npassed on ansible-core: {', '.join(passed) or 'none'}")
     for core in failed:
@@ -73,18 +78,27 @@ def note(environment: pathlib.Path) -> pathlib.Path:
 
 def state_of_files() -> str:
     """A checksum over all files that git tracks or would track."""
-    names = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True).split("\0")
+    names = subprocess.check_output(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True
+    ).split("\0")
     checksum = hashlib.sha256()
     for file in (ROOT / name for name in sorted(filter(None, names))):
-        checksum.update(f"{file}\0".encode() + (file.read_bytes() if file.is_file() else b"") + b"\0")
+        checksum.update(
+            f"{file}\0".encode() + (file.read_bytes() if file.is_file() else b"") + b"\0"
+        )
     return checksum.hexdigest()
 
 
 def find_python(version: str) -> str | None:
     """A Python of this version that works: what a version manager puts on the path may only say that it is not active."""
-    installed = pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")).glob(f"versions/{version}.*/bin/python{version}")
+    installed = pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")).glob(
+        f"versions/{version}.*/bin/python{version}"
+    )
     candidates = [shutil.which(f"python{version}"), *map(str, installed), shutil.which("python3")]
-    return next((candidate for candidate in candidates if candidate and version_of(candidate) == version), None)
+    return next(
+        (candidate for candidate in candidates if candidate and version_of(candidate) == version),
+        None,
+    )
 
 
 def version_of(python: str) -> str | None:

@@ -24,18 +24,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path, help="where to make it")
     parser.add_argument(
-        "--core", help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, instead of the newest that this Python takes"
+        "--core",
+        help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, instead of the newest that this Python takes",
     )
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):
-        print(f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ...")
+        print(
+            f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ..."
+        )
         return 1
     folder = arguments.folder.resolve()
     venv.create(folder, clear=True, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True
+    )
     install(python, requirements(folder, arguments.core))
-    site_packages = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip()
+    site_packages = subprocess.check_output(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
+    ).strip()
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
     (folder / "ready").touch()

@@ -103,30 +103,53 @@ import typing as t
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, unexpected
-from ansible_collections.community.dynatrace.plugins.module_utils._options import CALLER_OPTIONS, LOOKUP_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    unexpected,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    CALLER_OPTIONS,
+    LOOKUP_OPTIONS,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import validated
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    known_secrets,
+)
 
 display = Display()
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
-    def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
+    def run(
+        self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any
+    ) -> list[t.Any]:
         try:
             # First, because it names an option that cannot be, which Ansible overlooks, or fails at with a TypeError. A loop adds wantlist.
-            validated({name: value for name, value in kwargs.items() if name != "wantlist"}, LOOKUP_OPTIONS)
+            validated(
+                {name: value for name, value in kwargs.items() if name != "wantlist"},
+                LOOKUP_OPTIONS,
+            )
             self.set_options(var_options=variables, direct=kwargs)
         except (AnsibleError, DynatraceError) as error:
             # Both show what cannot be converted.
-            raise AnsibleLookupError(scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))) from None
+            raise AnsibleLookupError(
+                scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))
+            ) from None
         # What the environment says of who calls Dynatrace is left out here, because it counts less than what is given.
-        params = {name: kwargs.get(name) if name in CALLER_OPTIONS else self.get_option(name) for name in LOOKUP_OPTIONS}
+        params = {
+            name: kwargs.get(name) if name in CALLER_OPTIONS else self.get_option(name)
+            for name in LOOKUP_OPTIONS
+        }
         secrets = known_secrets(params, LOOKUP_OPTIONS)
         try:
-            return read_tokens(terms, params, self._loader, lambda message: display.warning(scrub(message, secrets)))
+            return read_tokens(
+                terms,
+                params,
+                self._loader,
+                lambda message: display.warning(scrub(message, secrets)),
+            )
         except DynatraceError as error:
             raise AnsibleLookupError(scrub(str(error), secrets)) from None
         except Exception as error:

@@ -27,7 +27,12 @@ CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "environment_url": {"type": "str"},
     "api_token": {"type": "str", "no_log": True},
     "api_version": {"type": "str", "default": "v2", "choices": ["v1", "v2"]},
-    "token_location": {"type": "str", "default": "header", "choices": ["header", "query"], "no_log": False},
+    "token_location": {
+        "type": "str",
+        "default": "header",
+        "choices": ["header", "query"],
+        "no_log": False,
+    },
     "oauth_client_id": {"type": "str"},
     "oauth_client_secret": {"type": "str", "no_log": True},
     "oauth_token_url": {"type": "str", "no_log": False},
@@ -57,7 +62,11 @@ TOKEN_SPECIFICATION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "overlap": {"type": "str", "default": "0"},
     "delete_after": {"type": "str", "default": "0"},
     "retire": {"type": "bool", "default": True},
-    "on_immutable_change": {"type": "str", "default": "fail", "choices": ["fail", "rotate", "ignore"]},
+    "on_immutable_change": {
+        "type": "str",
+        "default": "fail",
+        "choices": ["fail", "rotate", "ignore"],
+    },
     "on_duplicates": {"type": "str", "default": "fail", "choices": ["fail", "newest", "oldest"]},
     "token": {"type": "str", "no_log": True},
     "on_missing_secret": {"type": "str", "choices": ["fail", "ignore", "rotate"], "no_log": False},
@@ -72,7 +81,13 @@ TOKEN_OPTIONS = {
 
 TOKEN_SET_OPTIONS: dict[str, dict[str, t.Any]] = {
     **CONNECTION_OPTIONS,
-    "tokens": {"type": "list", "elements": "dict", "required": True, "options": TOKEN_SPECIFICATION_OPTIONS, "no_log": False},
+    "tokens": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": TOKEN_SPECIFICATION_OPTIONS,
+        "no_log": False,
+    },
     "workers": {"type": "int", "default": 8},
     "purge": {"type": "bool", "default": False},
     "max_deletes": {"type": "int", "default": 10},

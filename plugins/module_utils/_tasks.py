@@ -11,16 +11,52 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v1 import TokenApiV1
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, parse_connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, unexpected
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
-from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import reconcile, warn_of_skew
-from ansible_collections.community.dynatrace.plugins.module_utils._report import (
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1 import (
+    TokenApiV1,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
+    TokenApiV2,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    Connection,
+    parse_connection,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
+    REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Retiring,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+    unexpected,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.query import (
+    Query,
+    parse_query,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    parse_specification,
+    parse_specifications,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import utc_now
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
+    reconcile,
+    warn_of_skew,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.many import reconcile_all
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    Runtime,
+    Store,
+    TokenApi,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.report import (
     diff,
     public_line,
     public_lines,
@@ -29,14 +65,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._report import
     retirement,
     usage,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._requests import REQUESTS_IMPORT_ERROR
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import parse_specification, parse_specifications
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring, Store
-from ansible_collections.community.dynatrace.plugins.module_utils._time import utc_now
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
 
 Params = t.Mapping[str, t.Any]
 
@@ -57,13 +85,18 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
     """
     connection = connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
-    specification = parse_specification(params, utc_now(), known_secrets, stored=runtime.store.keeps)
+    specification = parse_specification(
+        params, utc_now(), known_secrets, stored=runtime.store.keeps
+    )
     api = open_api(connection, runtime.sleep)
     try:
         outcome = reconcile(api, specification, runtime)
     finally:
         warn_of_skew(api, runtime.warn)
-    return Report({**result(outcome, runtime.hands_out), "diff": diff(outcome.plan)}, public_line(outcome, runtime.check_mode))
+    return Report(
+        {**result(outcome, runtime.hands_out), "diff": diff(outcome.plan)},
+        public_line(outcome, runtime.check_mode),
+    )
 
 
 def manage_tokens(params: Params, runtime: Runtime) -> Report:
@@ -73,12 +106,23 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
     """
     connection = connect(params, runtime.warn)
     known_secrets = [*connection.secrets, *runtime.store.secrets]
-    specifications = parse_specifications(params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps)
-    workers, max_deletes = _parse_workers(params["workers"]), _parse_max_deletes(params, runtime.store)
+    specifications = parse_specifications(
+        params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps
+    )
+    workers, max_deletes = (
+        _parse_workers(params["workers"]),
+        _parse_max_deletes(params, runtime.store),
+    )
     api = open_api(connection, runtime.sleep)
     warnings: list[str] = []
     try:
-        done, purged = reconcile_all(api, specifications, dataclasses.replace(runtime, warn=warnings.append), workers, max_deletes)
+        done, purged = reconcile_all(
+            api,
+            specifications,
+            dataclasses.replace(runtime, warn=warnings.append),
+            workers,
+            max_deletes,
+        )
     finally:
         # Not from the threads: Ansible's output is for one at a time.
         for warning in dict.fromkeys(warnings):
@@ -102,24 +146,32 @@ def connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
     _require_requests()
     connection = parse_connection(params)
     if connection.token_location == "query":
-        warn("token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs.")
+        warn(
+            "token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs."
+        )
     return connection
 
 
 def _parse_workers(workers: int) -> int:
     if not 1 <= workers <= _MOST_WORKERS:
-        raise OptionError(f"workers is {workers}. Give a number of connections from 1 to {_MOST_WORKERS}.")
+        raise OptionError(
+            f"workers is {workers}. Give a number of connections from 1 to {_MOST_WORKERS}."
+        )
     return workers
 
 
 def _parse_max_deletes(params: Params, store: Store) -> int | None:
     """How many tokens may be purged. ``None``: nothing is to be."""
     if params["max_deletes"] < 0:
-        raise OptionError(f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at most.")
+        raise OptionError(
+            f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at most."
+        )
     if not params["purge"]:
         return None
     if not store.keeps:
-        raise OptionError("purge needs store: it deletes what a store holds and tokens does not name, and nothing else.")
+        raise OptionError(
+            "purge needs store: it deletes what a store holds and tokens does not name, and nothing else."
+        )
     return int(params["max_deletes"])
 
 
@@ -144,11 +196,15 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     elif query.token_id is not None:
         found = api.get(query.token_id)
     else:
-        return api.list(query.personal_access_token, usage=True, wanted=lambda _id, name: query.is_about(name))
+        return api.list(
+            query.personal_access_token, usage=True, wanted=lambda _id, name: query.is_about(name)
+        )
     return [found] if found else []
 
 
-def _retirement_of(token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]) -> dict[str, t.Any] | None:
+def _retirement_of(
+    token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]
+) -> dict[str, t.Any] | None:
     entry, note = noted.get(token.id, (None, None))
     return retirement(note) if entry and note and entry.retires(token) else None
 
@@ -159,7 +215,9 @@ def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) ->
     :param module: Ansible's part of it, with its parameters. Its ``reveal``, if it has one, says whether the secret may leave the host.
     """
     reveal = bool(module.params.get("reveal"))
-    runtime = Runtime(check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn)
+    runtime = Runtime(
+        check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn
+    )
     try:
         report = perform(module.params, runtime)
     except DynatraceError as error:

@@ -454,7 +454,10 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token, run_module
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    manage_token,
+    run_module,
+)
 
 if __name__ == "__main__":
     run_module(AnsibleModule(argument_spec=TOKEN_OPTIONS, supports_check_mode=True), manage_token)

@@ -200,7 +200,12 @@ tokens:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_INFO_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import query_tokens, run_module
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    query_tokens,
+    run_module,
+)
 
 if __name__ == "__main__":
-    run_module(AnsibleModule(argument_spec=TOKEN_INFO_OPTIONS, supports_check_mode=True), query_tokens)
+    run_module(
+        AnsibleModule(argument_spec=TOKEN_INFO_OPTIONS, supports_check_mode=True), query_tokens
+    )

@@ -228,7 +228,12 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_SET_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_tokens, run_module
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    manage_tokens,
+    run_module,
+)
 
 if __name__ == "__main__":
-    run_module(AnsibleModule(argument_spec=TOKEN_SET_OPTIONS, supports_check_mode=True), manage_tokens)
+    run_module(
+        AnsibleModule(argument_spec=TOKEN_SET_OPTIONS, supports_check_mode=True), manage_tokens
+    )

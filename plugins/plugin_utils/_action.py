@@ -17,16 +17,33 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, Refused, unexpected
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret, scrub
-from ansible_collections.community.dynatrace.plugins.module_utils._store import NoStore, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    environment_key,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    Refused,
+    unexpected,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    HIDDEN,
+    Secret,
+    scrub,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import kind_name
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    NoStore,
+    Runtime,
+    Store,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
-from ansible_collections.community.dynatrace.plugins.module_utils._token import kind_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, open_store, without_secrets
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    known_secrets,
+    open_store,
+    without_secrets,
+)
 
 Params = t.Mapping[str, t.Any]
 
@@ -44,7 +61,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]]
     PERFORM: t.Callable[[Params, Runtime], Report]
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         self._own_no_log = self._task.no_log
@@ -103,7 +122,14 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
             )
         folder = self._loader.get_basedir()
-        return open_store(options["store"], options["environment_url"], folder, self._loader, self._environments(), self._warn)
+        return open_store(
+            options["store"],
+            options["environment_url"],
+            folder,
+            self._loader,
+            self._environments(),
+            self._warn,
+        )
 
     def _ship(self, runtime: Runtime) -> Report:
         """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
@@ -111,7 +137,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if "reveal" in self.OPTIONS:
             arguments["reveal"] = runtime.may_issue
             runtime.before_secret()
-        result = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars)
+        result = self._execute_module(
+            module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
+        )
         if "module_stdout" in result:
             # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
             raise DynatraceError(
@@ -122,8 +150,15 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         for warning in result.pop("warnings", []):
             runtime.warn(_text_of(warning))
         # The module cannot return what was given to it as a secret.
-        for one, given in zip(_parts(result) or [result], self._given.get("tokens") or [self._given]):
-            if runtime.hands_out and one.get("secret_available") and one["usable"] and one["action"] in ("none", "updated"):
+        for one, given in zip(
+            _parts(result) or [result], self._given.get("tokens") or [self._given]
+        ):
+            if (
+                runtime.hands_out
+                and one.get("secret_available")
+                and one["usable"]
+                and one["action"] in ("none", "updated")
+            ):
                 one["token"] = given["token"]
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
 
@@ -133,7 +168,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         for one in (result, *_parts(result)):
             if "msg" in one:
                 one["msg"] = self._scrub(str(one["msg"]))
-        if any(one.get("token") is not None for one in (result, *_parts(result))) and not self._given.get("reveal"):
+        if any(
+            one.get("token") is not None for one in (result, *_parts(result))
+        ) and not self._given.get("reveal"):
             result["_ansible_no_log"] = True
             self._hide_task()
         else:
@@ -149,8 +186,18 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         diffs = report.result.get("diff") or []
         if self._task.diff and report.result["changed"]:
             for diff in [diffs] if isinstance(diffs, dict) else diffs:
-                before, after = (json.dumps(diff[side], indent=4, sort_keys=True).splitlines() for side in ("before", "after"))
-                display.display(self._scrub("\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))), stderr=True)
+                before, after = (
+                    json.dumps(diff[side], indent=4, sort_keys=True).splitlines()
+                    for side in ("before", "after")
+                )
+                display.display(
+                    self._scrub(
+                        "\n".join(
+                            difflib.unified_diff(before, after, "before", "after", lineterm="")
+                        )
+                    ),
+                    stderr=True,
+                )
 
     def _say_progress(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -170,19 +217,28 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if self._task.until or self._task.retries:
             return
         for name, value in self._given.items():
-            self._task.args[name] = without_secrets(value) if name == "store" else self._hidden(value, self.OPTIONS.get(name, {}))
+            self._task.args[name] = (
+                without_secrets(value)
+                if name == "store"
+                else self._hidden(value, self.OPTIONS.get(name, {}))
+            )
 
     def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
         """What callbacks may see of the value of an option."""
         if option.get("no_log"):
             return HIDDEN if value else value
         if isinstance(value, t.Mapping):
-            return {name: self._hidden(one, option.get("options", {}).get(name, {})) for name, one in value.items()}
+            return {
+                name: self._hidden(one, option.get("options", {}).get(name, {}))
+                for name, one in value.items()
+            }
         if isinstance(value, list):
             return [self._hidden(one, option) for one in value]
         if isinstance(value, str) and "options" in option:
             return HIDDEN  # what should be a list, and may be one as text
-        return self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
+        return (
+            self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
+        )
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
@@ -214,14 +270,26 @@ class IssuingAction(DynatraceAction):
     def lock(self) -> t.Iterator[None]:
         options = self._given
         # What has no name is there already, and nothing can be issued in its place.
-        identities = [(one["name"], one["personal_access_token"]) for one in options.get("tokens", [options]) if one.get("name")]
+        identities = [
+            (one["name"], one["personal_access_token"])
+            for one in options.get("tokens", [options])
+            if one.get("name")
+        ]
         if options.get("purge"):
-            identities += [(entry.name, entry.personal_access_token) for entry in self._store.entries()]
+            identities += [
+                (entry.name, entry.personal_access_token) for entry in self._store.entries()
+            ]
         with contextlib.ExitStack() as locks:
             if not self._task.check_mode and identities and options["environment_url"]:
                 environment = environment_key(options["environment_url"])
-                file = os.path.join(constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "lock")
-                locks.enter_context(identity_locks(file, [(environment, kind_name(kind), name) for name, kind in identities]))
+                file = os.path.join(
+                    constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "lock"
+                )
+                locks.enter_context(
+                    identity_locks(
+                        file, [(environment, kind_name(kind), name) for name, kind in identities]
+                    )
+                )
                 locks.enter_context(self._store.lock(identities))
             yield
 
@@ -237,7 +305,8 @@ def registers_token(register: t.Any) -> bool:
     """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
     if isinstance(register, dict):
         return any(
-            str(expression).strip() in ("_task.polymorphic_result", "_task.result") or "token" in str(expression)
+            str(expression).strip() in ("_task.polymorphic_result", "_task.result")
+            or "token" in str(expression)
             for expression in register.values()
         )
     return bool(register)

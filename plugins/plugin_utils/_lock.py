@@ -13,14 +13,18 @@ import os
 import time
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
 
 _LONGEST_WAIT = 300.0  # seconds
 _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def identity_locks(file: str, identities: t.Iterable[t.Sequence[str]], longest_wait: float = _LONGEST_WAIT) -> t.Iterator[None]:
+def identity_locks(
+    file: str, identities: t.Iterable[t.Sequence[str]], longest_wait: float = _LONGEST_WAIT
+) -> t.Iterator[None]:
     """Hold the locks of these identities, each a byte of one file. They end with the process that holds them, however that ends.
 
     :param file: what lies where the locks do; made if it is not there, with its folder.
@@ -30,11 +34,15 @@ def identity_locks(file: str, identities: t.Iterable[t.Sequence[str]], longest_w
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DynatraceError(f"The locks in {file} cannot be taken: {error.strerror}. See to that file and its folder.") from None
+        raise DynatraceError(
+            f"The locks in {file} cannot be taken: {error.strerror}. See to that file and its folder."
+        ) from None
     try:
         end = time.monotonic() + longest_wait
         # Everybody takes them in the same order, so that no two wait for each other.
-        for position, name in sorted((_position(identity), identity[-1]) for identity in identities):
+        for position, name in sorted(
+            (_position(identity), identity[-1]) for identity in identities
+        ):
             _take(descriptor, position, name, end, longest_wait)
         yield
     finally:
@@ -42,7 +50,12 @@ def identity_locks(file: str, identities: t.Iterable[t.Sequence[str]], longest_w
 
 
 def _position(identity: t.Sequence[str]) -> int:
-    return int.from_bytes(hashlib.sha256("\n".join(identity).encode(errors="surrogatepass")).digest()[:8], "big") >> 2
+    return (
+        int.from_bytes(
+            hashlib.sha256("\n".join(identity).encode(errors="surrogatepass")).digest()[:8], "big"
+        )
+        >> 2
+    )
 
 
 def _take(descriptor: int, position: int, name: str, end: float, longest_wait: float) -> None:

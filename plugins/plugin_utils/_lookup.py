@@ -9,18 +9,27 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api import TokenApi
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import missing_option
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    missing_option,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    check_name,
+    check_public,
+    parse_scopes,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._report import metadata
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import check_name, check_public, parse_scopes
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store, TokenApi
+from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import connect, open_api
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
 
 Params = t.Mapping[str, t.Any]
 
@@ -29,7 +38,9 @@ class _Missing(Exception):
     """That there is no such token, and where not."""
 
 
-def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.Callable[[str], None]) -> list[t.Any]:
+def read_tokens(
+    terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.Callable[[str], None]
+) -> list[t.Any]:
     """What the lookup returns for these names.
 
     :raises DynatraceError: where an option cannot work, or a token is missing or cannot be used.
@@ -37,7 +48,9 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
     params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
     scopes = parse_scopes(params["scopes"])
     if scopes and not params["verify"]:
-        raise OptionError("scopes: they can only be checked with verify: true, because the store's own note of them may be outdated.")
+        raise OptionError(
+            "scopes: they can only be checked with verify: true, because the store's own note of them may be outdated."
+        )
     store = _open(params, loader, warn)
     api = open_api(connect(params, warn)) if params["verify"] else None
     found = []
@@ -46,7 +59,9 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
             found.append(_read(_name(term, store.secrets), params, store, api, scopes or ()))
         except _Missing as missing:
             if params["on_missing"] == "error":
-                raise DynatraceError(f"{missing} Issue it with dynatrace_token and this store, or say on_missing: skip.") from None
+                raise DynatraceError(
+                    f"{missing} Issue it with dynatrace_token and this store, or say on_missing: skip."
+                ) from None
             if params["on_missing"] == "warn":
                 warn(str(missing))
     return found
@@ -55,22 +70,30 @@ def read_tokens(terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.
 def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store:
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
-    store = open_store(params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn)
+    store = open_store(
+        params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn
+    )
     if not store.keeps:
-        raise OptionError("store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.")
+        raise OptionError(
+            "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE."
+        )
     return store
 
 
 def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
     if isinstance(term, (bool, t.Mapping, list, tuple)) or term is None:
-        raise OptionError(f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself.")
+        raise OptionError(
+            f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself."
+        )
     name = str(term)
     check_public({"name": name}, secrets)
     check_name(name)
     return name
 
 
-def _read(name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]) -> t.Any:
+def _read(
+    name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]
+) -> t.Any:
     entry = store.load(name, params["personal_access_token"])
     if entry.id is None:
         raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
@@ -87,20 +110,36 @@ def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]
     token = api.lookup(secret)
     label = f"The token {entry.name!r} ({entry.id})"
     if token is None:
-        raise _Missing(f"{label}, whose secret the store holds, is not known to Dynatrace any more.")
+        raise _Missing(
+            f"{label}, whose secret the store holds, is not known to Dynatrace any more."
+        )
     if token.id != entry.id:
-        raise DynatraceError(f"{label}: the secret in the store is that of another token, {token.id}. Remove the entry and issue anew.")
+        raise DynatraceError(
+            f"{label}: the secret in the store is that of another token, {token.id}. Remove the entry and issue anew."
+        )
     if not token.enabled:
-        raise DynatraceError(f"{label} is disabled. Enable it with dynatrace_token and enabled: true.")
+        raise DynatraceError(
+            f"{label} is disabled. Enable it with dynatrace_token and enabled: true."
+        )
     if token.ended(api.now()):
         raise DynatraceError(f"{label} has expired. Run dynatrace_token, which issues a new one.")
     lacking = sorted(set(scopes).difference(token.scopes))
     if lacking:
-        raise DynatraceError(f"{label} lacks the scope {', '.join(lacking)}. Give it with dynatrace_token.")
+        raise DynatraceError(
+            f"{label} lacks the scope {', '.join(lacking)}. Give it with dynatrace_token."
+        )
     return token
 
 
 def _noted(entry: Entry) -> dict[str, t.Any]:
     """The public facts as far as the store knows them."""
-    token = Token(entry.id, entry.name, False, entry.scopes, entry.personal_access_token, entry.expires, created=entry.created)
+    token = Token(
+        entry.id,
+        entry.name,
+        False,
+        entry.scopes,
+        entry.personal_access_token,
+        entry.expires,
+        created=entry.created,
+    )
     return {**metadata(token), "enabled": None}

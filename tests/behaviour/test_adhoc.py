@@ -12,7 +12,9 @@ from support.stand_in import Environment
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
 
 
-def test_adhoc_refuses_to_issue_what_nobody_would_keep(ansible: Ansible, environment: Environment) -> None:
+def test_adhoc_refuses_to_issue_what_nobody_would_keep(
+    ansible: Ansible, environment: Environment
+) -> None:
     run = ansible.adhoc("dynatrace_token", "name=ci scopes=metrics.read").failed()
     assert all(word in run.text for word in ("store", "register", "reveal"))
     assert environment.tokens() == []
@@ -32,44 +34,93 @@ def test_adhoc_lists_tokens_readably(ansible: Ansible, environment: Environment)
 
 BAD_INPUT = {
     "no name and no id": ({}, "name or token_id is needed"),
-    "no url": ({"name": "x", "environment_url": ""}, "set the environment variable DYNATRACE_ENV_URL or DT_ENV_URL"),
-    "no token": ({"name": "x", "api_token": ""}, "set the environment variable DYNATRACE_API_TOKEN or DT_API_TOKEN"),
-    "no scheme": ({"name": "x", "environment_url": "abc12345.live.dynatrace.com"}, "the address needs a scheme, https://"),
-    "in the clear": ({"name": "x", "environment_url": "http://abc12345.live.dynatrace.com"}, "would send the token in the clear"),
-    "credentials": ({"name": "x", "environment_url": "https://user:hunter2@example.com"}, "must not hold a user or a password"),
+    "no url": (
+        {"name": "x", "environment_url": ""},
+        "set the environment variable DYNATRACE_ENV_URL or DT_ENV_URL",
+    ),
+    "no token": (
+        {"name": "x", "api_token": ""},
+        "set the environment variable DYNATRACE_API_TOKEN or DT_API_TOKEN",
+    ),
+    "no scheme": (
+        {"name": "x", "environment_url": "abc12345.live.dynatrace.com"},
+        "the address needs a scheme, https://",
+    ),
+    "in the clear": (
+        {"name": "x", "environment_url": "http://abc12345.live.dynatrace.com"},
+        "would send the token in the clear",
+    ),
+    "credentials": (
+        {"name": "x", "environment_url": "https://user:hunter2@example.com"},
+        "must not hold a user or a password",
+    ),
     "damaged token": ({"name": "x", "api_token": "dt0c01.ABC DEF"}, "Was it cut or pasted badly?"),
-    "unknown state": ({"name": "x", "state": "gone"}, "value of state must be one of: present, absent, got: gone"),
-    "unknown option": ({"name": "x", "scope": "metrics.read"}, "There is no option scope. Supported parameters include"),
+    "unknown state": (
+        {"name": "x", "state": "gone"},
+        "value of state must be one of: present, absent, got: gone",
+    ),
+    "unknown option": (
+        {"name": "x", "scope": "metrics.read"},
+        "There is no option scope. Supported parameters include",
+    ),
     "empty scopes": ({"name": "x", "scopes": []}, "a token without a scope can do nothing"),
-    "scopes with a blank": ({"name": "x", "scopes": ["metrics.read logs.read"]}, "one name such as metrics.read an entry"),
+    "scopes with a blank": (
+        {"name": "x", "scopes": ["metrics.read logs.read"]},
+        "one name such as metrics.read an entry",
+    ),
     "no scopes": ({"name": "x"}, "one cannot be issued without scopes"),
     "bad period": ({"name": "x", "expires_in": "90x"}, "Give a number and one unit, such as 90d"),
     "both ends": (
         {"name": "x", "expires_in": "1d", "expiration_date": "2040-01-01T00:00:00Z"},
         "expires_in and expiration_date exclude each other",
     ),
-    "rotation without a period": ({"name": "x", "rotate": "expiring"}, "rotate: expiring needs expires_in"),
+    "rotation without a period": (
+        {"name": "x", "rotate": "expiring"},
+        "rotate: expiring needs expires_in",
+    ),
     "rotation in each run": (
         {"name": "x", "rotate": "expiring", "expires_in": "1w", "rotate_before": "7d"},
         "rotate_before: 7d is not less than expires_in, 1w",
     ),
-    "rotation by id": ({"token_id": "dt0c01.ABC", "rotate": "always"}, "rotate: always cannot go with token_id"),
-    "no zone": ({"name": "x", "expiration_date": "2040-01-01T00:00:00"}, "a point in time with a zone"),
+    "rotation by id": (
+        {"token_id": "dt0c01.ABC", "rotate": "always"},
+        "rotate: always cannot go with token_id",
+    ),
+    "no zone": (
+        {"name": "x", "expiration_date": "2040-01-01T00:00:00"},
+        "a point in time with a zone",
+    ),
     "past": ({"name": "x", "expiration_date": "2020-01-01T00:00:00Z"}, "lies in the past"),
-    "secret as id": ({"token_id": SECRET}, "token_id: the value is, or holds, the secret of a token. It is not shown here."),
-    "secret as name": ({"name": SECRET}, "name: the value is, or holds, the secret of a token. It is not shown here."),
+    "secret as id": (
+        {"token_id": SECRET},
+        "token_id: the value is, or holds, the secret of a token. It is not shown here.",
+    ),
+    "secret as name": (
+        {"name": SECRET},
+        "name: the value is, or holds, the secret of a token. It is not shown here.",
+    ),
     "no id": ({"token_id": "../../etc"}, "is not the id of a token"),
     "half a token": ({"name": "x", "token": "dt0c01.ABC"}, "not the whole secret of a token"),
-    "no file": ({"name": "x", "ca_path": "/nonexistent/ca.pem"}, "ca_path: there is no '/nonexistent/ca.pem'"),
+    "no file": (
+        {"name": "x", "ca_path": "/nonexistent/ca.pem"},
+        "ca_path: there is no '/nonexistent/ca.pem'",
+    ),
     "no time": ({"name": "x", "timeout": 0}, "Give seconds, more than 0"),
 }
 
 
 def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment) -> None:
     def task(name: str, options: Task) -> Task:
-        return {"name": name, "community.dynatrace.dynatrace_token": options, "register": "r", "ignore_errors": True}
+        return {
+            "name": name,
+            "community.dynatrace.dynatrace_token": options,
+            "register": "r",
+            "ignore_errors": True,
+        }
 
-    run = ansible.play(*(task(name, options) for name, (options, _message) in BAD_INPUT.items())).succeeded()
+    run = ansible.play(
+        *(task(name, options) for name, (options, _message) in BAD_INPUT.items())
+    ).succeeded()
     for name, (_options, message) in BAD_INPUT.items():
         assert message in run.result(name)["msg"], name
         assert "Traceback" not in run.result(name)["msg"]
@@ -80,13 +131,17 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
 
 def test_an_environment_that_does_not_answer_is_named(ansible: Ansible) -> None:
     urls = ["http://127.0.0.1:1", "http://127.0.0.1:1/e/abc"]
-    run = ansible.play(*(info("unreached", environment_url=url, max_wait=0) for url in urls), ignore_errors=True).succeeded()
+    run = ansible.play(
+        *(info("unreached", environment_url=url, max_wait=0) for url in urls), ignore_errors=True
+    ).succeeded()
     for url, result in zip(urls, run.results("unreached"), strict=True):
         assert f"GET {url}/api/v2/apiTokens failed" in result["msg"]
         assert "Check environment_url" in result["msg"]
 
 
 def test_a_wrong_api_token_is_explained_and_not_shown(ansible: Ansible) -> None:
-    run = ansible.adhoc("dynatrace_token_info", "name=x", env={"DYNATRACE_API_TOKEN": SECRET}).failed()
+    run = ansible.adhoc(
+        "dynatrace_token_info", "name=x", env={"DYNATRACE_API_TOKEN": SECRET}
+    ).failed()
     assert "Dynatrace answered 401: Token Authentication failed. Check api_token" in run.text
     assert SECRET.rpartition(".")[2] not in run.output

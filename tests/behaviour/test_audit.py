@@ -32,7 +32,12 @@ PLANTED: dict[str, dict[str, t.Any]] = {
     "not unused": {"last_used": "now-89d"},
     "no_end": {"expires": None},
     "later": {"expires": "now+2y"},
-    "disabled": {"enabled": False, "expires": None, "last_used": None, "scopes": ["settings.write"]},
+    "disabled": {
+        "enabled": False,
+        "expires": None,
+        "last_used": None,
+        "scopes": ["settings.write"],
+    },
     "personal": {"personal_access_token": True},
 }
 HOSTILE = [
@@ -87,14 +92,17 @@ class Page(html.parser.HTMLParser):
     def figures(self) -> dict[str, int]:
         """The figure of each finding."""
         said = re.findall(
-            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name|Disabled|Retiring)\b", self.text
+            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name|Disabled|Retiring)\b",
+            self.text,
         )
         return {title: int(figure) for figure, title in said}
 
 
 def audit(ansible: Ansible, *options: str, **variables: t.Any) -> Run:
     extra = json.dumps({f"dynatrace_audit_{name}": value for name, value in variables.items()})
-    return ansible.command("ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, *options)
+    return ansible.command(
+        "ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, *options
+    )
 
 
 def written(folder: pathlib.Path) -> tuple[Page, dict[str, t.Any]]:
@@ -114,35 +122,70 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
     plant(environment, "same", expires="now+60d")
     plant(environment, "Same")
     plant(environment, "same", personal_access_token=True)
-    run = audit(ansible, **files(ansible.folder), max_scopes=3, wide_scopes=["settings.write"]).succeeded()
+    run = audit(
+        ansible, **files(ansible.folder), max_scopes=3, wide_scopes=["settings.write"]
+    ).succeeded()
     page, report = written(ansible.folder)
 
-    findings = {(listed["name"], listed["expiration_date"] or ""): listed["findings"] for listed in report["tokens"]}
+    findings = {
+        (listed["name"], listed["expiration_date"] or ""): listed["findings"]
+        for listed in report["tokens"]
+    }
     told = {name: found for (name, _end), found in findings.items() if found}
     assert told == {
-        **{name: [name] for name in ("ended", "ending", "wide", "never_used", "unused", "no_end", "disabled")},
+        **{
+            name: [name]
+            for name in ("ended", "ending", "wide", "never_used", "unused", "no_end", "disabled")
+        },
         "many": ["wide"],
         "same": ["same_name"],
         "admin": ["no_end"],
     }
-    assert [found for (name, _end), found in sorted(findings.items()) if name == "same"] == [["same_name"], ["same_name"], []]
+    assert [found for (name, _end), found in sorted(findings.items()) if name == "same"] == [
+        ["same_name"],
+        ["same_name"],
+        [],
+    ]
     assert report["environment"] == environment.url
     assert (report["ending_days"], report["unused_days"], report["max_scopes"]) == (30, 90, 3)
-    assert {"id", "owner", "scopes", "enabled", "personal_access_token", "retiring"} <= set(report["tokens"][0])
+    assert {"id", "owner", "scopes", "enabled", "personal_access_token", "retiring"} <= set(
+        report["tokens"][0]
+    )
 
     ends = [listed["expiration_date"] or "never" for listed in report["tokens"]]
     assert ends == sorted(ends)
-    assert page.rows == [(" ".join(listed["findings"]), listed["name"]) for listed in report["tokens"]]
+    assert page.rows == [
+        (" ".join(listed["findings"]), listed["name"]) for listed in report["tokens"]
+    ]
     figures = page.figures()
     assert figures.pop("All tokens") == len(report["tokens"]) == len(PLANTED) + 5
     classes = " ".join(classes for classes, _name in page.rows).split()
-    by_title = dict(zip(figures, ("ended", "ending", "wide", "never_used", "unused", "no_end", "same_name", "disabled", "retiring")))
+    by_title = dict(
+        zip(
+            figures,
+            (
+                "ended",
+                "ending",
+                "wide",
+                "never_used",
+                "unused",
+                "no_end",
+                "same_name",
+                "disabled",
+                "retiring",
+            ),
+        )
+    )
     assert figures == {title: classes.count(finding) for title, finding in by_title.items()}
     assert "never_used: " in run.stdout
     weeks = [attributes for tag, attributes in page.elements if tag == "li"]
     assert len(weeks) == 53
-    in_a_year = [end for end in ends if end != "never"][1:-1]  # but what has ended, and what ends later
-    assert sum(int((week.get("style") or ": 0").rpartition(":")[2]) for week in weeks) == len(in_a_year)
+    in_a_year = [end for end in ends if end != "never"][
+        1:-1
+    ]  # but what has ended, and what ends later
+    assert sum(int((week.get("style") or ": 0").rpartition(":")[2]) for week in weeks) == len(
+        in_a_year
+    )
     assert environment.writes() == []
 
 
@@ -152,18 +195,58 @@ def test_hostile_names_stay_text(ansible: Ansible, environment: Environment) -> 
     plant(environment, "half \ud800")
     audit(ansible, **files(ansible.folder)).succeeded()
     page, report = written(ansible.folder)
-    names = sorted(listed["name"] for listed in report["tokens"] if not listed["name"].startswith("half "))
+    names = sorted(
+        listed["name"] for listed in report["tokens"] if not listed["name"].startswith("half ")
+    )
     assert names == sorted([*HOSTILE, "admin"])
     marked = {re.sub(r"[\x00-\x1f]", "\ufffd", name) for name in HOSTILE if "between" not in name}
     marked |= {"admin", "between" + "\ufffd" * len(CHARACTERS) + "these"}
     assert {name for _classes, name in page.rows if not name.startswith("half ")} == marked
 
-    expected = {"html", "head", "meta", "link", "title", "style", "body", "header", "main", "section", "form", "label", "input"}
-    expected |= {"h1", "h2", "p", "b", "i", "em", "span", "small", "time", "ol", "li", "bdi", "code", "mark", "details", "summary"}
+    expected = {
+        "html",
+        "head",
+        "meta",
+        "link",
+        "title",
+        "style",
+        "body",
+        "header",
+        "main",
+        "section",
+        "form",
+        "label",
+        "input",
+    }
+    expected |= {
+        "h1",
+        "h2",
+        "p",
+        "b",
+        "i",
+        "em",
+        "span",
+        "small",
+        "time",
+        "ol",
+        "li",
+        "bdi",
+        "code",
+        "mark",
+        "details",
+        "summary",
+    }
     expected |= {"table", "thead", "tbody", "tr", "th", "td"}
     assert {tag for tag, _attributes in page.elements} <= expected
-    assert not [name for _tag, attributes in page.elements for name in attributes if name.startswith("on")]
-    references = [(tag, attributes[name]) for tag, attributes in page.elements for name in ("src", "href", "action") if name in attributes]
+    assert not [
+        name for _tag, attributes in page.elements for name in attributes if name.startswith("on")
+    ]
+    references = [
+        (tag, attributes[name])
+        for tag, attributes in page.elements
+        for name in ("src", "href", "action")
+        if name in attributes
+    ]
     assert references == [("link", "data:,")]
     source = (ansible.folder / "dynatrace-tokens.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in source
@@ -181,11 +264,23 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
     variables = {"html": "page.html", "json": "report.json", "store": str(ansible.folder / "store")}
     variables = {f"dynatrace_audit_{name}": value for name, value in variables.items()}
     for name in ("html", "json"):
-        variables[f"dynatrace_audit_{name}"] = str(ansible.folder / variables[f"dynatrace_audit_{name}"])
-    imported = [{"name": "audit", "ansible.builtin.import_playbook": "community.dynatrace.audit_tokens", "vars": variables}]
-    ansible.playbook([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}, *imported]).succeeded()
+        variables[f"dynatrace_audit_{name}"] = str(
+            ansible.folder / variables[f"dynatrace_audit_{name}"]
+        )
+    imported = [
+        {
+            "name": "audit",
+            "ansible.builtin.import_playbook": "community.dynatrace.audit_tokens",
+            "vars": variables,
+        }
+    ]
+    ansible.playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}, *imported]
+    ).succeeded()
     tokens = json.loads((ansible.folder / "report.json").read_text())["tokens"]
-    found = {(listed["name"], listed["retiring"] is not None): listed["findings"] for listed in tokens}
+    found = {
+        (listed["name"], listed["retiring"] is not None): listed["findings"] for listed in tokens
+    }
     assert "retiring" in found["ci", True]
     assert "same_name" not in found["ci", True] + found["ci", False]
     page = Page((ansible.folder / "page.html").read_text(encoding="utf-8"))

@@ -23,7 +23,15 @@ from support.stand_in import Environment
 
 ROOT = pathlib.Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "awx"
-MODULES = ("credential_type", "credential", "execution_environment", "project", "inventory", "job_template", "schedule")
+MODULES = (
+    "credential_type",
+    "credential",
+    "execution_environment",
+    "project",
+    "inventory",
+    "job_template",
+    "schedule",
+)
 
 # Stands in for each of the modules of awx.awx: notes what it was given, and changes nothing.
 RECORDER = """
@@ -57,7 +65,10 @@ def asked(tmp_path_factory: pytest.TempPathFactory, server: Environment) -> dict
         for name in MODULES:
             (plugins / folder / f"{name}.py").write_text(content)
     record = ansible.folder / "asked.jsonl"
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(ansible.folder / "collections"), "AWX_RECORD": str(record)}
+    env = {
+        "ANSIBLE_COLLECTIONS_PATH": str(ansible.folder / "collections"),
+        "AWX_RECORD": str(record),
+    }
     ansible.command("ansible-playbook", str(GUIDE / "configure.yml"), env=env).succeeded()
     calls: dict[str, list[Given]] = {name: [] for name in MODULES}
     for action, given in map(json.loads, record.read_text().splitlines()):
@@ -65,11 +76,16 @@ def asked(tmp_path_factory: pytest.TempPathFactory, server: Environment) -> dict
     return calls
 
 
-def injected(credential_type: Given, inputs: dict[str, str], strict: bool = False) -> dict[str, str]:
+def injected(
+    credential_type: Given, inputs: dict[str, str], strict: bool = False
+) -> dict[str, str]:
     """The variables that AWX puts into the environment of a job: each template rendered with the inputs that are not empty."""
     given = {name: value for name, value in inputs.items() if value}
     jinja = ImmutableSandboxedEnvironment(**({"undefined": StrictUndefined} if strict else {}))
-    return {name: jinja.from_string(template).render(given) for name, template in credential_type["injectors"]["env"].items()}
+    return {
+        name: jinja.from_string(template).render(given)
+        for name, template in credential_type["injectors"]["env"].items()
+    }
 
 
 def by_name(given: list[Given], name: str) -> Given:
@@ -83,7 +99,10 @@ def environment_inputs(environment: Environment) -> dict[str, str]:
 def answers(template: Given, **given: str) -> Given:
     """What a job gets from its survey: the answers given, and the defaults of the other questions."""
     questions = template["survey_spec"]["spec"]
-    return {question["variable"]: given.get(question["variable"], question.get("default")) for question in questions}
+    return {
+        question["variable"]: given.get(question["variable"], question.get("default"))
+        for question in questions
+    }
 
 
 class Jobs:
@@ -98,11 +117,24 @@ class Jobs:
         shutil.copytree(GUIDE / "project", folder / "project")
         (folder / "env").mkdir()
         (folder / "env" / "envvars").write_text(json.dumps(self.variables))
-        (folder / "env" / "extravars").write_text(json.dumps({**template.get("extra_vars", {}), **(survey or {})}))
+        (folder / "env" / "extravars").write_text(
+            json.dumps({**template.get("extra_vars", {}), **(survey or {})})
+        )
         (folder / "inventory").mkdir()
         (folder / "inventory" / "hosts").write_text("")
-        without = dict.fromkeys(("DYNATRACE_ENV_URL", "DYNATRACE_API_TOKEN", "ANSIBLE_VAULT_PASSWORD_FILE"))
-        command = ["ansible-runner", "run", str(folder), "-p", template["playbook"], "--ident", "job", "-v"]
+        without = dict.fromkeys(
+            ("DYNATRACE_ENV_URL", "DYNATRACE_API_TOKEN", "ANSIBLE_VAULT_PASSWORD_FILE")
+        )
+        command = [
+            "ansible-runner",
+            "run",
+            str(folder),
+            "-p",
+            template["playbook"],
+            "--ident",
+            "job",
+            "-v",
+        ]
         run = self.ansible.command(*command, env=without)
         # What AWX itself hands to the runner, and keeps encrypted or in the memory of the job's container.
         (folder / "env" / "envvars").unlink()
@@ -112,7 +144,13 @@ class Jobs:
     def play(self, template: Given, survey: Given | None = None) -> Run:
         """The same without the runner, which takes a third of the time."""
         variables = json.dumps({**template.get("extra_vars", {}), **(survey or {})})
-        return self.ansible.command("ansible-playbook", str(GUIDE / "project" / template["playbook"]), "-e", variables, env=self.variables)
+        return self.ansible.command(
+            "ansible-playbook",
+            str(GUIDE / "project" / template["playbook"]),
+            "-e",
+            variables,
+            env=self.variables,
+        )
 
     def leaks(self, run: Run, secrets: list[str]) -> list[str]:
         folder = self.folders[-1]
@@ -152,10 +190,17 @@ def test_a_token_that_is_asked_for_in_a_survey_is_issued_once(
     ansible: Ansible, environment: Environment, vault: KeyVault, asked: dict[str, list[Given]]
 ) -> None:
     variables = {
-        **injected(by_name(asked["credential_type"], "Dynatrace environment"), environment_inputs(environment)),
+        **injected(
+            by_name(asked["credential_type"], "Dynatrace environment"),
+            environment_inputs(environment),
+        ),
         **injected(
             by_name(asked["credential_type"], "Dynatrace token store"),
-            {"vault_url": vault.url, "vault_role_id": vault.role_id, "vault_secret_id": vault.secret_id},
+            {
+                "vault_url": vault.url,
+                "vault_role_id": vault.role_id,
+                "vault_secret_id": vault.secret_id,
+            },
         ),
     }
     template = by_name(asked["job_template"], "Dynatrace - issue a token")
@@ -172,7 +217,10 @@ def test_a_token_that_is_asked_for_in_a_survey_is_issued_once(
     second = jobs.play(template, survey).succeeded()
     assert "unchanged, scopes logs.read, metrics.read" in second.stdout
     assert "changed=0" in second.stdout
-    assert (environment.writes(), [method for method in vault.methods() if method != "GET"]) == ([], [])
+    assert (environment.writes(), [method for method in vault.methods() if method != "GET"]) == (
+        [],
+        [],
+    )
     assert leaks(second, ansible.folder, [*secrets, *vault.client_tokens]) == []
     assert [token["name"] for token in environment.tokens()] == ["from-awx"]
 
@@ -181,11 +229,20 @@ def test_the_job_on_a_schedule_keeps_the_tokens_of_its_list(
     ansible: Ansible, environment: Environment, vault: KeyVault, asked: dict[str, list[Given]]
 ) -> None:
     variables = {
-        **injected(by_name(asked["credential_type"], "Dynatrace environment"), environment_inputs(environment)),
-        **injected(by_name(asked["credential_type"], "Dynatrace token store"), {"vault_url": vault.url, "vault_token": vault.token}),
+        **injected(
+            by_name(asked["credential_type"], "Dynatrace environment"),
+            environment_inputs(environment),
+        ),
+        **injected(
+            by_name(asked["credential_type"], "Dynatrace token store"),
+            {"vault_url": vault.url, "vault_token": vault.token},
+        ),
     }
     jobs = Jobs(ansible, variables)
-    keep, audit = (by_name(asked["job_template"], f"Dynatrace - {name}") for name in ("keep the tokens", "audit"))
+    keep, audit = (
+        by_name(asked["job_template"], f"Dynatrace - {name}")
+        for name in ("keep the tokens", "audit")
+    )
 
     jobs.play(keep).succeeded()
     environment.set_clock("now+80d")
@@ -193,12 +250,21 @@ def test_the_job_on_a_schedule_keeps_the_tokens_of_its_list(
     rotated = jobs.start(keep).succeeded()
     assert len(re.findall(r": rotated, scopes", rotated.stdout)) == 2
     assert jobs.leaks(rotated, [*environment.secrets(), vault.token]) == []
-    assert len(environment.tokens("reports")) == 2  # the old one is usable as long as the overlap lasts
+    assert (
+        len(environment.tokens("reports")) == 2
+    )  # the old one is usable as long as the overlap lasts
     jobs.play(audit, answers(audit)).succeeded()
 
 
-def test_an_environment_is_reached_with_an_oauth_client_too(asked: dict[str, list[Given]], environment: Environment) -> None:
-    inputs = {"environment_url": environment.url, "oauth_client_id": "dt0s02.ABC", "oauth_client_secret": "s", "account_uuid": "u"}
+def test_an_environment_is_reached_with_an_oauth_client_too(
+    asked: dict[str, list[Given]], environment: Environment
+) -> None:
+    inputs = {
+        "environment_url": environment.url,
+        "oauth_client_id": "dt0s02.ABC",
+        "oauth_client_secret": "s",
+        "account_uuid": "u",
+    }
     rendered = injected(by_name(asked["credential_type"], "Dynatrace environment"), inputs)
     assert rendered == {
         "DYNATRACE_ENV_URL": environment.url,
@@ -209,7 +275,9 @@ def test_an_environment_is_reached_with_an_oauth_client_too(asked: dict[str, lis
     }
 
 
-def test_the_execution_environment_is_defined_and_gets_what_the_collection_needs(ansible: Ansible) -> None:
+def test_the_execution_environment_is_defined_and_gets_what_the_collection_needs(
+    ansible: Ansible,
+) -> None:
     definition = str(GUIDE / "execution-environment.yml")
     ansible.command("ansible-builder", "create", "-f", definition, "-c", "context").succeeded()
     steps = next((ansible.folder / "context").glob("*file")).read_text()
@@ -218,7 +286,11 @@ def test_the_execution_environment_is_defined_and_gets_what_the_collection_needs
     link.parent.mkdir(parents=True)
     link.symlink_to(ROOT)
     needed = ansible.command("ansible-builder", "introspect", "installed").succeeded().stdout
-    assert [package for package in ("requests", "hvac") if f"{package}  # from collection community.dynatrace" in needed] == [
+    assert [
+        package
+        for package in ("requests", "hvac")
+        if f"{package}  # from collection community.dynatrace" in needed
+    ] == [
         "requests",
         "hvac",
     ]

@@ -33,13 +33,19 @@ from support.stand_in import Environment
 ROOT = pathlib.Path(__file__).parents[2]
 ROLE = ROOT / "roles" / "dynatrace_tokens"
 GUIDE_EXAMPLES = {
-    guide.stem: [block for block in re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL) if "hosts:" in block]
+    guide.stem: [
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
+        if "hosts:" in block
+    ]
     for guide in sorted((ROOT / "docs").glob("*.md"))
 }
 GUIDE_FILES = {
     name: content
     for guide in sorted((ROOT / "docs").glob("*.md"))
-    for name, content in re.findall(r"`([\w.]+)`, beside the playbook:\n\n```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
+    for name, content in re.findall(
+        r"`([\w.]+)`, beside the playbook:\n\n```yaml\n(.*?)```", guide.read_text(), re.DOTALL
+    )
 }
 EXAMPLE_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 # So that the next example has to issue its tokens by itself, whatever their names are.
@@ -58,7 +64,9 @@ CLEAN_UP = """
 
 
 def examples(plugin: str) -> str:
-    text: str = importlib.import_module(f"ansible_collections.community.dynatrace.plugins.{plugin}").EXAMPLES
+    text: str = importlib.import_module(
+        f"ansible_collections.community.dynatrace.plugins.{plugin}"
+    ).EXAMPLES
     return text
 
 
@@ -70,13 +78,26 @@ def role_options(entry_point: str = "main") -> dict[str, dict[str, t.Any]]:
 
 def bare(option: dict[str, t.Any]) -> dict[str, t.Any]:
     """What an option is, without its description and without what its name already says."""
-    return {key: value for key, value in option.items() if key in ("type", "elements", "choices", "default") or (key == "no_log" and value)}
+    return {
+        key: value
+        for key, value in option.items()
+        if key in ("type", "elements", "choices", "default") or (key == "no_log" and value)
+    }
 
 
-def test_the_examples_of_the_plugins_run_one_after_another(ansible: Ansible, environment: Environment) -> None:
+def test_the_examples_of_the_plugins_run_one_after_another(
+    ansible: Ansible, environment: Environment
+) -> None:
     made = environment.issue("example")
-    plugins = ("modules.dynatrace_token", "lookup.api_token", "modules.dynatrace_token_set", "modules.dynatrace_token_info")
-    run = ansible.playbook("".join(map(examples, plugins)).replace(EXAMPLE_ID, made["id"])).succeeded()
+    plugins = (
+        "modules.dynatrace_token",
+        "lookup.api_token",
+        "modules.dynatrace_token_set",
+        "modules.dynatrace_token_info",
+    )
+    run = ansible.playbook(
+        "".join(map(examples, plugins)).replace(EXAMPLE_ID, made["id"])
+    ).succeeded()
     assert run.stdout.count("\nPLAY [") == len(plugins)
     assert "failed=0" in run.stdout
 
@@ -94,27 +115,61 @@ def test_the_example_of_the_role_runs(ansible: Ansible, environment: Environment
     example = (ROLE / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     run = ansible.playbook(example, ["-i", "one,two,", "-c", "local"]).succeeded()
     assert len(run.results("Each host has the secrets")) == 2
-    assert sorted(token["name"] for token in environment.tokens()) == ["metrics", "oneagent-install"]
+    assert sorted(token["name"] for token in environment.tokens()) == [
+        "metrics",
+        "oneagent-install",
+    ]
 
 
-def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(ansible: Ansible) -> None:
-    ansible.command("ansible-galaxy", "collection", "install", str(ROOT), "-p", "installed", "--force").succeeded()
+def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(
+    ansible: Ansible,
+) -> None:
+    ansible.command(
+        "ansible-galaxy", "collection", "install", str(ROOT), "-p", "installed", "--force"
+    ).succeeded()
     installed = ansible.folder / "installed" / "ansible_collections" / "community" / "dynatrace"
     names = {path.name for path in installed.iterdir()}
-    assert {"plugins", "roles", "playbooks", "meta", "README.md", "COPYING", "LICENSES", "MANIFEST.json"} <= names
+    assert {
+        "plugins",
+        "roles",
+        "playbooks",
+        "meta",
+        "README.md",
+        "COPYING",
+        "LICENSES",
+        "MANIFEST.json",
+    } <= names
     assert not names & {".venv", ".git", ".ci", ".pytest_cache"}
 
 
-def test_the_playbook_that_issues_tokens_needs_variables_alone(ansible: Ansible, environment: Environment) -> None:
+def test_the_playbook_that_issues_tokens_needs_variables_alone(
+    ansible: Ansible, environment: Environment
+) -> None:
     variables = ansible.folder / "variables.yml"
-    variables.write_text(yaml.safe_dump({"dynatrace_tokens": [{"name": "ci", "scopes": ["logs.read"], "on_missing_secret": "ignore"}]}))
-    run = ansible.command("ansible-playbook", "community.dynatrace.issue_tokens", "-e", f"@{variables}").succeeded()
+    variables.write_text(
+        yaml.safe_dump(
+            {
+                "dynatrace_tokens": [
+                    {"name": "ci", "scopes": ["logs.read"], "on_missing_secret": "ignore"}
+                ]
+            }
+        )
+    )
+    run = ansible.command(
+        "ansible-playbook", "community.dynatrace.issue_tokens", "-e", f"@{variables}"
+    ).succeeded()
     assert "created, scopes logs.read" in run.stdout
     assert [token["name"] for token in environment.tokens()] == ["ci"]
 
 
 def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> None:
-    run = subprocess.run([sys.executable, str(ROOT / "tests" / "demo.py"), "-v"], capture_output=True, text=True, check=False, timeout=120)
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "demo.py"), "-v"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     first, second = run.stdout.split("##### Second run")
     assert "changed=1" in first
@@ -123,7 +178,11 @@ def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> Non
     assert len(used) == 2
     assert len(set(used)) == 1
     assert ".***" not in run.stdout
-    assert all(len(word.strip("(),\"'").rpartition(".")[2]) < 64 for word in (run.stdout + run.stderr).split() if "dt0c01." in word)
+    assert all(
+        len(word.strip("(),\"'").rpartition(".")[2]) < 64
+        for word in (run.stdout + run.stderr).split()
+        if "dt0c01." in word
+    )
 
 
 def test_the_role_takes_the_options_of_the_module() -> None:
@@ -140,55 +199,94 @@ STORE = {"store": {"type": "raw"}}
 
 
 def test_the_role_has_defaults_for_what_tokens_can_have_in_common() -> None:
-    options, defaults = (role_options()[name]["options"] for name in ("dynatrace_tokens", "dynatrace_tokens_defaults"))
+    options, defaults = (
+        role_options()[name]["options"]
+        for name in ("dynatrace_tokens", "dynatrace_tokens_defaults")
+    )
     own = {"name", "token_id", "token", "fact"}
     assert defaults == {name: option for name, option in options.items() if name not in own}
 
 
-ROLE_OWN = ("dynatrace_tokens", "dynatrace_tokens_defaults", "dynatrace_tokens_hand_over", "dynatrace_tokens_presets")
+ROLE_OWN = (
+    "dynatrace_tokens",
+    "dynatrace_tokens_defaults",
+    "dynatrace_tokens_hand_over",
+    "dynatrace_tokens_presets",
+)
 
 
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
     own = {name: bare(option) for name, option in role_options().items() if name not in ROLE_OWN}
     # The role hands on what it was given and leaves every default to the module.
-    shared = {name: {key: value for key, value in bare(option).items() if key != "default"} for name, option in CONNECTION_OPTIONS.items()}
-    assert own == {f"dynatrace_tokens_{name}": option for name, option in {**shared, **STORE}.items()}
+    shared = {
+        name: {key: value for key, value in bare(option).items() if key != "default"}
+        for name, option in CONNECTION_OPTIONS.items()
+    }
+    assert own == {
+        f"dynatrace_tokens_{name}": option for name, option in {**shared, **STORE}.items()
+    }
     assert role_options("revoke") == {
-        name: option for name, option in role_options().items() if name not in (*ROLE_OWN, "dynatrace_tokens_environment_url")
+        name: option
+        for name, option in role_options().items()
+        if name not in (*ROLE_OWN, "dynatrace_tokens_environment_url")
     }
     main, revoke = ((ROLE / "tasks" / f"{name}.yml").read_text() for name in ("make", "revoke"))
     for name in {**CONNECTION_OPTIONS, **STORE}:
         handed_on = f'{name}: "{{{{ dynatrace_tokens_{name} | default(omit) }}}}"'
         assert handed_on in main
-        assert handed_on in revoke or name == "environment_url"  # revoke takes the one that the token was created with
+        assert (
+            handed_on in revoke or name == "environment_url"
+        )  # revoke takes the one that the token was created with
 
 
 def without_no_log(options: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
-    return {name: {key: value for key, value in bare(option).items() if key != "no_log"} for name, option in options.items()}
+    return {
+        name: {key: value for key, value in bare(option).items() if key != "no_log"}
+        for name, option in options.items()
+    }
 
 
 def test_the_fragments_document_the_options_of_the_table() -> None:
-    for fragment, options in ((connection.ModuleDocFragment, CONNECTION_OPTIONS), (store.ModuleDocFragment, STORE)):
+    for fragment, options in (
+        (connection.ModuleDocFragment, CONNECTION_OPTIONS),
+        (store.ModuleDocFragment, STORE),
+    ):
         documented = yaml.safe_load(fragment.DOCUMENTATION)["options"]
-        assert {name: bare(option) for name, option in documented.items()} == without_no_log(options)
+        assert {name: bare(option) for name, option in documented.items()} == without_no_log(
+            options
+        )
 
 
-def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(ansible: Ansible) -> None:
-    said = ansible.command("ansible-doc", "-t", "lookup", "-j", "community.dynatrace.api_token").succeeded().stdout
+def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(
+    ansible: Ansible,
+) -> None:
+    said = (
+        ansible.command("ansible-doc", "-t", "lookup", "-j", "community.dynatrace.api_token")
+        .succeeded()
+        .stdout
+    )
     documented = json.loads(said)["community.dynatrace.api_token"]["doc"]["options"]
     del documented["_terms"]
-    assert {name: bare(option) for name, option in documented.items()} == without_no_log(LOOKUP_OPTIONS)
+    assert {name: bare(option) for name, option in documented.items()} == without_no_log(
+        LOOKUP_OPTIONS
+    )
     for name, variables in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
         # Of several variables that are set, Ansible takes the last.
         assert tuple(variable["name"] for variable in documented[name]["env"]) == variables[::-1]
-    assert all("ini" in documented[name] for name in CONNECTION_OPTIONS if name not in CALLER_OPTIONS)
+    assert all(
+        "ini" in documented[name] for name in CONNECTION_OPTIONS if name not in CALLER_OPTIONS
+    )
 
 
 @pytest.mark.parametrize("guide", [guide for guide, found in GUIDE_EXAMPLES.items() if found])
-def test_the_examples_of_the_guides_run_twice(ansible: Ansible, environment: Environment, guide: str) -> None:
+def test_the_examples_of_the_guides_run_twice(
+    ansible: Ansible, environment: Environment, guide: str
+) -> None:
     for name, content in GUIDE_FILES.items():
         (ansible.folder / name).write_text(content)
-    run = ansible.playbook("".join(example + example + CLEAN_UP for example in GUIDE_EXAMPLES[guide])).succeeded()
+    run = ansible.playbook(
+        "".join(example + example + CLEAN_UP for example in GUIDE_EXAMPLES[guide])
+    ).succeeded()
     assert not [secret for secret in environment.secrets() if secret in run.output]
     seconds = run.stdout.partition("\nPLAY RECAP")[0].split("\nPLAY [")[2::3]
     for example, second in zip(GUIDE_EXAMPLES[guide], seconds, strict=True):
@@ -201,31 +299,63 @@ def commands(guide: str) -> str:
 
 def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: Environment) -> None:
     """All but what sets up the shell; the secret that was found is in its variable and in its file."""
-    reports, found = environment.issue("reports", ["metrics.read"], expirationDate="now+20d"), environment.issue("found")
+    reports, found = (
+        environment.issue("reports", ["metrics.read"], expirationDate="now+20d"),
+        environment.issue("found"),
+    )
     (ansible.folder / "found.txt").write_text(found["token"])
-    of_readme, of_page = (re.findall(r"^ansible (.*)$", commands(guide), re.MULTILINE) for guide in ("README.md", "docs/ad-hoc.md"))
+    of_readme, of_page = (
+        re.findall(r"^ansible (.*)$", commands(guide), re.MULTILINE)
+        for guide in ("README.md", "docs/ad-hoc.md")
+    )
     assert len(of_readme) >= 2
     assert len(of_page) >= 13
     shown = []
-    for command in [*of_readme, "localhost -m community.dynatrace.dynatrace_token -a 'name=ci state=absent'", *of_page]:
-        arguments = [argument.replace(EXAMPLE_ID, reports["id"]) for argument in shlex.split(command)]
+    for command in [
+        *of_readme,
+        "localhost -m community.dynatrace.dynatrace_token -a 'name=ci state=absent'",
+        *of_page,
+    ]:
+        arguments = [
+            argument.replace(EXAMPLE_ID, reports["id"]) for argument in shlex.split(command)
+        ]
         run = ansible.command("ansible", *arguments, env={"FOUND": found["token"]}).succeeded()
         if [secret for secret in environment.secrets() if secret in run.output]:
             shown.append(command)
     assert len(shown) == 3
     assert all("reveal=true" in command or "builtin.debug" in command for command in shown)
-    assert json.loads((ansible.folder / "report" / "localhost").read_text())["tokens"][0]["id"] == reports["id"]
+    assert (
+        json.loads((ansible.folder / "report" / "localhost").read_text())["tokens"][0]["id"]
+        == reports["id"]
+    )
     assert sorted(token["name"] for token in environment.tokens()) == ["found", "trial"]
 
 
-def test_the_jobs_that_need_no_awx_run_and_leave_no_secret(ansible: Ansible, environment: Environment) -> None:
-    script = commands("docs/awx.md").partition("DYNATRACE_API_TOKEN=...\n")[2].partition("ansible-builder")[0]
+def test_the_jobs_that_need_no_awx_run_and_leave_no_secret(
+    ansible: Ansible, environment: Environment
+) -> None:
+    script = (
+        commands("docs/awx.md")
+        .partition("DYNATRACE_API_TOKEN=...\n")[2]
+        .partition("ansible-builder")[0]
+    )
     said = ansible.folder / "said"
     shell = ["bash", "-ec", f"exec > {said} 2>&1; export TMPDIR={ansible.folder}\n{script}"]
-    assert subprocess.run(shell, cwd=ROOT, env=ansible.variables(), check=False, timeout=120).returncode == 0, said.read_text()
-    assert re.findall(r"reports \(\S+\): (\w+),", said.read_text()) == ["created", "unchanged", "rotated"]
+    assert (
+        subprocess.run(
+            shell, cwd=ROOT, env=ansible.variables(), check=False, timeout=120
+        ).returncode
+        == 0
+    ), said.read_text()
+    assert re.findall(r"reports \(\S+\): (\w+),", said.read_text()) == [
+        "created",
+        "unchanged",
+        "rotated",
+    ]
     assert said.read_text().count('"disable_date": "') == 1
     assert len(environment.tokens("reports")) == 2
-    events = "".join(file.read_text() for file in ansible.folder.glob("tmp.*/artifacts/*/job_events/*.json"))
+    events = "".join(
+        file.read_text() for file in ansible.folder.glob("tmp.*/artifacts/*/job_events/*.json")
+    )
     assert "rotated, scopes" in events
     assert not [secret for secret in environment.secrets() if secret in said.read_text() + events]

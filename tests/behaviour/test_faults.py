@@ -31,7 +31,14 @@ def failing(method: str, fault: Fault, times: int = 1) -> Rule:
 def there(environment: Environment, task: Task) -> Task:
     """The task in this environment."""
     module = next(key for key in task if key.startswith("community.dynatrace."))
-    return {**task, module: {**task[module], "environment_url": environment.url, "api_token": environment.api_token}}
+    return {
+        **task,
+        module: {
+            **task[module],
+            "environment_url": environment.url,
+            "api_token": environment.api_token,
+        },
+    }
 
 
 @contextlib.contextmanager
@@ -50,35 +57,71 @@ ISSUING_FAILS: list[tuple[str, Fault, int, str]] = [
 ]
 
 
-def test_a_token_whose_issuing_fails_or_whose_secret_is_lost_again_and_again_is_taken_back(ansible: Ansible, server: Environment) -> None:
+def test_a_token_whose_issuing_fails_or_whose_secret_is_lost_again_and_again_is_taken_back(
+    ansible: Ansible, server: Environment
+) -> None:
     environments = [new_environment(server) for _fails in ISSUING_FAILS]
     task = token("ci", register="made", scopes=["metrics.read"], max_wait=0)
-    with broken(environments, [failing(method, fault, times) for method, fault, times, _says in ISSUING_FAILS]) as reached:
+    with broken(
+        environments,
+        [failing(method, fault, times) for method, fault, times, _says in ISSUING_FAILS],
+    ) as reached:
         run = ansible.play(*(there(one, task) for one in reached), ignore_errors=True).succeeded()
-    assert [fails[-1] in result["msg"] for fails, result in zip(ISSUING_FAILS, run.results("ci"))] == [True] * len(ISSUING_FAILS)
+    assert [
+        fails[-1] in result["msg"] for fails, result in zip(ISSUING_FAILS, run.results("ci"))
+    ] == [True] * len(ISSUING_FAILS)
     assert [environment.tokens() for environment in environments] == [[]] * len(environments)
-    assert not [secret for environment in environments for secret in environment.secrets() if secret in run.output]
-    ansible.play(*(part for one in environments for part in (there(one, task), check("made.changed")))).succeeded()
+    assert not [
+        secret
+        for environment in environments
+        for secret in environment.secrets()
+        if secret in run.output
+    ]
+    ansible.play(
+        *(part for one in environments for part in (there(one, task), check("made.changed")))
+    ).succeeded()
 
 
-FAILING_ONCE: list[tuple[str, Fault]] = [("POST", "lose"), ("POST", 503), ("PUT", "lose"), ("PUT", 502), ("GET", "lose"), ("GET", 429)]
+FAILING_ONCE: list[tuple[str, Fault]] = [
+    ("POST", "lose"),
+    ("POST", 503),
+    ("PUT", "lose"),
+    ("PUT", 502),
+    ("GET", "lose"),
+    ("GET", 429),
+]
 
 
-def test_a_request_that_fails_once_costs_a_moment_and_nothing_else(ansible: Ansible, server: Environment) -> None:
+def test_a_request_that_fails_once_costs_a_moment_and_nothing_else(
+    ansible: Ansible, server: Environment
+) -> None:
     environments = [new_environment(server) for _fault in FAILING_ONCE]
     task = token("ci", register="made", scopes=["metrics.read"])
     with broken(environments, [failing(*fault) for fault in FAILING_ONCE]) as reached:
-        ansible.play(*(there(one, part) for one in reached for part in (task, works("made.token")))).succeeded()
-    assert [[found["name"] for found in environment.tokens()] for environment in environments] == [["ci"]] * len(environments)
+        ansible.play(
+            *(there(one, part) for one in reached for part in (task, works("made.token")))
+        ).succeeded()
+    assert [[found["name"] for found in environment.tokens()] for environment in environments] == [
+        ["ci"]
+    ] * len(environments)
 
 
-def test_what_fails_for_good_is_told_with_how_often_and_how_long_it_was_tried(ansible: Ansible, environment: Environment) -> None:
+def test_what_fails_for_good_is_told_with_how_often_and_how_long_it_was_tried(
+    ansible: Ansible, environment: Environment
+) -> None:
     with relay(environment, lambda method, path: 503) as broken:
-        run = ansible.play(token("ci", register="made", max_wait=1.2), env=broken.environment.variables).failed()
-    assert re.search(r"Dynatrace answered 503.* Tried [34] times in 1\.[23] s \(max_wait: 1\.2 s\)\.", run.result("ci")["msg"])
+        run = ansible.play(
+            token("ci", register="made", max_wait=1.2), env=broken.environment.variables
+        ).failed()
+    assert re.search(
+        r"Dynatrace answered 503.* Tried [34] times in 1\.[23] s \(max_wait: 1\.2 s\)\.",
+        run.result("ci")["msg"],
+    )
 
 
-def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible, server: Environment) -> None:
+def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(
+    ansible: Ansible, server: Environment
+) -> None:
     environments = [new_environment(server), new_environment(server)]
     task = token("ci", register="made", keywords={"timeout": 3}, scopes=["metrics.read"])
     with broken(environments, [failing("POST", "hang"), failing("PUT", "hang")]) as reached:
@@ -90,18 +133,28 @@ def test_a_task_that_runs_out_of_its_time_leaves_nothing_behind(ansible: Ansible
 
 
 def test_what_cannot_be_taken_back_is_named(ansible: Ansible, environment: Environment) -> None:
-    with relay(environment, lambda method, path: 500 if method in ("PUT", "DELETE") else None) as broken:
-        run = ansible.play(token("ci", register="made", scopes=["metrics.read"]), env=broken.environment.variables).failed()
+    with relay(
+        environment, lambda method, path: 500 if method in ("PUT", "DELETE") else None
+    ) as broken:
+        run = ansible.play(
+            token("ci", register="made", scopes=["metrics.read"]), env=broken.environment.variables
+        ).failed()
     left = environment.tokens()
     assert [found["name"].startswith("ci ~pending-") for found in left] == [True]
     assert f"If there is a token {left[0]['id']}, delete it" in run.result("ci")["msg"]
 
 
-def test_a_new_token_is_not_lost_because_the_old_one_cannot_be_deleted(ansible: Ansible, environment: Environment) -> None:
+def test_a_new_token_is_not_lost_because_the_old_one_cannot_be_deleted(
+    ansible: Ansible, environment: Environment
+) -> None:
     dead = environment.plant("ci", expires="now-1d")["id"]
     task = token("ci", register="made", scopes=["metrics.read"])
     with relay(environment, lambda method, path: 500 if method == "DELETE" else None) as broken:
-        run = ansible.play(task, check("made.token is not none", "made.retired == []"), env=broken.environment.variables).succeeded()
+        run = ansible.play(
+            task,
+            check("made.token is not none", "made.retired == []"),
+            env=broken.environment.variables,
+        ).succeeded()
     assert f"({dead}) was replaced, but could not be deleted" in run.text
 
 
@@ -113,14 +166,22 @@ FAULTS: list[dict[str, t.Any]] = [
     {"kind": "answer", "status": 429, "headers": {"Retry-After": "1"}},
     {"kind": "answer", "status": 500},
     {"kind": "answer", "status": 503, "carried_out": True},
-    {"kind": "answer", "status": 502, "headers": {"Content-Type": "text/html"}, "body": "<html></html>"},
+    {
+        "kind": "answer",
+        "status": 502,
+        "headers": {"Content-Type": "text/html"},
+        "body": "<html></html>",
+    },
     {"kind": "cut"},
     {"kind": "cut_json"},
     {"kind": "redirect"},
 ]
 
 
-CASES = {f"case{number}": {**fault, "nth": 1 + number % 3} for number, fault in enumerate(fault for fault in FAULTS for _nth in range(3))}
+CASES = {
+    f"case{number}": {**fault, "nth": 1 + number % 3}
+    for number, fault in enumerate(fault for fault in FAULTS for _nth in range(3))
+}
 
 
 def test_after_any_fault_one_more_playbook_puts_everything_right(
@@ -129,13 +190,23 @@ def test_after_any_fault_one_more_playbook_puts_everything_right(
     """As tests/faults tests it for far more, but as users run it: with ansible-playbook, which has an environment for each host."""
     environments = {name: new_environment(server) for name in CASES}
     own = {"environment_url": "{{ own.url }}", "api_token": "{{ own.api_token }}"}
-    task = token("ci", register="got", scopes=["metrics.read"], store="store-{{ inventory_hostname }}", timeout=0.5, **own)
+    task = token(
+        "ci",
+        register="got",
+        scopes=["metrics.read"],
+        store="store-{{ inventory_hostname }}",
+        timeout=0.5,
+        **own,
+    )
     working = works()
     working["community.dynatrace.dynatrace_token_info"] |= own
     hosts: dict[str, t.Any] = {
         "hosts": "all",
         "connection": "local",
-        "vars": {"all_own": {name: vars(one) for name, one in environments.items()}, "own": "{{ all_own[inventory_hostname] }}"},
+        "vars": {
+            "all_own": {name: vars(one) for name, one in environments.items()},
+            "own": "{{ all_own[inventory_hostname] }}",
+        },
         "options": ["-i", ",".join(CASES), "--forks", "10"],
     }
     for name, fault in CASES.items():

@@ -11,12 +11,22 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS, TOKEN_SET_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token, manage_tokens
-from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
-from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    TOKEN_OPTIONS,
+    TOKEN_SET_OPTIONS,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    manage_token,
+    manage_tokens,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
+    AnsibleVault,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
 
 from support.stand_in import Environment
 
@@ -30,7 +40,9 @@ def perform(environment: Environment, folder: pathlib.Path, **options: t.Any) ->
     said: list[str] = []
     store = FileStore(str(folder), "here", AnsibleVault([], None), False, said.append)
     runtime = Runtime(False, True, True, said.append, store, sleep=lambda seconds: None)
-    manage, known = (manage_tokens, TOKEN_SET_OPTIONS) if "purge" in options else (manage_token, TOKEN_OPTIONS)
+    manage, known = (
+        (manage_tokens, TOKEN_SET_OPTIONS) if "purge" in options else (manage_token, TOKEN_OPTIONS)
+    )
     subject = {"tokens": []} if "purge" in options else {"name": "ci", "scopes": READ}
     connection = {"environment_url": environment.url, "api_token": environment.api_token}
     defaults = {name: option.get("default") for name, option in known.items()}
@@ -47,8 +59,12 @@ VICTIMS: dict[str, t.Callable[[Environment], str]] = {
     "of another kind": lambda environment: environment.issue("ci", personalAccessToken=True)["id"],
     "that calls": lambda environment: environment.api_token.rpartition(".")[0],
     "of another run": lambda environment: environment.issue("ci ~pending-fedcba9876543210")["id"],
-    "of another token's run": lambda environment: environment.issue(f"other ~pending-{NONCE}")["id"],
-    "of a personal token's run": lambda environment: environment.issue(f"ci ~pending-{NONCE}", personalAccessToken=True)["id"],
+    "of another token's run": lambda environment: environment.issue(f"other ~pending-{NONCE}")[
+        "id"
+    ],
+    "of a personal token's run": lambda environment: environment.issue(
+        f"ci ~pending-{NONCE}", personalAccessToken=True
+    )["id"],
 }
 
 
@@ -58,12 +74,29 @@ def note(token_id: str, disable: str = EARLY, delete: str | None = None) -> dict
 
 POINTERS: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
     "as its own": lambda victim: {"id": victim},
-    "as its own, being issued": lambda victim: {"id": victim, "pending": {"nonce": NONCE, "since": EARLY}},
-    "as retiring": lambda victim: {"retiring": [note(victim), note(victim, LATE), note(victim, EARLY, LATE)]},
-    "as due": lambda victim: {"retiring": [note(victim, LATE, EARLY)], "pending": {"nonce": NONCE, "since": LATE}},
-    "as retiring, alone": lambda victim: {"id": None, "token": None, "retiring": [note(victim, EARLY, EARLY)]},
+    "as its own, being issued": lambda victim: {
+        "id": victim,
+        "pending": {"nonce": NONCE, "since": EARLY},
+    },
+    "as retiring": lambda victim: {
+        "retiring": [note(victim), note(victim, LATE), note(victim, EARLY, LATE)]
+    },
+    "as due": lambda victim: {
+        "retiring": [note(victim, LATE, EARLY)],
+        "pending": {"nonce": NONCE, "since": LATE},
+    },
+    "as retiring, alone": lambda victim: {
+        "id": None,
+        "token": None,
+        "retiring": [note(victim, EARLY, EARLY)],
+    },
 }
-TASKS: list[dict[str, t.Any]] = [{}, {"rotate": "always"}, {"state": "absent", "scopes": None}, {"purge": True}]
+TASKS: list[dict[str, t.Any]] = [
+    {},
+    {"rotate": "always"},
+    {"state": "absent", "scopes": None},
+    {"purge": True},
+]
 
 
 @pytest.mark.parametrize("pointer", POINTERS)

@@ -31,15 +31,27 @@ def tokens(environment: Environment) -> dict[str, str]:
     planted = [
         environment.plant("ci", expires="now+10d"),
         environment.plant("ci", personal_access_token=True, expires="now+60d"),
-        environment.plant("cd", scopes=["logs.read"], owner="jane", created="now-1y", last_used="now-91d"),
+        environment.plant(
+            "cd", scopes=["logs.read"], owner="jane", created="now-1y", last_used="now-91d"
+        ),
         environment.plant("old", created="now-91d", expires="now-1d"),
-        environment.plant("off", scopes=["slo.read", "metrics.read"], enabled=False, created="now-91d", last_used="now-1d"),
+        environment.plant(
+            "off",
+            scopes=["slo.read", "metrics.read"],
+            enabled=False,
+            created="now-91d",
+            last_used="now-1d",
+        ),
     ]
     return {token["name"]: token["token"] for token in planted}
 
 
-def test_tokens_are_found_by_every_criterion(ansible: Ansible, environment: Environment, tokens: dict[str, str]) -> None:
-    run = ansible.play(*(info(name.replace(" ", "_"), **options) for name, (options, _names) in CRITERIA.items())).succeeded()
+def test_tokens_are_found_by_every_criterion(
+    ansible: Ansible, environment: Environment, tokens: dict[str, str]
+) -> None:
+    run = ansible.play(
+        *(info(name.replace(" ", "_"), **options) for name, (options, _names) in CRITERIA.items())
+    ).succeeded()
     for name, (_options, expected) in CRITERIA.items():
         found = run.result(name.replace(" ", "_"))["tokens"]
         assert sorted(token["name"] for token in found) == expected, name
@@ -47,12 +59,17 @@ def test_tokens_are_found_by_every_criterion(ansible: Ansible, environment: Envi
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
 
-def test_one_token_is_found_by_its_id_or_its_secret(ansible: Ansible, environment: Environment, tokens: dict[str, str]) -> None:
+def test_one_token_is_found_by_its_id_or_its_secret(
+    ansible: Ansible, environment: Environment, tokens: dict[str, str]
+) -> None:
     secret = tokens["cd"]
     token_id = secret.rpartition(".")[0]
     unknown = token_id + "." + "A" * 64
     run = ansible.play(
-        info("by_id", token_id=token_id), info("by_secret", token=secret), info("unknown", token=unknown), options=["-vvvv"]
+        info("by_id", token_id=token_id),
+        info("by_secret", token=secret),
+        info("unknown", token=unknown),
+        options=["-vvvv"],
     ).succeeded()
     assert run.result("by_id")["tokens"] == run.result("by_secret")["tokens"]
     assert run.result("by_id")["tokens"][0]["last_used_date"] is not None
@@ -64,10 +81,15 @@ def test_bad_criteria_are_refused(ansible: Ansible, tokens: dict[str, str]) -> N
     cases = [
         ({"name_regex": "("}, "is not a regular expression"),
         ({"expires_within": "soon"}, "expires_within: 'soon' is not a period"),
-        ({"token": tokens["cd"], "token_id": "dt0c01.ABC"}, "token and token_id exclude each other"),
+        (
+            {"token": tokens["cd"], "token_id": "dt0c01.ABC"},
+            "token and token_id exclude each other",
+        ),
         ({"name": tokens["cd"]}, "It is not shown here"),
     ]
-    run = ansible.play(*(info("bad", **options) for options, _message in cases), ignore_errors=True).succeeded()
+    run = ansible.play(
+        *(info("bad", **options) for options, _message in cases), ignore_errors=True
+    ).succeeded()
     for (_options, message), result in zip(cases, run.results("bad"), strict=True):
         assert message in result["msg"]
 
@@ -77,16 +99,25 @@ LASTING = {"scopes": ["metrics.read"], "store": "store", "overlap": "2d", "delet
 
 def elsewhere(task: Task) -> Task:
     """The task on a host that is not the controller."""
-    connection = {"ansible_connection": "elsewhere", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    connection = {
+        "ansible_connection": "elsewhere",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
     return {**task, "vars": connection, "ignore_errors": True}
 
 
 def retiring(run: Run, task: str) -> dict[str, dict[str, str | None]]:
     """What a task said of the tokens that are retiring, by their ids."""
-    return {found["id"]: found["retiring"] for found in run.result(task)["tokens"] if found["retiring"] is not None}
+    return {
+        found["id"]: found["retiring"]
+        for found in run.result(task)["tokens"]
+        if found["retiring"] is not None
+    }
 
 
-def test_of_tokens_that_others_have_replaced_it_says_until_when_they_are_left(ansible: Ansible, environment: Environment) -> None:
+def test_of_tokens_that_others_have_replaced_it_says_until_when_they_are_left(
+    ansible: Ansible, environment: Environment
+) -> None:
     environment.plant("ci", personal_access_token=True)
     bystander = environment.issue("bystander")["id"]
     run = ansible.play(
@@ -104,16 +135,22 @@ def test_of_tokens_that_others_have_replaced_it_says_until_when_they_are_left(an
     note = retiring(run, "told")[old]
     assert note == {"disable_date": note["disable_date"], "delete_date": None}
     assert retiring(run, "of_one") == {old: note}
-    assert [len(run.result(task)["tokens"]) for task in ("before", "told", "without", "shipped")] == [3, 5, 5, 5]
+    assert [
+        len(run.result(task)["tokens"]) for task in ("before", "told", "without", "shipped")
+    ] == [3, 5, 5, 5]
     assert [retiring(run, task) for task in ("before", "without", "shipped")] == [{}, {}, {}]
     assert "store: it is kept on the controller" in run.result("refused")["msg"]
 
     (file,) = (ansible.folder / "store").glob("*/ci.yml")
-    foreign = f"- id: {bystander}\n  disable_date: '2020-01-31T12:00:00.000Z'\n  delete_date: null\n"
+    foreign = (
+        f"- id: {bystander}\n  disable_date: '2020-01-31T12:00:00.000Z'\n  delete_date: null\n"
+    )
     file.write_text(file.read_text().replace("retiring:\n", f"retiring:\n{foreign}"))
     environment.set_clock("now+3d")
     without_password = {"DYNATRACE_TOKEN_STORE": "store", "ANSIBLE_VAULT_PASSWORD_FILE": None}
-    run = ansible.play(info("due"), token("ci", **LASTING), info("disabled"), env=without_password).succeeded()
+    run = ansible.play(
+        info("due"), token("ci", **LASTING), info("disabled"), env=without_password
+    ).succeeded()
     assert retiring(run, "due") == {old: note}
     assert retiring(run, "disabled")[old]["disable_date"] == note["disable_date"]
     assert retiring(run, "disabled")[old]["delete_date"] is not None

@@ -21,7 +21,12 @@ ROLE = {
     "ansible.builtin.include_role": {"name": "community.dynatrace.dynatrace_tokens"},
     "vars": {
         "dynatrace_tokens": [
-            {"name": "from-role", "scopes": READ, "on_missing_secret": "ignore", "fact": "from_role"},
+            {
+                "name": "from-role",
+                "scopes": READ,
+                "on_missing_secret": "ignore",
+                "fact": "from_role",
+            },
             {
                 "name": "held",
                 "scopes": READ,
@@ -34,7 +39,9 @@ ROLE = {
 }
 LOOP = {"loop": ["one", "two"]}
 STORED = {"scopes": READ, "store": "store"}
-LOOKUP = "query('community.dynatrace.api_token', 'stored-one', 'stored-two', store='store', verify=true)"
+LOOKUP = (
+    "query('community.dynatrace.api_token', 'stored-one', 'stored-two', store='store', verify=true)"
+)
 
 
 def through_a_store() -> list[Task]:
@@ -45,22 +52,51 @@ def through_a_store() -> list[Task]:
         token("stored-{{ item }}", register="stored", keywords=LOOP, **STORED),
         token("stored-one", **STORED),
         token("single", register="adopted", scopes=READ, **adopt),
-        token("stored-one", register="replaced", on_missing_secret="rotate", token="{{ single.token }}", **STORED),
-        token("stored-two", register="refused", keywords={"ignore_errors": True}, scopes=["no.such"], store="store"),
-        token("single", keywords={"ignore_errors": True}, scopes=READ, store={"type": "hashi_vault", "token": "{{ single.token }}"}),
-        {"name": "looked up", "ansible.builtin.set_fact": {"looked_up": f"{{{{ {LOOKUP} }}}}"}, "no_log": True},
+        token(
+            "stored-one",
+            register="replaced",
+            on_missing_secret="rotate",
+            token="{{ single.token }}",
+            **STORED,
+        ),
+        token(
+            "stored-two",
+            register="refused",
+            keywords={"ignore_errors": True},
+            scopes=["no.such"],
+            store="store",
+        ),
+        token(
+            "single",
+            keywords={"ignore_errors": True},
+            scopes=READ,
+            store={"type": "hashi_vault", "token": "{{ single.token }}"},
+        ),
+        {
+            "name": "looked up",
+            "ansible.builtin.set_fact": {"looked_up": f"{{{{ {LOOKUP} }}}}"},
+            "no_log": True,
+        },
         {
             "name": "looked up in vain",
             "ansible.builtin.debug": {"msg": f"{{{{ {LOOKUP.replace('-two', '-three')} }}}}"},
             "ignore_errors": True,
         },
-        check("stored.results[0].token.startswith(stored.results[0].token_id)", "looked_up[0] == stored.results[0].token"),
+        check(
+            "stored.results[0].token.startswith(stored.results[0].token_id)",
+            "looked_up[0] == stored.results[0].token",
+        ),
     ]
 
 
 def every_way() -> list[Task]:
     """Every way in which a secret comes out of anything or goes into it."""
-    return [*every_task(), *through_a_store(), ROLE, check("from_role.startswith(dynatrace_tokens_issued['from-role'].id)")]
+    return [
+        *every_task(),
+        *through_a_store(),
+        ROLE,
+        check("from_role.startswith(dynatrace_tokens_issued['from-role'].id)"),
+    ]
 
 
 def every_task() -> list[Task]:
@@ -70,9 +106,28 @@ def every_task() -> list[Task]:
         {"name": "defaults", "ansible.builtin.set_fact": {"seen": True}},
         token("single", register="single", scopes=READ),
         token("loop-{{ item }}", register="loop", keywords=LOOP, scopes=READ),
-        token("single", register="held", scopes=READ, token="{{ single.token }}", on_missing_secret="fail"),
-        token("single", register="as_argument", scopes=["logs.read"], token="{{ single.token }}", **argument),
-        token("single", register="failed", keywords={"ignore_errors": True}, token="{{ single.token }}", scopes=["no.such"], **argument),
+        token(
+            "single",
+            register="held",
+            scopes=READ,
+            token="{{ single.token }}",
+            on_missing_secret="fail",
+        ),
+        token(
+            "single",
+            register="as_argument",
+            scopes=["logs.read"],
+            token="{{ single.token }}",
+            **argument,
+        ),
+        token(
+            "single",
+            register="failed",
+            keywords={"ignore_errors": True},
+            token="{{ single.token }}",
+            scopes=["no.such"],
+            **argument,
+        ),
         {
             "name": "refused",
             "community.dynatrace.dynatrace_token": {"name": "{{ single.token }}", "scopes": READ},
@@ -113,46 +168,81 @@ def everything_on(folder: pathlib.Path, stdout_callback: str) -> dict[str, str]:
 def test_no_secret_is_shown_or_left_and_errors_stay_readable(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, stdout_callback: str
 ) -> None:
-    run = ansible.play(*every_way(), options=["-vvvv", "--diff"], env=everything_on(tmp_path, stdout_callback)).succeeded()
+    run = ansible.play(
+        *every_way(), options=["-vvvv", "--diff"], env=everything_on(tmp_path, stdout_callback)
+    ).succeeded()
     assert len(environment.secrets()) >= 6
     assert (tmp_path / "ansible.log").stat().st_size > 0
     assert leaks(run, tmp_path, environment.secrets()) == []
-    failed = [event["result"]["msg"] for event in run.events if event["event"].endswith("failed") and "msg" in event["result"]]
+    failed = [
+        event["result"]["msg"]
+        for event in run.events
+        if event["event"].endswith("failed") and "msg" in event["result"]
+    ]
     assert len([message for message in failed if "'no.such' is not a valid scope" in message]) >= 2
 
 
-def test_no_secret_is_shown_or_left_when_the_module_is_shipped(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
-    inventory = ["-i", "remote,", "-e", "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}"]
+def test_no_secret_is_shown_or_left_when_the_module_is_shipped(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
+    inventory = [
+        "-i",
+        "remote,",
+        "-e",
+        "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}",
+    ]
     options = ["-vvvv", "--diff", *inventory]
-    run = ansible.play(*every_task(), hosts="remote", options=options, env=everything_on(tmp_path, "default")).succeeded()
+    run = ansible.play(
+        *every_task(), hosts="remote", options=options, env=everything_on(tmp_path, "default")
+    ).succeeded()
     assert leaks(run, tmp_path, environment.secrets()) == []
 
 
-def test_no_secret_is_in_the_job_events_of_a_runner(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+def test_no_secret_is_in_the_job_events_of_a_runner(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
     """As AWX runs a job: through ansible-runner, whose job events hold every result."""
     (tmp_path / "project").mkdir()
     play = [{"hosts": "localhost", "gather_facts": False, "tasks": every_way()}]
     (tmp_path / "project" / "playbook.yml").write_text(json.dumps(play))
-    run = ansible.command("ansible-runner", "run", str(tmp_path), "-p", "playbook.yml", "--ident", "job", "-v").succeeded()
+    run = ansible.command(
+        "ansible-runner", "run", str(tmp_path), "-p", "playbook.yml", "--ident", "job", "-v"
+    ).succeeded()
     assert len(list((tmp_path / "artifacts" / "job" / "job_events").iterdir())) > 10
-    (tmp_path / "artifacts" / "job" / "command").unlink()  # in it the runner writes the environment that it was given
+    (
+        tmp_path / "artifacts" / "job" / "command"
+    ).unlink()  # in it the runner writes the environment that it was given
     assert leaks(run, tmp_path, environment.secrets()) == []
 
 
-def test_the_search_finds_a_secret_that_is_shown_also_in_base64(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+def test_the_search_finds_a_secret_that_is_shown_also_in_base64(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
     shown = token("shown", register="shown", scopes=READ, reveal=True)
-    encoded = {"name": "encoded", "ansible.builtin.debug": {"msg": "{{ ('x' ~ shown.token) | b64encode }}"}}
-    run = ansible.play(shown, encoded, options=["-v"], env=everything_on(tmp_path, "default")).succeeded()
+    encoded = {
+        "name": "encoded",
+        "ansible.builtin.debug": {"msg": "{{ ('x' ~ shown.token) | b64encode }}"},
+    }
+    run = ansible.play(
+        shown, encoded, options=["-v"], env=everything_on(tmp_path, "default")
+    ).succeeded()
     found = leaks(run, tmp_path, environment.secrets())
     assert {"stdout", "ansible.log", "record.jsonl"} <= set(found)
     assert "tree/localhost" in found  # which holds the last result alone, that in base64
 
 
-def test_what_is_done_is_said_publicly_where_the_result_is_hidden(ansible: Ansible, environment: Environment) -> None:
+def test_what_is_done_is_said_publicly_where_the_result_is_hidden(
+    ansible: Ansible, environment: Environment
+) -> None:
     hidden = token("ci", keywords={"no_log": True}, scopes=["no.such"])
-    run = ansible.play(token("ci", register="made", scopes=READ, expires_in="90d"), hidden, options=["--diff"]).failed()
+    run = ansible.play(
+        token("ci", register="made", scopes=READ, expires_in="90d"), hidden, options=["--diff"]
+    ).failed()
     token_id = environment.tokens("ci")[0]["id"]
-    assert f"dynatrace_token: created: 'ci' ({token_id}), scopes metrics.read, expires 20" in run.stderr
+    assert (
+        f"dynatrace_token: created: 'ci' ({token_id}), scopes metrics.read, expires 20"
+        in run.stderr
+    )
     assert '+    "name": "ci"' in run.stderr
     assert "dynatrace_token: failed:" in run.stderr
     assert "'no.such' is not a valid scope" in run.stderr

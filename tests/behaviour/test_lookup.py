@@ -20,12 +20,19 @@ def look(terms: str, **options: str) -> str:
 
 
 def looked_up(expression: str) -> Task:
-    return {"name": "lookup", "ansible.builtin.set_fact": {"found": "{{ %s }}" % expression}, "ignore_errors": True}  # noqa: UP031
+    return {
+        "name": "lookup",
+        "ansible.builtin.set_fact": {"found": f"{{{{ {expression} }}}}"},
+        "ignore_errors": True,
+    }
 
 
 def test_secrets_come_in_the_order_of_the_names(ansible: Ansible, environment: Environment) -> None:
     one, two = (f"tokens.results[{number}]" for number in (0, 1))
-    register = {**token("{{ item }}", register="tokens", scopes=READ, store="store"), "loop": ["one", "two"]}
+    register = {
+        **token("{{ item }}", register="tokens", scopes=READ, store="store"),
+        "loop": ["one", "two"],
+    }
     checks = check(
         f"{look(repr('two') + ', ' + repr('one'))} == [{two}.token, {one}.token]",
         f"{look(repr('one'), **{'return': repr('id')})} == [{one}.token_id]",
@@ -43,8 +50,14 @@ def test_secrets_come_in_the_order_of_the_names(ansible: Ansible, environment: E
     }
     ansible.play(register).succeeded()
     environment.forget_requests()
-    ansible.play(register, checks, in_a_loop, options=["--check"], env={"DYNATRACE_TOKEN_STORE": "store"}).succeeded()
-    assert [request["method"] for request in environment.requests()] == ["GET", "GET", "POST"]  # two tasks, and what verify asks
+    ansible.play(
+        register, checks, in_a_loop, options=["--check"], env={"DYNATRACE_TOKEN_STORE": "store"}
+    ).succeeded()
+    assert [request["method"] for request in environment.requests()] == [
+        "GET",
+        "GET",
+        "POST",
+    ]  # two tasks, and what verify asks
 
 
 def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_used_always_is_an_error(
@@ -57,26 +70,44 @@ def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_us
         f"{look(everything, on_missing=repr('skip'), **ids)} | length == 2",
         f"{look(everything, on_missing=repr('skip'), verify='true', **ids)} | length == 1",
     )
-    warned = check(f"{look(everything, on_missing=repr('warn'), verify='true', **ids)} | length == 1")
+    warned = check(
+        f"{look(everything, on_missing=repr('warn'), verify='true', **ids)} | length == 1"
+    )
     failing = {
         look("'none'"): "The store holds no token named 'none' of this environment and kind.",
-        look("'two'", verify="true"): "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token",
-        look("'one'", verify="true", scopes="['metrics.read', 'logs.read']"): "lacks the scope logs.read",
+        look(
+            "'two'", verify="true"
+        ): "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token",
+        look(
+            "'one'", verify="true", scopes="['metrics.read', 'logs.read']"
+        ): "lacks the scope logs.read",
         look("'one'", scopes="['metrics.read']"): "they can only be checked with verify: true",
         look("'one'", verify="true", on_missing="'skip'"): "is disabled. Enable it",
     }
     *enabled, disabled = map(looked_up, failing)
-    run = ansible.play(*ISSUE, deleted_by_hand, skipped, warned, *enabled, disabled_by_hand, disabled).succeeded()
+    run = ansible.play(
+        *ISSUE, deleted_by_hand, skipped, warned, *enabled, disabled_by_hand, disabled
+    ).succeeded()
     for result, message in zip(run.results("lookup"), failing.values(), strict=True):
         assert message in result["msg"]
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
 
-def test_the_connection_and_the_store_come_from_the_environment_or_the_configuration(ansible: Ansible, environment: Environment) -> None:
-    bare = check("lookup('community.dynatrace.api_token', 'one', return='id', verify=true) is string")
-    first = {"DYNATRACE_ENV_URL": environment.url, "DT_ENV_URL": "http://127.0.0.1:9", "DYNATRACE_TOKEN_STORE": "store"}
+def test_the_connection_and_the_store_come_from_the_environment_or_the_configuration(
+    ansible: Ansible, environment: Environment
+) -> None:
+    bare = check(
+        "lookup('community.dynatrace.api_token', 'one', return='id', verify=true) is string"
+    )
+    first = {
+        "DYNATRACE_ENV_URL": environment.url,
+        "DT_ENV_URL": "http://127.0.0.1:9",
+        "DYNATRACE_TOKEN_STORE": "store",
+    }
     ansible.play(*ISSUE, bare, env=first).succeeded()
-    (ansible.folder / "ansible.cfg").write_text(f"[dynatrace]\nenvironment_url = {environment.url}\ntoken_store = store\n")
+    (ansible.folder / "ansible.cfg").write_text(
+        f"[dynatrace]\nenvironment_url = {environment.url}\ntoken_store = store\n"
+    )
     ansible.play(bare, env={"DYNATRACE_ENV_URL": None}).succeeded()
 
 
@@ -85,12 +116,20 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
     bad = {
         look("'one'"): "environment_url is missing",
         look("'one'", verify="true", **url): "api_token is missing",
-        look("'one'", store="''", **url): "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.",
-        look("'one'", on_mising="'skip'", **url): "There is no option on_mising. Supported parameters include: ",
+        look(
+            "'one'", store="''", **url
+        ): "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.",
+        look(
+            "'one'", on_mising="'skip'", **url
+        ): "There is no option on_mising. Supported parameters include: ",
         look("'one'", timeout="[3]", **url): "timeout",
         look("' one'", **url): "begins or ends with white space",
-        look("'dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16 + "'", **url): "the secret of a token. It is not shown here",
+        look(
+            "'dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16 + "'", **url
+        ): "the secret of a token. It is not shown here",
     }
-    run = ansible.play(*map(looked_up, bad), env={"DYNATRACE_ENV_URL": None, "DYNATRACE_API_TOKEN": None}).succeeded()
+    run = ansible.play(
+        *map(looked_up, bad), env={"DYNATRACE_ENV_URL": None, "DYNATRACE_API_TOKEN": None}
+    ).succeeded()
     for result, message in zip(run.results("lookup"), bad.values(), strict=True):
         assert message in result["msg"]

@@ -32,7 +32,11 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def test_certificates_are_checked_against_ca_path_alone(
-    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+    ansible: Ansible,
+    environment: Environment,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: pathlib.Path,
 ) -> None:
     """Neither REQUESTS_CA_BUNDLE makes a server trusted; and ca_path may be a folder."""
     for name, issuer in (("mine", authority), ("other", trustme.CA())):
@@ -51,32 +55,56 @@ def test_certificates_are_checked_against_ca_path_alone(
         ).succeeded()
     for name in ("unknown", "wrong", "wrong_folder"):
         assert "name it with ca_path" in run.result(name)["msg"]
-    assert [len(run.result(name)["tokens"]) for name in ("known", "known_folder", "unchecked")] == [1, 1, 1]
+    assert [len(run.result(name)["tokens"]) for name in ("known", "known_folder", "unchecked")] == [
+        1,
+        1,
+        1,
+    ]
 
 
-def test_netrc_does_not_replace_the_api_token(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+def test_netrc_does_not_replace_the_api_token(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     netrc.chmod(0o600)
     with relay(environment) as plain:
-        ansible.play(info("found"), env={**plain.environment.variables, "NETRC": str(netrc)}).succeeded()
-    assert [headers["Authorization"] for headers in plain.headers] == [f"Api-Token {environment.api_token}"]
+        ansible.play(
+            info("found"), env={**plain.environment.variables, "NETRC": str(netrc)}
+        ).succeeded()
+    assert [headers["Authorization"] for headers in plain.headers] == [
+        f"Api-Token {environment.api_token}"
+    ]
 
 
-def test_a_redirect_is_an_error_and_the_token_stays(ansible: Ansible, environment: Environment) -> None:
-    with relay(environment) as elsewhere, relay(environment, lambda method, path: elsewhere.environment.url) as redirecting:
+def test_a_redirect_is_an_error_and_the_token_stays(
+    ansible: Ansible, environment: Environment
+) -> None:
+    with (
+        relay(environment) as elsewhere,
+        relay(environment, lambda method, path: elsewhere.environment.url) as redirecting,
+    ):
         run = ansible.play(info("found"), env=redirecting.environment.variables).failed()
     assert "a redirect to http://127.0.0.1, which is not followed" in run.result("found")["msg"]
     assert elsewhere.headers == []
 
 
-def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(ansible: Ansible, environment: Environment) -> None:
+def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(
+    ansible: Ansible, environment: Environment
+) -> None:
     with relay(environment) as proxy:
         origin = proxy.environment.url.partition("/e/")[0]
         through = {**info("through", max_wait=0), "environment": {"http_proxy": origin}}
-        around = {**info("around"), "environment": {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}}
+        around = {
+            **info("around"),
+            "environment": {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"},
+        }
         option = {**info("option", proxy=""), "environment": {"http_proxy": "http://127.0.0.1:9"}}
-        broken = {**info("broken", max_wait=0), "environment": {"http_proxy": "http://127.0.0.1:9"}, "ignore_errors": True}
+        broken = {
+            **info("broken", max_wait=0),
+            "environment": {"http_proxy": "http://127.0.0.1:9"},
+            "ignore_errors": True,
+        }
         run = ansible.play({**through, "ignore_errors": True}, around, option, broken).succeeded()
         assert len(proxy.headers) == 1
     assert "Check environment_url and proxy" in run.result("broken")["msg"]
@@ -92,12 +120,21 @@ def refused(register: str, **options: object) -> dict[str, object]:
 
 
 def test_a_client_proves_itself_with_its_certificate(
-    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+    ansible: Ansible,
+    environment: Environment,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: pathlib.Path,
 ) -> None:
     authority.configure_trust(tls)
     tls.verify_mode = ssl.CERT_REQUIRED
-    client, foreign = authority.issue_cert("client.example.com"), trustme.CA().issue_cert("client.example.com")
-    ca, cert, key, both, wrong = (str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key", "both", "wrong"))
+    client, foreign = (
+        authority.issue_cert("client.example.com"),
+        trustme.CA().issue_cert("client.example.com"),
+    )
+    ca, cert, key, both, wrong = (
+        str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key", "both", "wrong")
+    )
     authority.cert_pem.write_to_path(ca)
     client.cert_chain_pems[0].write_to_path(cert)
     client.private_key_pem.write_to_path(key)
@@ -121,12 +158,20 @@ def test_a_client_proves_itself_with_its_certificate(
 
 
 def test_https_goes_through_a_tunnel_that_sees_no_token(
-    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+    ansible: Ansible,
+    environment: Environment,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: pathlib.Path,
 ) -> None:
     ca, other = tmp_path / "ca.pem", tmp_path / "other.pem"
     authority.cert_pem.write_to_path(str(ca))
     trustme.CA().cert_pem.write_to_path(str(other))
-    with relay(environment, tls=tls) as secure, tunnel(port_of(secure)) as proxy, tunnel(port_of(secure), tls=tls) as over_tls:
+    with (
+        relay(environment, tls=tls) as secure,
+        tunnel(port_of(secure)) as proxy,
+        tunnel(port_of(secure), tls=tls) as over_tls,
+    ):
         target = f"127.0.0.1:{port_of(secure)}"
         around = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "127.0.0.1"}
         run = ansible.play(
@@ -141,22 +186,34 @@ def test_https_goes_through_a_tunnel_that_sees_no_token(
         ).succeeded()
     assert (proxy.targets, over_tls.targets) == ([target] * 4, [target])
     assert len(secure.headers) == 5
-    assert not [headers for headers in proxy.headers + over_tls.headers if "Authorization" in headers]
+    assert not [
+        headers for headers in proxy.headers + over_tls.headers if "Authorization" in headers
+    ]
     messages = [run.result(name)["msg"] for name in ("untrusted", "over_untrusted_tls")]
     assert ["name it with ca_path" in message for message in messages] == [True, True]
 
 
 def test_the_login_of_a_proxy_is_used_and_not_shown(
-    ansible: Ansible, environment: Environment, authority: trustme.CA, tls: ssl.SSLContext, tmp_path: pathlib.Path
+    ansible: Ansible,
+    environment: Environment,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: pathlib.Path,
 ) -> None:
     ca = str(tmp_path / "ca.pem")
     authority.cert_pem.write_to_path(ca)
-    with relay(environment, tls=tls) as secure, tunnel(port_of(secure), login="me:pa55w0rd") as proxy:
+    with (
+        relay(environment, tls=tls) as secure,
+        tunnel(port_of(secure), login="me:pa55w0rd") as proxy,
+    ):
         url = f"http://{{}}@127.0.0.1:{proxy.server_port}"
         run = ansible.play(
             info("known", ca_path=ca, proxy=url.format("me:pa55w0rd")),
             refused("unknown", ca_path=ca, proxy=url.format("me:wr0ngw0rd")),
-            {**info("by_variable", ca_path=ca), "environment": {"https_proxy": url.format("me:pa55w0rd")}},
+            {
+                **info("by_variable", ca_path=ca),
+                "environment": {"https_proxy": url.format("me:pa55w0rd")},
+            },
             refused("unreached", ca_path=ca, proxy="http://me:pa55w0rd@127.0.0.1:9"),
             refused("damaged", ca_path=ca, proxy="http://me:pa55w0rd@127.0.0.1:99999"),
             options=["-vvvv"],

@@ -10,7 +10,7 @@ import pathlib
 import re
 
 import yaml
-from ansible_collections.community.dynatrace.plugins.module_utils._scopes import KNOWN_SCOPES
+from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import KNOWN_SCOPES
 
 from support.runs import Ansible, Task, token
 from support.stand_in import Environment
@@ -29,15 +29,23 @@ def test_presets_have_known_scopes_and_each_once() -> None:
 
 
 def test_each_preset_names_its_source() -> None:
-    comments = re.findall(r"((?:^  #.*\n)+)((?:^  \w+:\n(?:^    - .*\n)+)+)", FILE.read_text(), re.MULTILINE)
-    named = {name for _comment, presets in comments for name in re.findall(r"^  (\w+):", presets, re.MULTILINE)}
+    comments = re.findall(
+        r"((?:^  #.*\n)+)((?:^  \w+:\n(?:^    - .*\n)+)+)", FILE.read_text(), re.MULTILINE
+    )
+    named = {
+        name
+        for _comment, presets in comments
+        for name in re.findall(r"^  (\w+):", presets, re.MULTILINE)
+    }
     assert named == set(PRESETS)
     for comment, presets in comments:
         assert "https://docs.dynatrace.com/" in comment or "The same page" in comment, presets
 
 
 def test_the_guide_lists_the_presets() -> None:
-    listed = re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "presets.md").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "presets.md").read_text(), re.MULTILINE
+    )
     told: dict[str, list[str]] = {}
     for name, scopes in listed:
         previous = list(told.values())[-1] if scopes.startswith("the same") else []
@@ -46,26 +54,60 @@ def test_the_guide_lists_the_presets() -> None:
 
 
 def specification(name: str, scopes: str) -> Task:
-    return {"dynatrace_tokens": [{"name": name, "scopes": f"{{{{ {scopes} }}}}", "on_missing_secret": "ignore"}]}
+    return {
+        "dynatrace_tokens": [
+            {"name": name, "scopes": f"{{{{ {scopes} }}}}", "on_missing_secret": "ignore"}
+        ]
+    }
 
 
-def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(ansible: Ansible, environment: Environment) -> None:
+def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(
+    ansible: Ansible, environment: Environment
+) -> None:
     included = {"name": "included", "ansible.builtin.include_role": {"name": ROLE}}
     imported = {"name": "imported", "ansible.builtin.import_role": {"name": ROLE}}
-    known = {"name": "known", "ansible.builtin.include_role": {"name": ROLE, "tasks_from": "presets", "public": True}}
+    known = {
+        "name": "known",
+        "ansible.builtin.include_role": {"name": ROLE, "tasks_from": "presets", "public": True},
+    }
     own = "{{ dynatrace_tokens_presets | combine({'batch': dynatrace_tokens_presets.metrics_ingest + ['events.ingest']}) }}"
     all_at_once = [
-        {"name": name, "scopes": f"{{{{ dynatrace_tokens_presets['{name}'] }}}}", "on_missing_secret": "ignore"} for name in PRESETS
+        {
+            "name": name,
+            "scopes": f"{{{{ dynatrace_tokens_presets['{name}'] }}}}",
+            "on_missing_secret": "ignore",
+        }
+        for name in PRESETS
     ]
     play = {"hosts": "localhost", "gather_facts": False}
     ansible.playbook(
         [
             {**play, "tasks": [{**included, "vars": {"dynatrace_tokens": all_at_once}}]},
-            {**play, "vars": specification("imported", "dynatrace_tokens_presets.logs_ingest"), "tasks": [imported]},
-            {**play, "vars": {"presets": own}, "roles": [{"role": ROLE, "vars": specification("extended", "presets.batch")}]},
-            {**play, "tasks": [known, token("outside", "outside", scopes="{{ dynatrace_tokens_presets.token_audit }}")]},
+            {
+                **play,
+                "vars": specification("imported", "dynatrace_tokens_presets.logs_ingest"),
+                "tasks": [imported],
+            },
+            {
+                **play,
+                "vars": {"presets": own},
+                "roles": [{"role": ROLE, "vars": specification("extended", "presets.batch")}],
+            },
+            {
+                **play,
+                "tasks": [
+                    known,
+                    token(
+                        "outside", "outside", scopes="{{ dynatrace_tokens_presets.token_audit }}"
+                    ),
+                ],
+            },
         ]
     ).succeeded()
     issued = {made["name"]: made["scopes"] for made in environment.tokens()}
-    extended = {"imported": ["logs.ingest"], "extended": ["events.ingest", "metrics.ingest"], "outside": ["apiTokens.read"]}
+    extended = {
+        "imported": ["logs.ingest"],
+        "extended": ["events.ingest", "metrics.ingest"],
+        "outside": ["apiTokens.read"],
+    }
     assert issued == {**{name: sorted(scopes) for name, scopes in PRESETS.items()}, **extended}

@@ -40,7 +40,9 @@ LARGEST = 250_000  # bytes; a folder that should not be there makes itself felt
 
 
 def build(ansible: Ansible, folder: str) -> pathlib.Path:
-    ansible.command("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", folder).succeeded()
+    ansible.command(
+        "ansible-galaxy", "collection", "build", str(ROOT), "--output-path", folder
+    ).succeeded()
     (tarball,) = (ansible.folder / folder).iterdir()
     return tarball
 
@@ -53,8 +55,14 @@ def tarball(tmp_path_factory: pytest.TempPathFactory, server: Environment) -> pa
 def contents(tarball: pathlib.Path) -> dict[str, tuple[int, str | None]]:
     """The mode and the checksum of each member; the times are those of the build."""
     with tarfile.open(tarball) as opened:
-        members = {member.name: (member.mode, opened.extractfile(member) if member.isfile() else None) for member in opened}
-        return {name: (mode, hashlib.sha256(file.read()).hexdigest() if file else None) for name, (mode, file) in members.items()}
+        members = {
+            member.name: (member.mode, opened.extractfile(member) if member.isfile() else None)
+            for member in opened
+        }
+        return {
+            name: (mode, hashlib.sha256(file.read()).hexdigest() if file else None)
+            for name, (mode, file) in members.items()
+        }
 
 
 def test_two_builds_are_the_same_and_small(ansible: Ansible, tarball: pathlib.Path) -> None:
@@ -67,12 +75,18 @@ def test_two_builds_are_the_same_and_small(ansible: Ansible, tarball: pathlib.Pa
 def test_the_first_example_of_the_readme_runs_from_the_tarball_alone(
     ansible: Ansible, environment: Environment, tarball: pathlib.Path
 ) -> None:
-    ansible.command("ansible-galaxy", "collection", "install", str(tarball), "-p", "installed", "--force").succeeded()
-    example = re.findall(r"<!-- example -->\n```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    ansible.command(
+        "ansible-galaxy", "collection", "install", str(tarball), "-p", "installed", "--force"
+    ).succeeded()
+    example = re.findall(
+        r"<!-- example -->\n```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )[0]
     # The checkout, which is linked into the Python of the tests, is not looked at.
     nowhere_else = {"ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
     ansible.playbook(example, env=nowhere_else).failed()
-    run = ansible.playbook(example, env={**nowhere_else, "ANSIBLE_COLLECTIONS_PATH": str(ansible.folder / "installed")}).succeeded()
+    run = ansible.playbook(
+        example, env={**nowhere_else, "ANSIBLE_COLLECTIONS_PATH": str(ansible.folder / "installed")}
+    ).succeeded()
     assert [token["name"] for token in environment.tokens()] == ["reports"]
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
@@ -80,7 +94,11 @@ def test_the_first_example_of_the_readme_runs_from_the_tarball_alone(
 def test_the_workflow_runs_what_everybody_runs_on_every_core() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
     cores = {entry["core"] for entry in workflow["jobs"]["test"]["strategy"]["matrix"]["include"]}
-    gated = re.findall(r'^    "(2\.\d+)":', (ROOT / "tests" / "matrix.py").read_text(), re.MULTILINE)
+    gated = re.findall(
+        r'^    "(2\.\d+)":', (ROOT / "tests" / "matrix.py").read_text(), re.MULTILINE
+    )
     assert cores == set(gated)
-    commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    commands = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+    ]
     assert [command for command in commands if not command.startswith("make test")] == []

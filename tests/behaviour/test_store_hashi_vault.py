@@ -84,16 +84,27 @@ def by_approle(vault: KeyVault, **options: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_the_second_run_changes_nothing_whichever_way_names_the_store(ansible: Ansible, environment: Environment) -> None:
+def test_the_second_run_changes_nothing_whichever_way_names_the_store(
+    ansible: Ansible, environment: Environment
+) -> None:
     """By options with a role, and by the usual variables with a token."""
     where = {"engine_mount_point": "kv/apps", "path": "some/where"}
     with key_vault(namespace="teams/a", mount="kv/apps") as vault:
-        task = token("ci", register="made", scopes=READ, store=by_approle(vault, namespace="teams/a", **where))
-        ansible.play(task, check("made.action == 'created'", "made.store_updated", "made.token is not none")).succeeded()
+        task = token(
+            "ci",
+            register="made",
+            scopes=READ,
+            store=by_approle(vault, namespace="teams/a", **where),
+        )
+        ansible.play(
+            task, check("made.action == 'created'", "made.store_updated", "made.token is not none")
+        ).succeeded()
         ((path, kept),) = vault.stored().items()
         assert path == place(environment, "ci", "some/where")
         assert kept is not None
-        assert [kept["token"]] == [secret for secret in environment.secrets() if secret.startswith(kept["id"])]
+        assert [kept["token"]] == [
+            secret for secret in environment.secrets() if secret.startswith(kept["id"])
+        ]
         environment.forget_requests()
         vault.requests.clear()
         variables = {
@@ -102,13 +113,17 @@ def test_the_second_run_changes_nothing_whichever_way_names_the_store(ansible: A
             "VAULT_NAMESPACE": "teams/a",
             "DYNATRACE_TOKEN_STORE": json.dumps({"type": "hashi_vault", **where}),
         }
-        same = check("not found.changed", "not found.store_updated", f"found.token == '{kept['token']}'")
+        same = check(
+            "not found.changed", "not found.store_updated", f"found.token == '{kept['token']}'"
+        )
         ansible.play(token("ci", register="found", scopes=READ), same, env=variables).succeeded()
         assert [request["method"] for request in environment.requests()] == ["GET"]
         assert vault.requests == [("GET", f"/v1/kv/apps/data/{path}")]
 
 
-def test_the_server_is_trusted_by_ca_cert_alone(ansible: Ansible, environment: Environment, tmp_path: pathlib.Path) -> None:
+def test_the_server_is_trusted_by_ca_cert_alone(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
     authority, bundle = trustme.CA(), tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -123,7 +138,9 @@ def test_the_server_is_trusted_by_ca_cert_alone(ansible: Ansible, environment: E
     assert [found["name"] for found in environment.tokens()] == ["known"]
 
 
-def test_absent_removes_the_secret_with_all_its_versions(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+def test_absent_removes_the_secret_with_all_its_versions(
+    ansible: Ansible, environment: Environment, vault: KeyVault
+) -> None:
     tasks = [
         token("ci", scopes=READ, store=vault.store),
         token("ci", scopes=["logs.read"], store=vault.store),
@@ -134,7 +151,8 @@ def test_absent_removes_the_secret_with_all_its_versions(ansible: Ansible, envir
     ]
     with key_vault(policy=frozenset({"create", "update", "read"})) as lasting:
         kept = [
-            token("kept", keywords=IGNORE_ERRORS, store=lasting.store, **options) for options in ({"scopes": READ}, {"state": "absent"})
+            token("kept", keywords=IGNORE_ERRORS, store=lasting.store, **options)
+            for options in ({"scopes": READ}, {"state": "absent"})
         ]
         run = ansible.play(*tasks, *kept).succeeded()
     assert vault.versions == {}
@@ -152,14 +170,23 @@ def test_a_secret_that_was_deleted_behind_its_back_is_said_to_be_missing_and_can
         end(plant(vault, environment, name, id=lost[name]["id"], token=lost[name]["token"]))
         tasks += [
             token(name, keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
-            token(name, register="replaced", scopes=READ, store=vault.store, on_missing_secret="rotate"),
+            token(
+                name,
+                register="replaced",
+                scopes=READ,
+                store=vault.store,
+                on_missing_secret="rotate",
+            ),
             check("replaced.action == 'rotated'", "replaced.token is not none"),
             token(name, register="again", scopes=READ, store=vault.store),
             check("again.token == replaced.token", "not again.changed"),
         ]
     run = ansible.play(*tasks).succeeded()
     for name, made in lost.items():
-        assert "the store has no secret for it; on_missing_secret is fail" in run.results(name)[0]["msg"]
+        assert (
+            "the store has no secret for it; on_missing_secret is fail"
+            in run.results(name)[0]["msg"]
+        )
         assert [found["id"] == made["id"] for found in environment.tokens(name)] == [False]
 
 
@@ -167,29 +194,59 @@ def unusable_stores(
     vault: KeyVault, environment: Environment, another: Another, elsewhere: KeyVault
 ) -> dict[str, tuple[dict[str, t.Any], str]]:
     """Stores that cannot work, and what is said of each; those that redirect lead elsewhere."""
-    readable, writable_once = another(policy=frozenset({"read"})), another(policy=frozenset({"create", "read", "delete"}))
+    readable, writable_once = (
+        another(policy=frozenset({"read"})),
+        another(policy=frozenset({"create", "read", "delete"})),
+    )
     redirecting = another(lambda method, path: elsewhere.url)
     pasted_badly = "store: token has a space, a line break or another character that none has"
     return {
-        "wrong-token": ({**vault.store, "token": "hvs.wrong"}, "permission denied. See whether the token of the store is valid"),
+        "wrong-token": (
+            {**vault.store, "token": "hvs.wrong"},
+            "permission denied. See whether the token of the store is valid",
+        ),
         "wrong-namespace": (another(namespace="teams/a").store, "permission denied"),
         "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
-        "unknown-mount": ({**vault.store, "engine_mount_point": "nope"}, "See whether engine_mount_point is that of an engine KV v2"),
+        "unknown-mount": (
+            {**vault.store, "engine_mount_point": "nope"},
+            "See whether engine_mount_point is that of an engine KV v2",
+        ),
         "sealed": (another(sealed=True).store, "Vault is sealed"),
-        "read-only": (readable.store, f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done."),
+        "read-only": (
+            readable.store,
+            f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done.",
+        ),
         # To save the secret is an update, because the intent is there by then.
         "no-update": (writable_once.store, "may not create and update"),
-        "damaged": (vault.store, f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged"),
+        "damaged": (
+            vault.store,
+            f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged",
+        ),
         "unreachable": ({**vault.store, "url": "http://127.0.0.1:9"}, "Connection refused"),
-        "redirect": (redirecting.store, "the answer is a redirect, which would carry the token to another host"),
-        "redirect-of-the-login": (by_approle(redirecting), "the answer is a redirect, which would carry the token to another host"),
+        "redirect": (
+            redirecting.store,
+            "the answer is a redirect, which would carry the token to another host",
+        ),
+        "redirect-of-the-login": (
+            by_approle(redirecting),
+            "the answer is a redirect, which would carry the token to another host",
+        ),
         "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
-        "in-the-clear": ({**vault.store, "url": "http://vault.example.com:8200"}, "store: url: http:// would send the token in the clear"),
+        "in-the-clear": (
+            {**vault.store, "url": "http://vault.example.com:8200"},
+            "store: url: http:// would send the token in the clear",
+        ),
         "no-url": ({"type": "hashi_vault", "token": vault.token}, "store: url is missing"),
-        "no-token": ({"type": "hashi_vault", "url": vault.url}, "store: token is missing, which auth_method token needs"),
+        "no-token": (
+            {"type": "hashi_vault", "url": vault.url},
+            "store: token is missing, which auth_method token needs",
+        ),
         "line-break": ({**vault.store, "token": vault.token + "\n"}, pasted_badly),
         "ellipsis": ({**vault.store, "token": vault.token + "\u2026"}, pasted_badly),
-        "no-role": (by_approle(vault, role_id=None), "store: role_id is missing, which auth_method approle needs"),
+        "no-role": (
+            by_approle(vault, role_id=None),
+            "store: role_id is missing, which auth_method approle needs",
+        ),
         "no-type": ({"url": vault.url, "token": vault.token}, "type: hashi_vault"),
         "no-option": ({**vault.store, "mount": "secret"}, "mount"),
         "no-time": ({**vault.store, "timeout": 0}, "timeout"),
@@ -202,10 +259,17 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
     vault.plant(place(environment, "damaged"), {"password": "theirs"})
     elsewhere = another()
     expected = unusable_stores(vault, environment, another, elsewhere)
-    tasks = [token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store) for name, (store, _explanation) in expected.items()]
+    tasks = [
+        token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store)
+        for name, (store, _explanation) in expected.items()
+    ]
     run = ansible.play(*tasks).succeeded()
     said = {name: run.result(name)["msg"] for name in expected}
-    assert {name: said[name] for name, (_store, explanation) in expected.items() if explanation not in said[name]} == {}
+    assert {
+        name: said[name]
+        for name, (_store, explanation) in expected.items()
+        if explanation not in said[name]
+    } == {}
     assert [message for message in said.values() if "Please report" in message] == []
     assert vault.token not in run.output
     assert elsewhere.requests == []
@@ -213,16 +277,22 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
     assert list(vault.stored()) == [place(environment, "damaged")]
 
 
-def test_without_hvac_the_error_says_so(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:
+def test_without_hvac_the_error_says_so(
+    ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path
+) -> None:
     without = tmp_path / "without"
     without.mkdir()
     (without / "hvac.py").write_text("raise ImportError\n")
-    run = ansible.play(token("ci", scopes=READ, store=vault.store), env={"PYTHONPATH": str(without)}).failed()
+    run = ansible.play(
+        token("ci", scopes=READ, store=vault.store), env={"PYTHONPATH": str(without)}
+    ).failed()
     assert "pip install hvac" in run.result("ci")["msg"]
     assert environment.writes() == []
 
 
-def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(
+    ansible: Ansible, environment: Environment, vault: KeyVault
+) -> None:
     with key_vault(policy=frozenset({"read"})) as readable:
         tasks = [
             token("writable", register="planned", scopes=READ, store=vault.store),
@@ -242,7 +312,9 @@ def test_a_token_is_deleted_again_where_its_secret_cannot_be_saved_and_kept_wher
     failing = another(lambda method, path: 500 if is_second_write(method, path) else None)
     lossy = another(lambda method, path: "lose" if method == "POST" and "/data/" in path else None)
     tasks = [
-        token("unsaved", register="unsaved", keywords=IGNORE_ERRORS, scopes=READ, store=failing.store),
+        token(
+            "unsaved", register="unsaved", keywords=IGNORE_ERRORS, scopes=READ, store=failing.store
+        ),
         token("saved", register="made", scopes=READ, store=lossy.store),
         check("made.action == 'created'"),
         token("saved", register="again", scopes=READ, store=lossy.store),
@@ -257,7 +329,9 @@ def test_a_token_is_deleted_again_where_its_secret_cannot_be_saved_and_kept_wher
     assert failing.stored() == {}
 
 
-def test_who_is_overtaken_takes_back_what_it_issued_and_finds_the_others_token(ansible: Ansible, environment: Environment) -> None:
+def test_who_is_overtaken_takes_back_what_it_issued_and_finds_the_others_token(
+    ansible: Ansible, environment: Environment
+) -> None:
     """Somebody took this run for dead and issued a token of their own."""
     theirs: dict[str, str] = {}
 
@@ -273,15 +347,33 @@ def test_who_is_overtaken_takes_back_what_it_issued_and_finds_the_others_token(a
     assert [found["id"] for found in environment.tokens()] == [theirs["id"]]
 
 
-def test_what_earlier_runs_left_is_put_right(ansible: Ansible, environment: Environment, vault: KeyVault) -> None:
+def test_what_earlier_runs_left_is_put_right(
+    ansible: Ansible, environment: Environment, vault: KeyVault
+) -> None:
     """One was cut off before it saved the secret, one after."""
-    pending = {name: {"nonce": digit * 16, "since": LONG_AGO} for name, digit in (("lost", "0"), ("saved", "1"))}
-    made = {name: environment.issue(f"{name} ~pending-{pending[name]['nonce']}", READ) for name in pending}
+    pending = {
+        name: {"nonce": digit * 16, "since": LONG_AGO}
+        for name, digit in (("lost", "0"), ("saved", "1"))
+    }
+    made = {
+        name: environment.issue(f"{name} ~pending-{pending[name]['nonce']}", READ)
+        for name in pending
+    }
     plant(vault, environment, "lost", pending=pending["lost"])
-    plant(vault, environment, "saved", pending=pending["saved"], id=made["saved"]["id"], token=made["saved"]["token"])
+    plant(
+        vault,
+        environment,
+        "saved",
+        pending=pending["saved"],
+        id=made["saved"]["id"],
+        token=made["saved"]["token"],
+    )
     tasks = [
         token("lost", register="issued", scopes=READ, store=vault.store),
-        check("issued.action == 'created'", f"issued.retired == [{{'id': '{made['lost']['id']}', 'action': 'deleted'}}]"),
+        check(
+            "issued.action == 'created'",
+            f"issued.retired == [{{'id': '{made['lost']['id']}', 'action': 'deleted'}}]",
+        ),
         token("saved", register="finished", scopes=READ, store=vault.store),
         check("finished.action == 'updated'", f"finished.token == '{made['saved']['token']}'"),
     ]
@@ -290,7 +382,10 @@ def test_what_earlier_runs_left_is_put_right(ansible: Ansible, environment: Envi
     assert set(left) == {"lost", "saved"}
     assert left["lost"] != made["lost"]["id"]
     assert left["saved"] == made["saved"]["id"]
-    assert [entry["pending"] if entry else "gone" for entry in vault.stored().values()] == [None, None]
+    assert [entry["pending"] if entry else "gone" for entry in vault.stored().values()] == [
+        None,
+        None,
+    ]
 
 
 def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
@@ -304,10 +399,21 @@ def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
     def play(machine: str) -> Run:
         folder = tmp_path / machine
         folder.mkdir()
-        say = {"name": "said", "ansible.builtin.debug": {"msg": "{{ made.token_id }} {{ made.token | hash('sha256') }}"}}
-        return Ansible(folder, slow).play(token("shared", register="made", scopes=READ, store=vault.store), say)
+        say = {
+            "name": "said",
+            "ansible.builtin.debug": {
+                "msg": "{{ made.token_id }} {{ made.token | hash('sha256') }}"
+            },
+        }
+        return Ansible(folder, slow).play(
+            token("shared", register="made", scopes=READ, store=vault.store), say
+        )
 
-    with stand_in.serve("--latency", "300") as slow, key_vault(meet) as vault, concurrent.futures.ThreadPoolExecutor() as pool:
+    with (
+        stand_in.serve("--latency", "300") as slow,
+        key_vault(meet) as vault,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
         said = {run.succeeded().result("said")["msg"] for run in pool.map(play, ["one", "two"])}
         assert [message.split()[0] for message in said] == [found["id"] for found in slow.tokens()]
         assert slow.writes() == ["POST", "PUT"]
@@ -321,7 +427,9 @@ def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(
     vault.plant(place(environment, "folder/ci"), {"password": "theirs"})
     vault.plant(place(environment, "Theirs"), {"password": "theirs"})
     closed, mistaken = another(policy=ALL - {"list"}), another()
-    mistaken.versions[place(environment, "other")] = mistaken.versions.pop(plant(mistaken, environment, "ci"))
+    mistaken.versions[place(environment, "other")] = mistaken.versions.pop(
+        plant(mistaken, environment, "ci")
+    )
     run = ansible.play(
         token("ci", scopes=READ, store=vault.store),
         token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
@@ -334,17 +442,30 @@ def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(
     ).succeeded()
     _new, old = (found["id"] for found in environment.tokens("ci"))
     assert [found["id"] for found in run.result("told")["tokens"] if found["retiring"]] == [old]
-    nothing, folder = (f"secret/metadata/{place(environment, '', path)}" for path in ("some/where", "dynatrace"))
+    nothing, folder = (
+        f"secret/metadata/{place(environment, '', path)}" for path in ("some/where", "dynatrace")
+    )
     listed = [("LIST", f"/v1/{listed}".rstrip("/")) for listed in (nothing, folder)]
-    read = [("GET", f"/v1/secret/data/{place(environment, name)}") for name in ("ci", "deleted", "destroyed")]
+    read = [
+        ("GET", f"/v1/secret/data/{place(environment, name)}")
+        for name in ("ci", "deleted", "destroyed")
+    ]
     assert vault.requests[-5:] == listed + read
-    assert f"See whether its token is valid, and whether its policy allows to list {folder}." in run.result("closed")["msg"]
-    assert f"The secret secret/{place(environment, 'other')} of {mistaken.url} is damaged" in run.result("mistaken")["msg"]
+    assert (
+        f"See whether its token is valid, and whether its policy allows to list {folder}."
+        in run.result("closed")["msg"]
+    )
+    assert (
+        f"The secret secret/{place(environment, 'other')} of {mistaken.url} is damaged"
+        in run.result("mistaken")["msg"]
+    )
     assert "It is not shown here" in run.result("pasted")["msg"]
     assert vault.token not in run.output
 
 
-def test_no_secret_is_shown_or_left(ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path) -> None:
+def test_no_secret_is_shown_or_left(
+    ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path
+) -> None:
     def tasks(store: dict[str, t.Any]) -> list[Task]:
         return [
             token("ci", register="made", scopes=READ, store=store),
@@ -357,16 +478,29 @@ def test_no_secret_is_shown_or_left(ansible: Ansible, environment: Environment, 
                 store="{{ kept_in }}",
             ),
             token("failed", keywords=IGNORE_ERRORS, scopes=["no.such"], store=store),
-            token("nowhere", keywords=IGNORE_ERRORS, scopes=READ, store={**store, "engine_mount_point": "nope"}),
-            token("mistyped", keywords=IGNORE_ERRORS, scopes=READ, store={**store, "mount": "secret"}),
+            token(
+                "nowhere",
+                keywords=IGNORE_ERRORS,
+                scopes=READ,
+                store={**store, "engine_mount_point": "nope"},
+            ),
+            token(
+                "mistyped", keywords=IGNORE_ERRORS, scopes=READ, store={**store, "mount": "secret"}
+            ),
             token("as-text", scopes=READ, store=json.dumps(store)),
         ]
 
     variables = {"ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")}
-    run = ansible.play(*tasks(vault.store), *tasks(by_approle(vault)), options=["-vvvv", "--diff"], env=variables).succeeded()
+    run = ansible.play(
+        *tasks(vault.store), *tasks(by_approle(vault)), options=["-vvvv", "--diff"], env=variables
+    ).succeeded()
     secrets = [vault.token, vault.secret_id, *vault.client_tokens, *environment.secrets()]
     assert len(secrets) > 10
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "playbook.yml"]
     assert {"ansible.log", "record.jsonl"} <= {file.name for file in files}
     places = {"output": run.output.encode(), **{str(file): file.read_bytes() for file in files}}
-    assert [where for where, content in places.items() if any(secret.encode() in content for secret in secrets)] == []
+    assert [
+        where
+        for where, content in places.items()
+        if any(secret.encode() in content for secret in secrets)
+    ] == []

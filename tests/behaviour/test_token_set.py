@@ -38,14 +38,26 @@ def absent(name: str) -> Specification:
     return {"name": name, "state": "absent"}
 
 
-def token_set(*tokens: Specification, register: str | None = "got", keywords: Task | None = None, **options: t.Any) -> Task:
+def token_set(
+    *tokens: Specification,
+    register: str | None = "got",
+    keywords: Task | None = None,
+    **options: t.Any,
+) -> Task:
     """A task of dynatrace_token_set, called after what it registers."""
-    task = {"name": register or "set", "community.dynatrace.dynatrace_token_set": {"tokens": tokens, **options}, **(keywords or {})}
+    task = {
+        "name": register or "set",
+        "community.dynatrace.dynatrace_token_set": {"tokens": tokens, **options},
+        **(keywords or {}),
+    }
     return {**task, "register": register} if register else task
 
 
 def by_id(token_id: str, **options: t.Any) -> Task:
-    return {"name": "by id", "community.dynatrace.dynatrace_token": {"token_id": token_id, **options}}
+    return {
+        "name": "by id",
+        "community.dynatrace.dynatrace_token": {"token_id": token_id, **options},
+    }
 
 
 def all_work(secrets: str = "got.tokens | map(attribute='token')") -> Task:
@@ -70,13 +82,20 @@ def on_disk(environment: Environment) -> str:
 
 def stored(ansible: Ansible, environment: Environment, folder: str = "store") -> list[str]:
     """The names of the files in the store."""
-    return sorted(file.stem for file in (ansible.folder / folder / environment.url.rpartition("/")[2]).glob("*.yml"))
+    return sorted(
+        file.stem
+        for file in (ansible.folder / folder / environment.url.rpartition("/")[2]).glob("*.yml")
+    )
 
 
 @pytest.mark.v2
-def test_a_second_run_changes_nothing_and_costs_one_listing(ansible: Ansible, environment: Environment) -> None:
+def test_a_second_run_changes_nothing_and_costs_one_listing(
+    ansible: Ansible, environment: Environment
+) -> None:
     called = ["ci-3", "ci-1", "ci-2"]
-    plain, kept = ([one(f"{kind} {name}", expires_in="90d") for name in called] for kind in ("plain", "kept"))
+    plain, kept = (
+        [one(f"{kind} {name}", expires_in="90d") for name in called] for kind in ("plain", "kept")
+    )
     mixed = {"scopes": [*READ[::-1], READ[0]]}
     tasks = [
         token_set(*plain, register="plain"),
@@ -84,19 +103,41 @@ def test_a_second_run_changes_nothing_and_costs_one_listing(ansible: Ansible, en
         check("plain.changed", f"{each('action', 'kept')} == ['created'] * 3"),
         all_work("(plain.tokens + kept.tokens) | map(attribute='token')"),
         token_set(*({**spec, **mixed} for spec in plain)),
-        check("not got.changed", f"{each('token_id')} == {each('token_id', 'plain')}", f"{each('token')} == [none] * 3"),
+        check(
+            "not got.changed",
+            f"{each('token_id')} == {each('token_id', 'plain')}",
+            f"{each('token')} == [none] * 3",
+        ),
         token_set(*({**spec, **mixed} for spec in kept), store="store"),
-        check("not got.changed", f"{each('token')} == {each('token', 'kept')}", f"{each('secret_available')} == [true] * 3"),
-        check(f"{each('metadata.name')} == {[spec['name'] for spec in kept]}", "got.diff == []", "got.purged == []"),
+        check(
+            "not got.changed",
+            f"{each('token')} == {each('token', 'kept')}",
+            f"{each('secret_available')} == [true] * 3",
+        ),
+        check(
+            f"{each('metadata.name')} == {[spec['name'] for spec in kept]}",
+            "got.diff == []",
+            "got.purged == []",
+        ),
     ]
     run = ansible.play(*tasks).succeeded()
-    assert [sent["path"].rpartition("/")[2] for sent in environment.requests() if sent["method"] == "GET"] == ["apiTokens"] * 4
-    assert [sent["path"].rpartition("/")[2] for sent in environment.requests() if sent["method"] == "POST"].count("lookup") == 6  # all_work
+    assert [
+        sent["path"].rpartition("/")[2]
+        for sent in environment.requests()
+        if sent["method"] == "GET"
+    ] == ["apiTokens"] * 4
+    assert [
+        sent["path"].rpartition("/")[2]
+        for sent in environment.requests()
+        if sent["method"] == "POST"
+    ].count("lookup") == 6  # all_work
     assert collections.Counter(environment.writes()) == {"POST": 6, "PUT": 6}
     assert "done" not in run.stderr
 
 
-def test_check_mode_tells_of_each_token_what_is_then_done(ansible: Ansible, environment: Environment) -> None:
+def test_check_mode_tells_of_each_token_what_is_then_done(
+    ansible: Ansible, environment: Environment
+) -> None:
     first = [one(name) for name in ("update", "rotate", "lasting", "disable", "delete", "keep")]
     lasting = {"overlap": "2d", "delete_after": "1w"}
     then = [
@@ -109,27 +150,60 @@ def test_check_mode_tells_of_each_token_what_is_then_done(ansible: Ansible, envi
         one("keep"),
     ]
     actions = ["created", "updated", "rotated", "rotated", "updated", "deleted", "none"]
-    same = [f"{each(key, 'planned')} == {each(key)}" for key in ("action", "changed", "retired", "store_updated", "usable", "failed")]
+    same = [
+        f"{each(key, 'planned')} == {each(key)}"
+        for key in ("action", "changed", "retired", "store_updated", "usable", "failed")
+    ]
     tasks = [
         in_check_mode(token_set(*first, store="store", register="planned")),
-        check("planned.changed", f"{each('token', 'planned')} == [none] * 6", "(playbook_dir ~ '/store') is not exists"),
+        check(
+            "planned.changed",
+            f"{each('token', 'planned')} == [none] * 6",
+            "(playbook_dir ~ '/store') is not exists",
+        ),
         token_set(*first, store="store", register="before"),
         check("planned.diff == before.diff", "planned.diff | length == 6"),
         {"name": "kept", "ansible.builtin.set_fact": {"kept": f"{{{{ {on_disk(environment)} }}}}"}},
         in_check_mode(token_set(*then, store="store", register="planned")),
         check(f"{on_disk(environment)} == kept", "kept | length == 6"),
         token_set(*then, store="store"),
-        check(f"{each('action')} == {actions}", "planned.diff == got.diff", "got.diff | length == 6", *same),
-        check("planned.tokens[1].metadata == got.tokens[1].metadata", "got.tokens[1].metadata.scopes == ['logs.read']"),
+        check(
+            f"{each('action')} == {actions}",
+            "planned.diff == got.diff",
+            "got.diff | length == 6",
+            *same,
+        ),
+        check(
+            "planned.tokens[1].metadata == got.tokens[1].metadata",
+            "got.tokens[1].metadata.scopes == ['logs.read']",
+        ),
         check("got.tokens[2].retired == [{'id': before.tokens[1].token_id, 'action': 'deleted'}]"),
         check("got.tokens[3].retiring | map(attribute='id') | list == [before.tokens[2].token_id]"),
-        check("got.tokens[4].token is none", "got.tokens[4].secret_available", "not got.tokens[4].usable"),
-        all_work("[got.tokens[0], got.tokens[2], got.tokens[3], got.tokens[6], before.tokens[2]] | map(attribute='token')"),
+        check(
+            "got.tokens[4].token is none",
+            "got.tokens[4].secret_available",
+            "not got.tokens[4].usable",
+        ),
+        all_work(
+            "[got.tokens[0], got.tokens[2], got.tokens[3], got.tokens[6], before.tokens[2]] | map(attribute='token')"
+        ),
     ]
     ansible.play(*tasks).succeeded()
     # Had check mode written, there would have been nothing left to do.
-    assert collections.Counter(environment.writes()) == {"POST": 6 + 3, "PUT": 6 + 3 + 2, "DELETE": 2}
-    assert names(environment) == ["disable", "keep", "lasting", "lasting", "new", "rotate", "update"]
+    assert collections.Counter(environment.writes()) == {
+        "POST": 6 + 3,
+        "PUT": 6 + 3 + 2,
+        "DELETE": 2,
+    }
+    assert names(environment) == [
+        "disable",
+        "keep",
+        "lasting",
+        "lasting",
+        "new",
+        "rotate",
+        "update",
+    ]
 
 
 def shown(secrets: t.Iterable[str], run: Run, folder: pathlib.Path) -> list[str]:
@@ -138,14 +212,22 @@ def shown(secrets: t.Iterable[str], run: Run, folder: pathlib.Path) -> list[str]
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != "playbook.yml"]
     places.update({file.name: file.read_text(errors="replace") for file in files})
     parts = [secret.rpartition(".")[2] for secret in secrets]
-    return sorted(place for place, content in places.items() if any(part in content for part in parts))
+    return sorted(
+        place for place, content in places.items() if any(part in content for part in parts)
+    )
 
 
-def test_what_fails_is_named_and_the_rest_is_done_and_handed_out(ansible: Ansible, environment: Environment) -> None:
+def test_what_fails_is_named_and_the_rest_is_done_and_handed_out(
+    ansible: Ansible, environment: Environment
+) -> None:
     environment.issue("somebody's")
     twin, held = environment.issue("twin"), environment.issue("held")
     environment.plant("old format", secret=UNDOTTED)
-    caller = {"rotate": "always", "on_missing_secret": "ignore", "scopes": ["apiTokens.read", "apiTokens.write"]}
+    caller = {
+        "rotate": "always",
+        "on_missing_secret": "ignore",
+        "scopes": ["apiTokens.read", "apiTokens.write"],
+    }
     tasks = [
         token_set(
             one("first"),
@@ -160,74 +242,142 @@ def test_what_fails_is_named_and_the_rest_is_done_and_handed_out(ansible: Ansibl
             store="store",
             keywords=IGNORE_ERRORS,
         ),
-        check("got is failed", "got.changed", f"{each('failed')} == {[False, *[True] * 7, False]}", f"{each('action')}[0] == 'created'"),
+        check(
+            "got is failed",
+            "got.changed",
+            f"{each('failed')} == {[False, *[True] * 7, False]}",
+            f"{each('action')}[0] == 'created'",
+        ),
         all_work("[got.tokens[0], got.tokens[8]] | map(attribute='token')"),
-        check("\"'metrics.reed' is not a valid scope\" in got.tokens[1].msg", "'on_missing_secret is fail' in got.tokens[2].msg"),
-        check("'that this task itself calls Dynatrace with' in got.tokens[3].msg", f"'about the token {twin['id']}' in got.tokens[4].msg"),
+        check(
+            "\"'metrics.reed' is not a valid scope\" in got.tokens[1].msg",
+            "'on_missing_secret is fail' in got.tokens[2].msg",
+        ),
+        check(
+            "'that this task itself calls Dynatrace with' in got.tokens[3].msg",
+            f"'about the token {twin['id']}' in got.tokens[4].msg",
+        ),
         check("got.tokens[5].msg == got.tokens[4].msg", f"{each('token')}[1:8] == [none] * 7"),
         token_set(
-            one("quiet", scopes=["no.such"]), one("old format", token=UNDOTTED), register=None, store="store", keywords=IGNORE_ERRORS
+            one("quiet", scopes=["no.such"]),
+            one("old format", token=UNDOTTED),
+            register=None,
+            store="store",
+            keywords=IGNORE_ERRORS,
         ),
     ]
-    run = ansible.play(*tasks, options=["-vvvv", "--diff"], env={"ANSIBLE_LOG_PATH": str(ansible.folder / "log")}).succeeded()
-    for told in ("7 of 9 tokens failed.", "'misspelt': ", f"'twin', {twin['id']}: Several of the specifications are about the token"):
+    run = ansible.play(
+        *tasks, options=["-vvvv", "--diff"], env={"ANSIBLE_LOG_PATH": str(ansible.folder / "log")}
+    ).succeeded()
+    for told in (
+        "7 of 9 tokens failed.",
+        "'misspelt': ",
+        f"'twin', {twin['id']}: Several of the specifications are about the token",
+    ):
         assert f"dynatrace_token_set: {told}" in run.stderr
     assert "1 of 2 tokens failed. 'quiet': " in run.result("set")["msg"]
     assert '+    "name": "first"' in run.stderr
     assert shown([*environment.secrets(), UNDOTTED], run, ansible.folder) == []
-    assert {found["name"]: found["scopes"] for found in environment.tokens()}["twin"] == ["metrics.read"]
+    assert {found["name"]: found["scopes"] for found in environment.tokens()}["twin"] == [
+        "metrics.read"
+    ]
 
 
 BAD: dict[str, tuple[dict[str, t.Any], str]] = {
-    "a name twice": ({"tokens": [one("ci"), one("cd"), absent("ci")]}, "tokens: 'ci' stands more than once"),
-    "an id twice": ({"tokens": [{"token_id": "dt0c01.ABCDEFGH"}] * 2}, "tokens: 'dt0c01.ABCDEFGH' stands more than once"),
-    "several": ({"tokens": [{}, one("a"), one("b", expires_in="90x")]}, "tokens[0]: name or token_id is needed"),
-    "a period": ({"tokens": [one("a"), one("b"), one("c", expires_in="90x")]}, "tokens[2]: expires_in: "),
-    "no workers": ({"tokens": [one("a")], "workers": 0}, "workers is 0. Give a number of connections from 1 to 64."),
+    "a name twice": (
+        {"tokens": [one("ci"), one("cd"), absent("ci")]},
+        "tokens: 'ci' stands more than once",
+    ),
+    "an id twice": (
+        {"tokens": [{"token_id": "dt0c01.ABCDEFGH"}] * 2},
+        "tokens: 'dt0c01.ABCDEFGH' stands more than once",
+    ),
+    "several": (
+        {"tokens": [{}, one("a"), one("b", expires_in="90x")]},
+        "tokens[0]: name or token_id is needed",
+    ),
+    "a period": (
+        {"tokens": [one("a"), one("b"), one("c", expires_in="90x")]},
+        "tokens[2]: expires_in: ",
+    ),
+    "no workers": (
+        {"tokens": [one("a")], "workers": 0},
+        "workers is 0. Give a number of connections from 1 to 64.",
+    ),
     "many workers": ({"tokens": [one("a")], "workers": 65}, "workers is 65."),
     "nothing to purge": ({"tokens": [one("a")], "purge": True}, "purge needs store"),
     "negative": ({"tokens": [one("a")], "max_deletes": -1, "store": "store"}, "max_deletes is -1."),
-    "a secret as a name": ({"tokens": [one("a"), one(f"for {UNDOTTED}", token=UNDOTTED)]}, "tokens[1]: name: the value is, or holds"),
-    "another as a name": ({"tokens": [one("dt0c01.ABCDEFGH." + "S3CR3T" * 9)]}, "tokens[0]: name: the value is, or holds"),
-    "a secret as a state": ({"tokens": [one("ci", state=UNDOTTED, token=UNDOTTED)]}, "must be one of: present, absent, got: ***"),
+    "a secret as a name": (
+        {"tokens": [one("a"), one(f"for {UNDOTTED}", token=UNDOTTED)]},
+        "tokens[1]: name: the value is, or holds",
+    ),
+    "another as a name": (
+        {"tokens": [one("dt0c01.ABCDEFGH." + "S3CR3T" * 9)]},
+        "tokens[0]: name: the value is, or holds",
+    ),
+    "a secret as a state": (
+        {"tokens": [one("ci", state=UNDOTTED, token=UNDOTTED)]},
+        "must be one of: present, absent, got: ***",
+    ),
     "no list": ({"tokens": {"name": "ci", "token": UNDOTTED}}, "tokens"),
     "text": ({"tokens": f"ci, {UNDOTTED}"}, "tokens"),
     "no dictionary": ({"tokens": [one("ci"), UNDOTTED]}, "tokens"),
-    "no such option": ({"tokens": [one("ci", scope="metrics.read", token=UNDOTTED)]}, "tokens[0].scope"),
+    "no such option": (
+        {"tokens": [one("ci", scope="metrics.read", token=UNDOTTED)]},
+        "tokens[0].scope",
+    ),
 }
 
 
-def test_what_cannot_work_is_told_before_any_request(ansible: Ansible, environment: Environment) -> None:
+def test_what_cannot_work_is_told_before_any_request(
+    ansible: Ansible, environment: Environment
+) -> None:
     tasks = [
-        {"name": name, "community.dynatrace.dynatrace_token_set": options, "register": "got", **IGNORE_ERRORS}
+        {
+            "name": name,
+            "community.dynatrace.dynatrace_token_set": options,
+            "register": "got",
+            **IGNORE_ERRORS,
+        }
         for name, (options, _message) in BAD.items()
     ]
     run = ansible.play(*tasks, options=["-vvvv"]).succeeded()
-    assert {name: message in run.result(name)["msg"] for name, (_options, message) in BAD.items()} == dict.fromkeys(BAD, True)
+    assert {
+        name: message in run.result(name)["msg"] for name, (_options, message) in BAD.items()
+    } == dict.fromkeys(BAD, True)
     assert "tokens[2]: expires_in: " in run.result("several")["msg"]
     assert environment.requests() == []
     assert shown([UNDOTTED, "S3CR3T" * 9], run, ansible.folder) == []
 
 
-def test_a_token_that_one_specification_names_and_another_retires_is_left_alone(ansible: Ansible, environment: Environment) -> None:
+def test_a_token_that_one_specification_names_and_another_retires_is_left_alone(
+    ansible: Ansible, environment: Environment
+) -> None:
     old = "made.tokens[0].token_id"
     tasks = [
         token_set(one("ci"), register="made", store="store"),
         token_set(one("ci", rotate="always", retire=False), store="store"),
-        token_set(one("ci"), {"token_id": f"{{{{ {old} }}}}"}, store="store", keywords=IGNORE_ERRORS),
+        token_set(
+            one("ci"), {"token_id": f"{{{{ {old} }}}}"}, store="store", keywords=IGNORE_ERRORS
+        ),
         info("left"),
         check(f"{old} in left.tokens | map(attribute='id')"),
     ]
     ansible.play(*tasks).succeeded()
 
 
-def test_nothing_is_issued_where_nobody_keeps_the_secret(ansible: Ansible, environment: Environment) -> None:
+def test_nothing_is_issued_where_nobody_keeps_the_secret(
+    ansible: Ansible, environment: Environment
+) -> None:
     environment.issue("there")
     environment.forget_requests()
     revealing = token_set(one("shown"), register=None, reveal=True)
     run = ansible.play(revealing, token_set(one("new"), one("there"), register=None)).failed()
     assert run.results("set")[0]["tokens"][0]["token"] == environment.secrets()[-1]
-    assert "1 of 2 tokens failed. 'new': A token would be issued, and nobody would keep its secret" in run.result("set")["msg"]
+    assert (
+        "1 of 2 tokens failed. 'new': A token would be issued, and nobody would keep its secret"
+        in run.result("set")["msg"]
+    )
     assert environment.writes() == ["POST", "PUT", "PUT"]
     assert environment.tokens("there")[0]["scopes"] == READ
 
@@ -239,12 +389,19 @@ def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     elsewhere = stand_in.new_environment(server)
     there = {"environment_url": elsewhere.url, "api_token": elsewhere.api_token}
     environment.issue("not-in-the-store")
-    personal, renamed = one("both", personal_access_token=True), {"token_id": "{{ made.tokens[4].token_id }}", "name": "new-name"}
-    purge = token_set(one("keep"), personal, renamed, one("fresh"), store="store", purge=True, max_deletes=4)
+    personal, renamed = (
+        one("both", personal_access_token=True),
+        {"token_id": "{{ made.tokens[4].token_id }}", "name": "new-name"},
+    )
+    purge = token_set(
+        one("keep"), personal, renamed, one("fresh"), store="store", purge=True, max_deletes=4
+    )
     doomed = "[made.tokens[1], made.tokens[2], made.tokens[6], rotated.tokens[0]] | map(attribute='token_id') | sort"
     tasks = [
         token_set(
-            *map(one, ("keep", "plain", "both", "fresh", "old-name", "lost", "lasting", "lost-too")),
+            *map(
+                one, ("keep", "plain", "both", "fresh", "old-name", "lost", "lasting", "lost-too")
+            ),
             personal,
             register="made",
             store="store",
@@ -255,10 +412,15 @@ def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
         token("theirs", register="theirs", scopes=READ),
         by_id("{{ theirs.token_id }}", name="plain"),
         {**in_check_mode(purge), "register": "planned"},
-        check(f"(planned.purged | map(attribute='id') | sort) == ({doomed})", "planned.purged | length == 4"),
+        check(
+            f"(planned.purged | map(attribute='id') | sort) == ({doomed})",
+            "planned.purged | length == 4",
+        ),
         purge,
         check("got.purged == planned.purged", "got.diff == planned.diff", "got.changed"),
-        check("got.purged | map(attribute='name') | sort == ['both', 'lasting', 'lasting', 'plain']"),
+        check(
+            "got.purged | map(attribute='name') | sort == ['both', 'lasting', 'lasting', 'plain']"
+        ),
         all_work(),
         purge,
         check("not got.changed", "got.purged == []"),
@@ -269,23 +431,47 @@ def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     assert (names(elsewhere), stored(ansible, elsewhere)) == (["plain"], ["plain"])
 
 
-def test_purge_refuses_rather_than_delete_too_much(ansible: Ansible, environment: Environment) -> None:
+def test_purge_refuses_rather_than_delete_too_much(
+    ansible: Ansible, environment: Environment
+) -> None:
     many = token_set(
-        one("keep", scopes=OTHER), one("new"), store="store", purge=True, max_deletes=1, register="many", keywords=IGNORE_ERRORS
+        one("keep", scopes=OTHER),
+        one("new"),
+        store="store",
+        purge=True,
+        max_deletes=1,
+        register="many",
+        keywords=IGNORE_ERRORS,
     )
-    failing = token_set(one("keep"), one("bad", scopes=["no.such"]), store="store", purge=True, register="failing", keywords=IGNORE_ERRORS)
+    failing = token_set(
+        one("keep"),
+        one("bad", scopes=["no.such"]),
+        store="store",
+        purge=True,
+        register="failing",
+        keywords=IGNORE_ERRORS,
+    )
     tasks = [
         token_set(one("keep"), one("doomed-1"), one("doomed-2"), store="store"),
         token("admin", token=environment.api_token, store="store"),
         {**in_check_mode(many), "register": "planned"},
         many,
-        check("many.msg == planned.msg", "'purge would delete 2 tokens, which are more than max_deletes, 1: ' in many.msg"),
+        check(
+            "many.msg == planned.msg",
+            "'purge would delete 2 tokens, which are more than max_deletes, 1: ' in many.msg",
+        ),
         failing,
         check("failing is failed", "failing.purged == []", "failing.tokens | length == 2"),
         info("listed"),
-        check("listed.tokens | map(attribute='name') | sort == ['admin', 'doomed-1', 'doomed-2', 'keep']"),
+        check(
+            "listed.tokens | map(attribute='name') | sort == ['admin', 'doomed-1', 'doomed-2', 'keep']"
+        ),
         token_set(one("keep"), store="store", purge=True, keywords=IGNORE_ERRORS),
-        check("got is failed", "'that this task itself calls Dynatrace with' in got.msg", "got.tokens[0].token is not none"),
+        check(
+            "got is failed",
+            "'that this task itself calls Dynatrace with' in got.msg",
+            "got.tokens[0].token is not none",
+        ),
         check("got.purged | map(attribute='name') | sort == ['doomed-1', 'doomed-2']"),
     ]
     ansible.play(*tasks).succeeded()
@@ -294,7 +480,9 @@ def test_purge_refuses_rather_than_delete_too_much(ansible: Ansible, environment
     assert stored(ansible, environment) == ["admin", "keep"]
 
 
-def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(ansible: Ansible, environment: Environment) -> None:
+def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(
+    ansible: Ansible, environment: Environment
+) -> None:
     first, second = "{{ made.tokens[0].token_id }}", "{{ made.tokens[1].token_id }}"
     lasting = {"rotate": "always", "overlap": "2d"}
     purge = token_set({"token_id": first}, store="store", purge=True, keywords=IGNORE_ERRORS)
@@ -306,13 +494,17 @@ def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(ansible
         {**in_check_mode(purge), "register": "planned"},
         purge,
         info("left"),
-        check("made.tokens | map(attribute='token_id') | difference(left.tokens | map(attribute='id')) == []"),
+        check(
+            "made.tokens | map(attribute='token_id') | difference(left.tokens | map(attribute='id')) == []"
+        ),
         check("planned.purged == got.purged"),
     ]
     ansible.play(*tasks).succeeded()
 
 
-def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(tmp_path: pathlib.Path, environment: Environment) -> None:
+def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(
+    tmp_path: pathlib.Path, environment: Environment
+) -> None:
     issued, purged = threading.Event(), threading.Event()
 
     def before_its_name(method: str, path: str) -> None:
@@ -325,7 +517,10 @@ def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(tmp_pa
         folder.mkdir()
         return Ansible(folder, where).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path)})
 
-    ci, purge = token_set(one("ci"), store=str(tmp_path / "store")), token_set(store=str(tmp_path / "store"), purge=True)
+    ci, purge = (
+        token_set(one("ci"), store=str(tmp_path / "store")),
+        token_set(store=str(tmp_path / "store"), purge=True),
+    )
     with (
         relay(environment, before_its_name) as first,
         relay(environment, lambda method, path: None if issued.wait(20) else 503) as second,
@@ -340,26 +535,48 @@ def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(tmp_pa
 def failing(faults: t.Mapping[tuple[str, int], Fault]) -> t.Callable[[str, str], Fault]:
     """A rule under which these requests fail, each named by its method and which of that method it is."""
     counts = {method: itertools.count(1) for method in ("GET", "POST", "PUT", "DELETE")}
-    return lambda method, path: None if path.endswith("/lookup") else faults.get((method, next(counts[method])))
+    return lambda method, path: (
+        None if path.endswith("/lookup") else faults.get((method, next(counts[method])))
+    )
 
 
-def test_a_set_that_is_killed_in_the_middle_is_put_right_by_the_next_run(ansible: Ansible, environment: Environment) -> None:
+def test_a_set_that_is_killed_in_the_middle_is_put_right_by_the_next_run(
+    ansible: Ansible, environment: Environment
+) -> None:
     ten = [one(f"ci-{number}") for number in range(10)]
     with relay(environment, failing({("POST", 5): Call(ansible.kill, True)})) as deadly:
-        assert ansible.play(token_set(*ten, store="store"), env=deadly.environment.variables).returncode < 0
+        assert (
+            ansible.play(
+                token_set(*ten, store="store"), env=deadly.environment.variables
+            ).returncode
+            < 0
+        )
     assert len(environment.tokens()) >= 4
     again = token_set(*ten, store="store")
-    ansible.play(again, check("got.changed", f"{each('usable')} == [true] * 10"), all_work(), again, check("not got.changed")).succeeded()
+    ansible.play(
+        again,
+        check("got.changed", f"{each('usable')} == [true] * 10"),
+        all_work(),
+        again,
+        check("not got.changed"),
+    ).succeeded()
     assert names(environment) == [spec["name"] for spec in ten]
 
 
-def test_a_request_that_fails_is_told_and_its_token_put_right_by_the_next_run(ansible: Ansible, environment: Environment) -> None:
-    five = token_set(*(one(f"ci-{number}") for number in range(5)), store="store", keywords=IGNORE_ERRORS)
+def test_a_request_that_fails_is_told_and_its_token_put_right_by_the_next_run(
+    ansible: Ansible, environment: Environment
+) -> None:
+    five = token_set(
+        *(one(f"ci-{number}") for number in range(5)), store="store", keywords=IGNORE_ERRORS
+    )
     created = f"({each('action')} | select('eq', 'created') | length)"
     tasks = [
         five,
         check("got is failed", f"{each('failed')} | select | length == 2", f"{created} == 3"),
-        check("'No token was issued' in got.msg", "'its secret is in the store, but it could not be given its name' in got.msg"),
+        check(
+            "'No token was issued' in got.msg",
+            "'its secret is in the store, but it could not be given its name' in got.msg",
+        ),
         all_work("got.tokens | rejectattr('failed') | map(attribute='token')"),
         five,
         check("got is success", "got.changed", f"{created} == 1"),
@@ -372,10 +589,14 @@ def test_a_request_that_fails_is_told_and_its_token_put_right_by_the_next_run(an
     assert names(environment) == [f"ci-{number}" for number in range(5)]
 
 
-def test_a_set_that_runs_out_of_its_time_loses_no_secret(ansible: Ansible, environment: Environment) -> None:
+def test_a_set_that_runs_out_of_its_time_loses_no_secret(
+    ansible: Ansible, environment: Environment
+) -> None:
     """What was issued is in the store by then, or taken back."""
     cut = {"workers": 1, "timeout": 3, "keywords": {"timeout": 2, **IGNORE_ERRORS}}
-    without, kept = ([one(f"{kind}-{number}") for number in range(3)] for kind in ("without", "kept"))
+    without, kept = (
+        [one(f"{kind}-{number}") for number in range(3)] for kind in ("without", "kept")
+    )
     tasks = [
         token_set(*without, **cut),
         info("left", name_regex="-"),
@@ -398,7 +619,9 @@ def slow_server() -> t.Iterator[Environment]:
         yield first_environment
 
 
-def test_two_playbooks_with_overlapping_sets_get_one_token_of_each_name(tmp_path: pathlib.Path, slow_server: Environment) -> None:
+def test_two_playbooks_with_overlapping_sets_get_one_token_of_each_name(
+    tmp_path: pathlib.Path, slow_server: Environment
+) -> None:
     slow = stand_in.new_environment(slow_server)
 
     def play(called: list[str]) -> Run:
@@ -451,17 +674,33 @@ def test_a_set_can_be_kept_in_a_key_vault(ansible: Ansible, environment: Environ
     assert names(environment) == ["cd"]
 
 
-def test_shipped_to_another_host_the_result_is_the_same(ansible: Ansible, environment: Environment) -> None:
+def test_shipped_to_another_host_the_result_is_the_same(
+    ansible: Ansible, environment: Environment
+) -> None:
     hosts = ansible.folder / "hosts"
-    hosts.write_text("remote ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}")
+    hosts.write_text(
+        "remote ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}"
+    )
     here = {"delegate_to": "localhost"}
-    held = [one(name, token=f"{{{{ got.tokens[{number}].token }}}}", on_missing_secret="fail") for number, name in enumerate(["ci", "cd"])]
+    held = [
+        one(name, token=f"{{{{ got.tokens[{number}].token }}}}", on_missing_secret="fail")
+        for number, name in enumerate(["ci", "cd"])
+    ]
     tasks = [
         token_set(one("ci"), one("cd"), one("no", scopes=["no.such"]), keywords=IGNORE_ERRORS),
-        check("got is failed", "got.tokens[2].failed", "\"1 of 3 tokens failed. 'no': \" in got.msg", "'invocation' not in got"),
+        check(
+            "got is failed",
+            "got.tokens[2].failed",
+            "\"1 of 3 tokens failed. 'no': \" in got.msg",
+            "'invocation' not in got",
+        ),
         {**all_work("got.tokens[:2] | map(attribute='token')"), **here},
         token_set(*held, absent("gone"), register="again"),
-        check("not again.changed", f"{each('token', 'again')}[:2] == {each('token')}[:2]", "again.tokens[2].token is none"),
+        check(
+            "not again.changed",
+            f"{each('token', 'again')}[:2] == {each('token')}[:2]",
+            "again.tokens[2].token is none",
+        ),
         token_set(*held, absent("gone"), register="in_process", keywords=here),
         check("in_process == again"),
     ]

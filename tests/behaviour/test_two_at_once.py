@@ -17,8 +17,12 @@ from support.runs import Ansible, Run, check, token
 READ = ["metrics.read"]
 
 
-@pytest.mark.parametrize(("connection", "count", "latency"), [("local", 10, 30), ("elsewhere", 2, 700)])
-def test_many_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection: str, count: int, latency: int) -> None:
+@pytest.mark.parametrize(
+    ("connection", "count", "latency"), [("local", 10, 30), ("elsewhere", 2, 700)]
+)
+def test_many_hosts_of_one_play_get_one_token(
+    tmp_path: pathlib.Path, connection: str, count: int, latency: int
+) -> None:
     hosts = ",".join(f"host{number}" for number in range(count))
     options = [
         "-i",
@@ -29,7 +33,11 @@ def test_many_hosts_of_one_play_get_one_token(tmp_path: pathlib.Path, connection
         f"ansible_connection={connection} ansible_python_interpreter={{{{ansible_playbook_python}}}}",
     ]
     with stand_in.serve("--latency", str(latency)) as slow:
-        run = Ansible(tmp_path, slow).play(token("shared", register="made", scopes=READ), hosts="all", options=options).succeeded()
+        run = (
+            Ansible(tmp_path, slow)
+            .play(token("shared", register="made", scopes=READ), hosts="all", options=options)
+            .succeeded()
+        )
         assert len(slow.tokens("shared")) == 1
         assert slow.writes() == ["POST", "PUT"]
         assert run.stdout.count("changed=1") == 1
@@ -49,9 +57,14 @@ def test_two_playbooks_get_one_token(tmp_path: pathlib.Path, shared: str) -> Non
         folder.mkdir()
         options = {"store": str(tmp_path / store)} if store else {}
         tasks = [token("shared", register="made", scopes=READ, **options), check("made.usable")]
-        return Ansible(folder, slow).play(*tasks, env={"ANSIBLE_HOME": str(tmp_path / (home or f"home-{name}"))})
+        return Ansible(folder, slow).play(
+            *tasks, env={"ANSIBLE_HOME": str(tmp_path / (home or f"home-{name}"))}
+        )
 
-    with stand_in.serve("--latency", "300") as slow, concurrent.futures.ThreadPoolExecutor() as pool:
+    with (
+        stand_in.serve("--latency", "300") as slow,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
         for run in pool.map(play, ["one", "two"]):
             run.succeeded()
         assert slow.writes() == ["POST", "PUT"]

@@ -20,7 +20,9 @@ CONNECTIONS = 8
 def main() -> None:
     with serve() as environment:
         seconds = asyncio.run(create_many(environment))
-    print(f"\nThe stand-in alone: {REQUESTS / seconds:.0f} creations a second over {CONNECTIONS} connections")
+    print(
+        f"\nThe stand-in alone: {REQUESTS / seconds:.0f} creations a second over {CONNECTIONS} connections"
+    )
 
 
 async def create_many(environment: Environment) -> float:

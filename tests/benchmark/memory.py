@@ -15,7 +15,7 @@ LISTED = (10, 10_000, 50_000)
 CHILD = """
 import pathlib, sys
 from ansible_collections.community.dynatrace.plugins.module_utils import _options, _tasks
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 what, url, api_token = sys.argv[1:]
 tasks = {
@@ -32,11 +32,19 @@ print(next(line.split()[1] for line in pathlib.Path("/proc/self/status").read_te
 
 
 def main() -> None:
-    print(f"\n{'peak memory, MiB':<26} " + " ".join(f"{number:>8}" for number in LISTED) + "  tokens listed")
+    print(
+        f"\n{'peak memory, MiB':<26} "
+        + " ".join(f"{number:>8}" for number in LISTED)
+        + "  tokens listed"
+    )
     peaks = {what: [peak(what, number) for number in LISTED] for what in ("info", "set")}
     for what, of_number in peaks.items():
         per_token = (of_number[-1] - of_number[0]) / LISTED[-1] * 1024
-        print(f"dynatrace_token_{what:<10} " + " ".join(f"{one:8.0f}" for one in of_number) + f"  {per_token:.2f} KiB for each token")
+        print(
+            f"dynatrace_token_{what:<10} "
+            + " ".join(f"{one:8.0f}" for one in of_number)
+            + f"  {per_token:.2f} KiB for each token"
+        )
 
 
 def peak(what: str, number: int) -> float:
@@ -46,4 +54,7 @@ def peak(what: str, number: int) -> float:
 
 def measured(what: str, environment: Environment) -> float:
     command = [sys.executable, "-c", CHILD, what, environment.url, environment.api_token]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]) / 1024
+    return (
+        int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+        / 1024
+    )

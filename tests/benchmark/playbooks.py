@@ -31,8 +31,14 @@ class Timing:
 
 
 def run(folder: pathlib.Path, environment: Environment, *tasks: Task) -> Timing:
-    playbook, timing, password = folder / "playbook.yml", folder / "timing.jsonl", folder / "vault-password"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]))
+    playbook, timing, password = (
+        folder / "playbook.yml",
+        folder / "timing.jsonl",
+        folder / "vault-password",
+    )
+    playbook.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}])
+    )
     timing.write_text("")
     password.write_text("correct horse")
     settings = {
@@ -44,7 +50,13 @@ def run(folder: pathlib.Path, environment: Environment, *tasks: Task) -> Timing:
     }
     started = time.perf_counter()
     command = [str(BIN / "ansible-playbook"), str(playbook)]
-    done = subprocess.run(command, env={**os.environ, **environment.variables, **settings}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment.variables, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     whole = time.perf_counter() - started
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)

@@ -40,7 +40,12 @@ def delete() -> None:
         tokens.delete(there[name])
 
 
-for case, function in (("create", create), ("no-op", create), ("change scope", change_scope), ("delete", delete)):
+for case, function in (
+    ("create", create),
+    ("no-op", create),
+    ("change scope", change_scope),
+    ("delete", delete),
+):
     started = time.perf_counter()
     function()
     print(f"{case}:{time.perf_counter() - started}")

@@ -31,7 +31,9 @@ LISTED, DECLARED = 10_000, 1000
 
 def main() -> None:
     with serve("--latency", str(LATENCY * 1000)) as server:
-        print(f"\nSeconds for tokens at {LATENCY * 1000:.0f} ms latency; floor: requests / {WORKERS} connections x latency")
+        print(
+            f"\nSeconds for tokens at {LATENCY * 1000:.0f} ms latency; floor: requests / {WORKERS} connections x latency"
+        )
         print(
             f"{'tokens':>6} {'case':<13} {'set':>7} {'requests':>9} {'of floor':>9} {'uri loop':>9} {'x set':>6} {'script':>8} {'x set':>6}"
         )
@@ -44,12 +46,19 @@ def measure(server: Environment, number: int) -> dict[str, dict[str, t.Any]]:
     """Seconds of each case in each way, and the requests of the set."""
     of_uri = by_uri(new_environment(server), number) if number <= LARGEST_FOR_URI else {}
     seconds, requests = by_set(new_environment(server), number)
-    return {"set": seconds, "requests": requests, "uri": of_uri, "script": by_script(new_environment(server), number)}
+    return {
+        "set": seconds,
+        "requests": requests,
+        "uri": of_uri,
+        "script": by_script(new_environment(server), number),
+    }
 
 
 def report(number: int, rounds: list[dict[str, dict[str, t.Any]]]) -> None:
     for case in CASES:
-        own, uri, script = (median(one[way].get(case) for one in rounds) for way in ("set", "uri", "script"))
+        own, uri, script = (
+            median(one[way].get(case) for one in rounds) for way in ("set", "uri", "script")
+        )
         requests = rounds[0]["requests"][case]
         floor = math.ceil(requests / WORKERS) * LATENCY
         columns = f"{own:7.2f} {requests:9} {own / floor:9.2f} {shown(uri):>9} {shown(uri / own, 1):>6} {script:8.2f} {script / own:6.1f}"
@@ -66,7 +75,9 @@ def shown(value: float, digits: int = 2) -> str:
 
 
 def specifications(number: int, **options: t.Any) -> list[dict[str, t.Any]]:
-    return [{"name": f"bench-{one}", "scopes": ["metrics.read"], **options} for one in range(number)]
+    return [
+        {"name": f"bench-{one}", "scopes": ["metrics.read"], **options} for one in range(number)
+    ]
 
 
 def by_set(environment: Environment, number: int) -> tuple[dict[str, float], dict[str, int]]:
@@ -80,8 +91,16 @@ def by_set(environment: Environment, number: int) -> tuple[dict[str, float], dic
     with tempfile.TemporaryDirectory() as folder:
         for case, options in wanted.items():
             environment.forget_requests()
-            arguments = {"tokens": specifications(number, **options), "store": f"{folder}/store", "workers": WORKERS}
-            timing = run(pathlib.Path(folder), environment, {"name": case, "community.dynatrace.dynatrace_token_set": arguments})
+            arguments = {
+                "tokens": specifications(number, **options),
+                "store": f"{folder}/store",
+                "workers": WORKERS,
+            }
+            timing = run(
+                pathlib.Path(folder),
+                environment,
+                {"name": case, "community.dynatrace.dynatrace_token_set": arguments},
+            )
             seconds[case], requests[case] = timing.tasks[case][0], len(environment.requests())
     return seconds, requests
 
@@ -89,16 +108,29 @@ def by_set(environment: Environment, number: int) -> tuple[dict[str, float], dic
 def by_uri(environment: Environment, number: int) -> dict[str, float]:
     """The usual way: list, and for each token that needs it one call."""
 
-    def call(name: str, method: str, body: dict[str, t.Any] | None, path: str, when: str) -> list[Task]:
+    def call(
+        name: str, method: str, body: dict[str, t.Any] | None, path: str, when: str
+    ) -> list[Task]:
         headers = {"Authorization": f"Api-Token {environment.api_token}"}
-        listing = {"url": f"{environment.url}{API}?pageSize=10000&fields=%2Bscopes", "headers": headers}
+        listing = {
+            "url": f"{environment.url}{API}?pageSize=10000&fields=%2Bscopes",
+            "headers": headers,
+        }
         ids = "{{ listed.json.apiTokens | items2dict(key_name='name', value_name='id') }}"
-        one = {"url": environment.url + API + path, "headers": headers, "method": method, "status_code": [200, 201, 204]}
+        one = {
+            "url": environment.url + API + path,
+            "headers": headers,
+            "method": method,
+            "status_code": [200, 201, 204],
+        }
         return [
             {"name": name, "ansible.builtin.uri": listing, "register": "listed"},
             {
                 "name": name,
-                "ansible.builtin.uri": {**one, **({"body": body, "body_format": "json"} if body else {})},
+                "ansible.builtin.uri": {
+                    **one,
+                    **({"body": body, "body_format": "json"} if body else {}),
+                },
                 "loop": [f"bench-{one}" for one in range(number)],
                 "when": when,
                 "vars": {"ids": ids},
@@ -114,24 +146,41 @@ def by_uri(environment: Environment, number: int) -> dict[str, float]:
         *call("delete", "DELETE", None, "/{{ ids[item] }}", "item in ids"),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        return {case: sum(seconds) for case, seconds in run(pathlib.Path(folder), environment, *tasks).tasks.items()}
+        return {
+            case: sum(seconds)
+            for case, seconds in run(pathlib.Path(folder), environment, *tasks).tasks.items()
+        }
 
 
 def by_script(environment: Environment, number: int) -> dict[str, float]:
     command = [sys.executable, str(SCRIPT), environment.url, environment.api_token, str(number)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {case: float(seconds) for case, seconds in (line.split(":") for line in said.splitlines())}
+    return {
+        case: float(seconds) for case, seconds in (line.split(":") for line in said.splitlines())
+    }
 
 
 def against_an_empty_play() -> None:
-    with serve("--preload", str(LISTED - DECLARED - 1)) as environment, tempfile.TemporaryDirectory() as name:
+    with (
+        serve("--preload", str(LISTED - DECLARED - 1)) as environment,
+        tempfile.TemporaryDirectory() as name,
+    ):
         folder = pathlib.Path(name)
-        task = {"community.dynatrace.dynatrace_token_set": {"tokens": specifications(DECLARED), "store": f"{folder}/store"}}
+        task = {
+            "community.dynatrace.dynatrace_token_set": {
+                "tokens": specifications(DECLARED),
+                "store": f"{folder}/store",
+            }
+        }
         run(folder, environment, task)
         rounds = [
             {
                 "empty": run(folder, environment).whole,
-                "debug": run(folder, environment, {"ansible.builtin.debug": {"msg": specifications(DECLARED)}}).whole,
+                "debug": run(
+                    folder,
+                    environment,
+                    {"ansible.builtin.debug": {"msg": specifications(DECLARED)}},
+                ).whole,
                 "listing": raw_listing(environment),
                 "no-op": run(folder, environment, task).whole,
                 "registered": run(folder, environment, {**task, "register": "got"}).whole,
@@ -140,15 +189,32 @@ def against_an_empty_play() -> None:
         ]
         environment.forget_requests()
         run(folder, environment, task)
-        requests = [f"{request['method']} {request['path'].rpartition('/')[2]}" for request in environment.requests()]
-    empty, debug, listing, no_op, registered = (statistics.median(one[what] for one in rounds) for what in rounds[0])
-    print(f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: empty play {empty:.2f}, raw listing {listing:.2f}")
+        requests = [
+            f"{request['method']} {request['path'].rpartition('/')[2]}"
+            for request in environment.requests()
+        ]
+    empty, debug, listing, no_op, registered = (
+        statistics.median(one[what] for one in rounds) for what in rounds[0]
+    )
+    print(
+        f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: empty play {empty:.2f}, raw listing {listing:.2f}"
+    )
     print(f"debug with the same {DECLARED} specifications {debug:.2f}")
-    print(f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; requests: {', '.join(requests)}")
-    print(f"registered {registered:.2f}, {(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret")
+    print(
+        f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; requests: {', '.join(requests)}"
+    )
+    print(
+        f"registered {registered:.2f}, {(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret"
+    )
 
 
 def raw_listing(environment: Environment) -> float:
     started = time.perf_counter()
-    environment.call("GET", params={"pageSize": 10000, "fields": "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata"}).json()
+    environment.call(
+        "GET",
+        params={
+            "pageSize": 10000,
+            "fields": "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata",
+        },
+    ).json()
     return time.perf_counter() - started

@@ -29,12 +29,38 @@ from server import Settings, make_app
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests/emulator", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one (default)")
-    parser.add_argument("--preload", type=int, default=0, metavar="N", help="start with N tokens, named preloaded-0 and so on")
-    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="wait so many milliseconds before each answer")
-    parser.add_argument("--page-cap", type=int, default=None, metavar="N", help="never put more than N tokens on a page")
-    parser.add_argument("--tls", metavar="FILE", help="serve https, with the key and the certificates in this file")
+    parser = argparse.ArgumentParser(
+        prog="tests/emulator",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one (default)"
+    )
+    parser.add_argument(
+        "--preload",
+        type=int,
+        default=0,
+        metavar="N",
+        help="start with N tokens, named preloaded-0 and so on",
+    )
+    parser.add_argument(
+        "--latency",
+        type=float,
+        default=0,
+        metavar="MS",
+        help="wait so many milliseconds before each answer",
+    )
+    parser.add_argument(
+        "--page-cap",
+        type=int,
+        default=None,
+        metavar="N",
+        help="never put more than N tokens on a page",
+    )
+    parser.add_argument(
+        "--tls", metavar="FILE", help="serve https, with the key and the certificates in this file"
+    )
     return parser.parse_args()
 
 
@@ -58,7 +84,15 @@ async def serve(arguments: argparse.Namespace) -> None:
     site = web.TCPSite(runner, "127.0.0.1", arguments.port, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
-    print(json.dumps({"environment_url": f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}", "api_token": admin}), flush=True)
+    print(
+        json.dumps(
+            {
+                "environment_url": f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}",
+                "api_token": admin,
+            }
+        ),
+        flush=True,
+    )
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)

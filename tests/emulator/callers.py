@@ -30,7 +30,9 @@ _BEARER_SCOPES = {
 
 def own_query(request: web.Request) -> multidict.MultiDict[str]:
     """The parameters that are for the operation itself."""
-    return multidict.MultiDict((name, value) for name, value in request.query.items() if name != _IN_QUERY)
+    return multidict.MultiDict(
+        (name, value) for name, value in request.query.items() if name != _IN_QUERY
+    )
 
 
 def access_token(environment: Environment, request: web.Request) -> Token:
@@ -45,7 +47,12 @@ def classic(environment: Environment, request: web.Request) -> Token:
     """At /api/v2, which takes Bearer beside access tokens, or does not."""
     scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme == "Bearer" and environment.behaviour.bearer_at_classic_address:
-        return _bearer(environment, secret, unknown="Token Authentication failed", ended="Token Authentication failed")
+        return _bearer(
+            environment,
+            secret,
+            unknown="Token Authentication failed",
+            ended="Token Authentication failed",
+        )
     return access_token(environment, request)
 
 
@@ -63,7 +70,9 @@ def require(scope: str | None, caller: Token) -> None:
     if isinstance(caller, Bearer):
         _require_one(_BEARER_SCOPES[scope or "apiTokens.read"], caller)
     elif scope is not None and scope not in caller.scopes:
-        raise Problem(403, f"Token is missing required scope. Use one of: {scope} ({_SCOPE_NAMES[scope]})")
+        raise Problem(
+            403, f"Token is missing required scope. Use one of: {scope} ({_SCOPE_NAMES[scope]})"
+        )
 
 
 def _require_one(sufficient: tuple[str, ...], caller: Bearer) -> None:

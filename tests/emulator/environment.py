@@ -20,7 +20,9 @@ from door import Door
 from faults import Faults
 from problems import Problem, bad_body, unknown_token
 
-_SCOPES_FILE = pathlib.Path(__file__).parents[2] / "plugins" / "module_utils" / "_scopes.py"
+_SCOPES_FILE = (
+    pathlib.Path(__file__).parents[2] / "plugins" / "module_utils" / "_model" / "scopes.py"
+)
 
 
 def _known_scopes() -> frozenset[str]:
@@ -51,7 +53,9 @@ class Token:
     last_used: dt.datetime | None = None
     last_used_ip: str | None = None
     additional_metadata: dict[str, str] | None = None
-    manages_settings: bool = True  # whether its owner has the permission environment:roles:manage-settings
+    manages_settings: bool = (
+        True  # whether its owner has the permission environment:roles:manage-settings
+    )
 
     def as_json(self) -> dict[str, t.Any]:
         """All that the API can tell of it; what there is not is left out."""
@@ -92,10 +96,14 @@ class Client:
 class Behaviour:
     """What differs between installations, or is not known for sure: tests can change it."""
 
-    bearer_at_classic_address: bool = True  # whether /api/v2 takes Bearer too, as the specification says
+    bearer_at_classic_address: bool = (
+        True  # whether /api/v2 takes Bearer too, as the specification says
+    )
     old_token_format: bool = False  # new tokens are 21 letters without a dot, and their ids UUIDs
     personal_access_tokens: bool = True  # the setting of the environment that allows them
-    v1_as_in_example: bool = False  # times as text, and no false flags, as in the example in the documentation of v1
+    v1_as_in_example: bool = (
+        False  # times as text, and no false flags, as in the example in the documentation of v1
+    )
     v1_location: bool = True  # the header with the id in the answer to a creation through v1
 
 
@@ -107,7 +115,9 @@ class Environment:
         self.bearers: dict[str, Bearer] = {}  # by their secrets
         self.clients: dict[str, Client] = {}
         self.behaviour = Behaviour()
-        self.secrets: dict[str, None] = {}  # all that were ever issued, for tests that look for leaks
+        self.secrets: dict[
+            str, None
+        ] = {}  # all that were ever issued, for tests that look for leaks
         self.requests: list[dict[str, t.Any]] = []
         self.faults = Faults()
         self.door: Door | None = None
@@ -129,12 +139,16 @@ class Environment:
 
     def preload(self, count: int) -> None:
         for number in range(count):
-            self._add(f"preloaded-{number}", ["metrics.read", "entities.read"], "someone@example.com")
+            self._add(
+                f"preloaded-{number}", ["metrics.read", "entities.read"], "someone@example.com"
+            )
 
     def plant(self, facts: t.Mapping[str, t.Any]) -> Token:
         """A token as the API would not make it: in the past, by another owner, by the product itself."""
         facts = dict(facts)
-        token = self._add(facts.pop("name"), facts.pop("scopes"), facts.pop("owner", "someone@example.com"))
+        token = self._add(
+            facts.pop("name"), facts.pop("scopes"), facts.pop("owner", "someone@example.com")
+        )
         for name in ("created", "expires", "last_used"):
             if name in facts:
                 setattr(token, name, moments.parse(facts.pop(name), self.now()))
@@ -159,7 +173,11 @@ class Environment:
         return allowed and token.enabled and (token.expires is None or token.expires > self.now())
 
     def create(self, body: t.Mapping[str, t.Any], caller: Token) -> dict[str, t.Any]:
-        body = checked(body, {"name", "scopes", "expirationDate", "personalAccessToken"}, required={"name", "scopes"})
+        body = checked(
+            body,
+            {"name", "scopes", "expirationDate", "personalAccessToken"},
+            required={"name", "scopes"},
+        )
         expires = self._parse_expiration(body.get("expirationDate"))
         self._check_permission(body.get("personalAccessToken", False), caller)
         token = self._add(body["name"], body["scopes"], caller.owner)
@@ -177,7 +195,9 @@ class Environment:
         token = self.get(token_id)
         body = checked(body, {"name", "scopes", "enabled"}, required=set())
         if token is caller and body.get("enabled") is False:
-            raise Problem(400, "You can't disable the token you're using for authentication of the request.")
+            raise Problem(
+                400, "You can't disable the token you're using for authentication of the request."
+            )
         before = (token.name, token.scopes)
         token.name = body.get("name", token.name)
         token.scopes = list(dict.fromkeys(body.get("scopes", token.scopes)))
@@ -186,11 +206,16 @@ class Environment:
             token.modified = self.now()
 
     def delete(self, id_or_secret: str, caller: Token) -> None:
-        token = next((token for token in self.tokens.values() if id_or_secret in (token.id, token.secret)), None)
+        token = next(
+            (token for token in self.tokens.values() if id_or_secret in (token.id, token.secret)),
+            None,
+        )
         if token is None:
             raise unknown_token()
         if token is caller:
-            raise Problem(400, "You can't delete the token you're using for authentication of the request.")
+            raise Problem(
+                400, "You can't delete the token you're using for authentication of the request."
+            )
         if caller.personal_access_token and token.owner != caller.owner:
             raise Problem(403, "A personal access token can delete only tokens of its owner.")
         del self.tokens[token.id]
@@ -203,7 +228,9 @@ class Environment:
         return token
 
     def _add(self, name: str, scopes: t.Iterable[str], owner: str) -> Token:
-        token_id, secret = old_credentials() if self.behaviour.old_token_format else credentials("dt0c01", 24)
+        token_id, secret = (
+            old_credentials() if self.behaviour.old_token_format else credentials("dt0c01", 24)
+        )
         token = Token(token_id, secret, name, list(dict.fromkeys(scopes)), owner, False, self.now())
         self.tokens[token_id] = token
         self.secrets[secret] = None
@@ -213,7 +240,10 @@ class Environment:
         if personal and not self.behaviour.personal_access_tokens:
             raise Problem(403, "Personal access tokens are not enabled in this environment")
         if not personal and not caller.manages_settings:
-            raise Problem(403, "Creating access tokens requires the permission environment:roles:manage-settings")
+            raise Problem(
+                403,
+                "Creating access tokens requires the permission environment:roles:manage-settings",
+            )
 
     def _parse_expiration(self, value: str | None) -> dt.datetime | None:
         if value is None:
@@ -228,7 +258,9 @@ class Environment:
 
 def credentials(prefix: str, length: int) -> tuple[str, str]:
     """An id with so many letters in its public part, and the secret that begins with it."""
-    public, secret = (base64.b32encode(secrets.token_bytes(size * 5 // 8)).decode() for size in (length, 64))
+    public, secret = (
+        base64.b32encode(secrets.token_bytes(size * 5 // 8)).decode() for size in (length, 64)
+    )
     return f"{prefix}.{public}", f"{prefix}.{public}.{secret}"
 
 

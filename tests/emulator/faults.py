@@ -78,7 +78,11 @@ class Fault:
     struck: int = 0
 
     def fits(self, number: int, method: str, path: str) -> bool:
-        return self._is_due(number) and self.method in (None, method) and re.search(self.path, path) is not None
+        return (
+            self._is_due(number)
+            and self.method in (None, method)
+            and re.search(self.path, path) is not None
+        )
 
     def _is_due(self, number: int) -> bool:
         if self.nth is None:
@@ -108,16 +112,28 @@ class Faults:
 
     def left(self) -> list[dict[str, t.Any]]:
         """Those that are not spent yet, as they were given, but with the times that are left."""
-        return [given | {"times": max(fault.times - fault.struck, 0)} for given, fault in self._faults if not fault.is_spent]
+        return [
+            given | {"times": max(fault.times - fault.struck, 0)}
+            for given, fault in self._faults
+            if not fault.is_spent
+        ]
 
     def next(self, method: str, path: str) -> Fault | None:
         """What strikes this request, which is counted."""
         self._number += 1
-        return _strike(fault for fault in self._unspent() if fault.kind != "refuse" and fault.fits(self._number, method, path))
+        return _strike(
+            fault
+            for fault in self._unspent()
+            if fault.kind != "refuse" and fault.fits(self._number, method, path)
+        )
 
     def refusal(self) -> Fault | None:
         """What shuts the door on the next request."""
-        return _strike(fault for fault in self._unspent() if fault.kind == "refuse" and (fault.nth or 1) <= self._number + 1)
+        return _strike(
+            fault
+            for fault in self._unspent()
+            if fault.kind == "refuse" and (fault.nth or 1) <= self._number + 1
+        )
 
     def _unspent(self) -> list[Fault]:
         return [fault for _given, fault in self._faults if not fault.is_spent]
@@ -153,7 +169,9 @@ def _fault(where: str, given: t.Any) -> Fault:
 
 
 def _is_whole(least: int, most: int) -> t.Callable[[t.Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    )
 
 
 def _is_seconds(value: t.Any) -> bool:
@@ -168,7 +186,11 @@ def _is_pattern(value: t.Any) -> bool:
 
 
 def _is_header(name: t.Any, value: t.Any) -> bool:
-    return re.fullmatch(r"[\w-]+", name, re.ASCII) is not None and isinstance(value, str) and re.fullmatch(r"[ -~]*", value) is not None
+    return (
+        re.fullmatch(r"[\w-]+", name, re.ASCII) is not None
+        and isinstance(value, str)
+        and re.fullmatch(r"[ -~]*", value) is not None
+    )
 
 
 def _is_headers(value: t.Any) -> bool:

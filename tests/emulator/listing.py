@@ -27,7 +27,9 @@ _MORE_FIELDS = (
     "additionalMetadata",
 )
 _PARAMETERS = {"pageSize", "apiTokenSelector", "fields", "from", "to", "sort", "nextPageKey"}
-_CRITERION = re.compile(r'(owner)\("([^"]+)"\)|(personalAccessToken)\((true|false)\)|(scope)\(("[^"]+"(?:,"[^"]+")*)\)')
+_CRITERION = re.compile(
+    r'(owner)\("([^"]+)"\)|(personalAccessToken)\((true|false)\)|(scope)\(("[^"]+"(?:,"[^"]+")*)\)'
+)
 _NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 _UNLIMITED = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 _SORT_KEYS: dict[str, t.Callable[[Token], t.Any]] = {
@@ -39,25 +41,37 @@ _SORT_KEYS: dict[str, t.Callable[[Token], t.Any]] = {
 }
 
 
-def list_tokens(environment: Environment, query: t.Mapping[str, str], page_cap: int | None) -> dict[str, t.Any]:
+def list_tokens(
+    environment: Environment, query: t.Mapping[str, str], page_cap: int | None
+) -> dict[str, t.Any]:
     for parameter in query:
         if parameter not in _PARAMETERS:
             raise bad_query(parameter, f"Unknown query parameter '{parameter}'")
     offset = 0
     if "nextPageKey" in query:
         if len(query) > 1:
-            raise bad_query("nextPageKey", "When nextPageKey is set, all other query parameters must be omitted")
+            raise bad_query(
+                "nextPageKey", "When nextPageKey is set, all other query parameters must be omitted"
+            )
         offset, query = _read_key(query["nextPageKey"])
-    tokens = _sorted(_selected(list(environment.tokens.values()), query, environment.now()), query.get("sort", "-creationDate"))
+    tokens = _sorted(
+        _selected(list(environment.tokens.values()), query, environment.now()),
+        query.get("sort", "-creationDate"),
+    )
     fields = _fields(query.get("fields"))
     size = _page_size(query.get("pageSize"))
     end = offset + min(size, page_cap or size)
-    page = [{name: value for name, value in token.as_json().items() if name in fields} for token in tokens[offset:end]]
+    page = [
+        {name: value for name, value in token.as_json().items() if name in fields}
+        for token in tokens[offset:end]
+    ]
     answer: dict[str, t.Any] = {"totalCount": len(tokens), "pageSize": size, "apiTokens": page}
     if end < len(tokens):
         answer["nextPageKey"] = _write_key(end, query)
     elif offset:
-        answer["nextPageKey"] = None  # on a first page that is the last, it is absent: clients have to take both
+        answer["nextPageKey"] = (
+            None  # on a first page that is the last, it is absent: clients have to take both
+        )
     return answer
 
 
@@ -99,17 +113,24 @@ def _fields(value: str | None) -> set[str]:
 
 def _selected(tokens: list[Token], query: t.Mapping[str, str], now: dt.datetime) -> list[Token]:
     selector = query.get("apiTokenSelector", "")
-    if selector and not re.fullmatch(rf"(?:{_CRITERION.pattern})(?:,(?:{_CRITERION.pattern}))*", selector):
+    if selector and not re.fullmatch(
+        rf"(?:{_CRITERION.pattern})(?:,(?:{_CRITERION.pattern}))*", selector
+    ):
         raise bad_query("apiTokenSelector", f"'{selector}' is not a valid selector")
     for match in _CRITERION.finditer(selector):
         criterion, argument = filter(None, match.groups())
         tokens = [token for token in tokens if _meets(token, criterion, argument)]
-    for bound, keeps in (("from", lambda used, moment: used >= moment), ("to", lambda used, moment: used <= moment)):
+    for bound, keeps in (
+        ("from", lambda used, moment: used >= moment),
+        ("to", lambda used, moment: used <= moment),
+    ):
         if bound in query:
             moment = moments.parse(query[bound], now)
             if moment is None:
                 raise bad_query(bound, f"'{query[bound]}' is not a valid time")
-            tokens = [token for token in tokens if token.last_used and keeps(token.last_used, moment)]
+            tokens = [
+                token for token in tokens if token.last_used and keeps(token.last_used, moment)
+            ]
     return tokens
 
 

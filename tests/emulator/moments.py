@@ -35,7 +35,9 @@ def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
             sign, amount, unit = relative.groups()
             return _shift(now, int(amount) * (-1 if sign == "-" else 1), unit) if unit else now
         moment = dt.datetime.fromisoformat(expression) if _ISO.fullmatch(expression) else None
-        return moment and (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc)
+        return moment and (
+            moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+        ).astimezone(dt.timezone.utc)
     except (ValueError, OverflowError):  # no such day, or beyond the calendar
         return None
 
@@ -45,4 +47,6 @@ def _shift(moment: dt.datetime, amount: int, unit: str) -> dt.datetime:
         return moment + dt.timedelta(days=amount * _DAYS[unit])
     months = moment.year * 12 + moment.month - 1 + amount * (12 if unit == "y" else 1)
     year, month = months // 12, months % 12 + 1
-    return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
+    return moment.replace(
+        year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1])
+    )

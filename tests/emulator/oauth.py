@@ -39,13 +39,23 @@ async def _issue(request: web.Request) -> web.Response:
     missing = [scope for scope in scopes if scope not in client.scopes]
     if missing:
         reason = f"UNSUCCESSFUL_OAUTH_ACCESS_TOKEN_VALIDATION_FAILED | OAuth client is missing following scopes [{', '.join(missing)}]"
-        return _refusal({"error": "invalid_request", "error_description": f"Invalid OAuth2 request. {reason}"})
+        return _refusal(
+            {"error": "invalid_request", "error_description": f"Invalid OAuth2 request. {reason}"}
+        )
     return web.json_response(_access_token(environment, client, scopes))
 
 
 def _acceptable(form: t.Mapping[str, str], client: Client) -> bool:
-    expected = {"grant_type": "client_credentials", "client_secret": client.secret, "resource": f"urn:dtaccount:{client.account_uuid}"}
-    return all(form.get(name) == value for name, value in expected.items() if name != "resource" or name in form)
+    expected = {
+        "grant_type": "client_credentials",
+        "client_secret": client.secret,
+        "resource": f"urn:dtaccount:{client.account_uuid}",
+    }
+    return all(
+        form.get(name) == value
+        for name, value in expected.items()
+        if name != "resource" or name in form
+    )
 
 
 def _access_token(environment: Environment, client: Client, scopes: list[str]) -> dict[str, t.Any]:
@@ -63,17 +73,26 @@ def _access_token(environment: Environment, client: Client, scopes: list[str]) -
 
 def _refusal(more: dict[str, str]) -> web.Response:
     issue = secrets.token_hex(8).upper()
-    return web.json_response({"errorCode": 400, "message": "Bad Request", "issueId": issue} | more, status=400)
+    return web.json_response(
+        {"errorCode": 400, "message": "Bad Request", "issueId": issue} | more, status=400
+    )
 
 
 async def _plant_client(request: web.Request) -> web.Response:
     environment: Environment = request["environment"]
-    facts = {"owner": _OWNER, "account_uuid": str(uuid.uuid4()), "expires_in": 300} | await request.json()
+    facts = {
+        "owner": _OWNER,
+        "account_uuid": str(uuid.uuid4()),
+        "expires_in": 300,
+    } | await request.json()
     client_id, secret = credentials("dt0s02", 8)
     client = Client(client_id, secret, **facts)
     environment.clients[client_id] = client
     environment.secrets[secret] = None
-    return web.json_response({"client_id": client_id, "client_secret": secret, "account_uuid": client.account_uuid}, status=201)
+    return web.json_response(
+        {"client_id": client_id, "client_secret": secret, "account_uuid": client.account_uuid},
+        status=201,
+    )
 
 
 async def _plant_platform_token(request: web.Request) -> web.Response:
@@ -89,10 +108,16 @@ async def _plant_platform_token(request: web.Request) -> web.Response:
 async def _revoke(request: web.Request) -> web.Response:
     """No access token that an OAuth client got so far is taken any more."""
     environment: Environment = request["environment"]
-    environment.bearers = {secret: caller for secret, caller in environment.bearers.items() if caller.id not in environment.clients}
+    environment.bearers = {
+        secret: caller
+        for secret, caller in environment.bearers.items()
+        if caller.id not in environment.clients
+    }
     return web.Response(status=204)
 
 
 def _add_bearer(environment: Environment, token_id: str, secret: str, **facts: t.Any) -> None:
-    environment.bearers[secret] = Bearer(token_id, secret, token_id, personal_access_token=False, created=environment.now(), **facts)
+    environment.bearers[secret] = Bearer(
+        token_id, secret, token_id, personal_access_token=False, created=environment.now(), **facts
+    )
     environment.secrets[secret] = None

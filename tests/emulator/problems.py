@@ -14,14 +14,29 @@ class Problem(Exception):
     :param bare: without a body, as the API answers an unknown id.
     """
 
-    def __init__(self, status: int, message: str = "", path: str | None = None, where: str = "PAYLOAD_BODY", bare: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        path: str | None = None,
+        where: str = "PAYLOAD_BODY",
+        bare: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.bare = bare
         self.envelope = {"error": {"code": status, "message": message}}
         if path is not None:
-            violation = {"path": path, "message": message, "parameterLocation": where, "location": None}
-            self.envelope["error"] |= {"message": "Constraints violated.", "constraintViolations": [violation]}
+            violation = {
+                "path": path,
+                "message": message,
+                "parameterLocation": where,
+                "location": None,
+            }
+            self.envelope["error"] |= {
+                "message": "Constraints violated.",
+                "constraintViolations": [violation],
+            }
 
 
 def unknown_token() -> Problem:

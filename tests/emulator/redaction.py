@@ -17,7 +17,12 @@ _SECRET_PARAMETERS = {"api-token", "client_secret"}
 
 def redact(entry: dict[str, t.Any], known: t.Container[str]) -> dict[str, t.Any]:
     """The entry without what is known to be secret, what looks so, and what is given as such."""
-    entry = entry | {"query": {name: "***" if name in _SECRET_PARAMETERS else value for name, value in entry["query"].items()}}
+    entry = entry | {
+        "query": {
+            name: "***" if name in _SECRET_PARAMETERS else value
+            for name, value in entry["query"].items()
+        }
+    }
     text = _WORD.sub(lambda word: "***" if word[0] in known else word[0], json.dumps(entry))
     redacted: dict[str, t.Any] = json.loads(_FORMAT.sub("***", text))
     return redacted

@@ -84,8 +84,16 @@ def _add_v2(router: web.UrlDispatcher, path: str, identify: callers.Identify) ->
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     environment = _environment_of(request)
     is_control = "/_emulator/" in request.path
-    fault = None if environment is None or is_control else environment.faults.next(request.method, request.path)
-    true = await _true_answer(request, handler) if fault is None or fault.carried_out else await _no_answer(request)
+    fault = (
+        None
+        if environment is None or is_control
+        else environment.faults.next(request.method, request.path)
+    )
+    true = (
+        await _true_answer(request, handler)
+        if fault is None or fault.carried_out
+        else await _no_answer(request)
+    )
     if environment is None:
         return true
     answer = spoil(fault, true) if fault else true
@@ -93,7 +101,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         environment.requests.append(_log_entry(request, answer, fault, environment.secrets))
         await _refuse_what_is_next(environment)
     if answer is not None:
-        answer.headers.setdefault("Date", email.utils.format_datetime(environment.now(), usegmt=True))
+        answer.headers.setdefault(
+            "Date", email.utils.format_datetime(environment.now(), usegmt=True)
+        )
         if environment.door is not None:
             answer.force_close()  # a kept connection would need no door
     return await send(fault, request, answer) if fault else true
@@ -113,7 +123,11 @@ async def _true_answer(request: web.Request, handler: Handler) -> web.Response:
         request["environment"] = environment
         return await handler(request)
     except Problem as problem:
-        return web.Response(status=problem.status) if problem.bare else _json(problem.envelope, problem.status)
+        return (
+            web.Response(status=problem.status)
+            if problem.bare
+            else _json(problem.envelope, problem.status)
+        )
     except web.HTTPException as error:
         return _json(Problem(error.status, error.reason).envelope, error.status)
 
@@ -125,9 +139,19 @@ async def _no_answer(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _log_entry(request: web.Request, answer: web.Response | None, fault: Fault | None, secrets: t.Container[str]) -> dict[str, t.Any]:
+def _log_entry(
+    request: web.Request,
+    answer: web.Response | None,
+    fault: Fault | None,
+    secrets: t.Container[str],
+) -> dict[str, t.Any]:
     status = None if answer is None else answer.status
-    entry = {"method": request.method, "path": request.path, "query": dict(request.query), "status": status}
+    entry = {
+        "method": request.method,
+        "path": request.path,
+        "query": dict(request.query),
+        "status": status,
+    }
     if fault is not None:
         entry["carried_out"] = fault.carried_out
     return redact(entry, secrets)
@@ -139,7 +163,9 @@ async def _refuse_what_is_next(environment: Environment) -> None:
         await environment.door.shut(refusal.seconds)
 
 
-def _operation(scope: str | None, operation: Operation, identify: callers.Identify, takes_query: bool = False) -> Handler:
+def _operation(
+    scope: str | None, operation: Operation, identify: callers.Identify, takes_query: bool = False
+) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         await asyncio.sleep(request.app["settings"].latency)
         environment: Environment = request["environment"]
@@ -153,7 +179,9 @@ def _operation(scope: str | None, operation: Operation, identify: callers.Identi
 
 
 async def _list(environment: Environment, _caller: Token, request: web.Request) -> web.Response:
-    return _json(list_tokens(environment, callers.own_query(request), request.app["settings"].page_cap))
+    return _json(
+        list_tokens(environment, callers.own_query(request), request.app["settings"].page_cap)
+    )
 
 
 async def _create(environment: Environment, caller: Token, request: web.Request) -> web.Response:
@@ -220,7 +248,9 @@ async def _open_door(request: web.Request) -> web.Response:
         environment.door = Door(request.app["listen"])
         await environment.door.open()
     base = request.path.removesuffix("/_emulator/door")
-    return _json({"environment_url": f"{request.scheme}://127.0.0.1:{environment.door.port}{base}"}, 201)
+    return _json(
+        {"environment_url": f"{request.scheme}://127.0.0.1:{environment.door.port}{base}"}, 201
+    )
 
 
 async def _set_behaviour(request: web.Request) -> web.Response:
@@ -233,7 +263,13 @@ async def _make_environment(request: web.Request) -> web.Response:
     name = f"env{next(request.app['names'])}"
     environment = Environment()
     request.app["environments"][name] = environment
-    return _json({"environment_url": f"{request.scheme}://{request.host}/e/{name}", "api_token": environment.make_admin()}, 201)
+    return _json(
+        {
+            "environment_url": f"{request.scheme}://{request.host}/e/{name}",
+            "api_token": environment.make_admin(),
+        },
+        201,
+    )
 
 
 def _json(data: t.Any, status: int = 200) -> web.Response:

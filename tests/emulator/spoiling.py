@@ -32,7 +32,9 @@ def spoil(fault: Fault, true: web.Response) -> web.Response | None:
     return make(fault, true) if make else true
 
 
-async def send(fault: Fault, request: web.Request, answer: web.Response | None) -> web.StreamResponse:
+async def send(
+    fault: Fault, request: web.Request, answer: web.Response | None
+) -> web.StreamResponse:
     """Do what the fault wants with the answer, or leave it to be sent as usual."""
     if answer is None:
         await (_silence(request) if fault.kind == "silence" else _reset(request))
@@ -49,9 +51,13 @@ def _other_answer(fault: Fault, _true: web.Response) -> web.Response:
     headers = CIMultiDict(fault.headers)
     headers.setdefault("Content-Type", "application/json")
     if fault.body is not None:
-        return web.Response(status=fault.status, headers=headers, body=fault.body.encode("utf-8", "surrogateescape"))
+        return web.Response(
+            status=fault.status, headers=headers, body=fault.body.encode("utf-8", "surrogateescape")
+        )
     problem = Problem(fault.status, "The stand-in was told to answer so.")
-    return web.Response(status=fault.status, headers=headers, body=json.dumps(problem.envelope).encode())
+    return web.Response(
+        status=fault.status, headers=headers, body=json.dumps(problem.envelope).encode()
+    )
 
 
 def _redirect(fault: Fault, _true: web.Response) -> web.Response:
@@ -82,7 +88,9 @@ def _empty(_fault: Fault, true: web.Response) -> web.Response:
 
 async def _reset(request: web.Request) -> None:
     if request.transport is not None:
-        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT_ON_CLOSE)
+        request.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _ABORT_ON_CLOSE
+        )
         request.transport.abort()
 
 
@@ -91,14 +99,18 @@ async def _silence(request: web.Request) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _send_cut(_fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
+async def _send_cut(
+    _fault: Fault, request: web.Request, answer: web.Response
+) -> web.StreamResponse:
     request.protocol.close()  # after this answer, whose headers do not tell
     cut = await _begin(request, answer, len(_body(answer)))
     await cut.write(_half(answer))
     return cut
 
 
-async def _send_drip(fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
+async def _send_drip(
+    fault: Fault, request: web.Request, answer: web.Response
+) -> web.StreamResponse:
     body = _body(answer)
     dripping = await _begin(request, answer, len(body))
     size = -(-len(body) // fault.pieces) or 1
@@ -108,7 +120,9 @@ async def _send_drip(fault: Fault, request: web.Request, answer: web.Response) -
     return dripping
 
 
-async def _send_huge(fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
+async def _send_huge(
+    fault: Fault, request: web.Request, answer: web.Response
+) -> web.StreamResponse:
     length = len(_HUGE_START) + fault.megabytes * len(_MEGABYTE) + len(_HUGE_END)
     huge = await _begin(request, answer, None if fault.chunked else length)
     await huge.write(_HUGE_START)
@@ -118,7 +132,9 @@ async def _send_huge(fault: Fault, request: web.Request, answer: web.Response) -
     return huge
 
 
-async def _begin(request: web.Request, answer: web.Response, length: int | None) -> web.StreamResponse:
+async def _begin(
+    request: web.Request, answer: web.Response, length: int | None
+) -> web.StreamResponse:
     """An answer with the same headers, which are sent; without a length, it will be chunked."""
     begun = web.StreamResponse(status=answer.status, headers=answer.headers)
     begun.content_length = length
@@ -140,7 +156,9 @@ _MAKERS: dict[str, t.Callable[[Fault, web.Response], web.Response]] = {
     "content_type": _content_type,
     "empty": _empty,
 }
-_SENDERS: dict[str, t.Callable[[Fault, web.Request, web.Response], t.Awaitable[web.StreamResponse]]] = {
+_SENDERS: dict[
+    str, t.Callable[[Fault, web.Request, web.Response], t.Awaitable[web.StreamResponse]]
+] = {
     "cut": _send_cut,
     "drip": _send_drip,
     "huge": _send_huge,

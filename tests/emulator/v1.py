@@ -30,15 +30,28 @@ _UNITS = {
     "MILLIS": dt.timedelta(milliseconds=1),
 }
 _PARAMETERS = {"limit", "user", "permissions", "from", "to"}
-_ONLY_IN_ANSWERS = {"DiagnosticExport", "MemoryDump", "Mobile", "ViewDashboard", "ViewReport", "WriteSyntheticData"}
+_ONLY_IN_ANSWERS = {
+    "DiagnosticExport",
+    "MemoryDump",
+    "Mobile",
+    "ViewDashboard",
+    "ViewReport",
+    "WriteSyntheticData",
+}
 
 Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 Operation = t.Callable[[Environment, Token, web.Request], t.Awaitable[web.Response]]
 
 
 def add_routes(router: web.UrlDispatcher, base: str, operation: t.Callable[..., Handler]) -> None:
-    def add(method: str, path: str, scope: str | None, work: Operation, takes_query: bool = False) -> None:
-        router.add_route(method, base + API + path, operation(scope, _with_bodies(work), callers.access_token, takes_query))
+    def add(
+        method: str, path: str, scope: str | None, work: Operation, takes_query: bool = False
+    ) -> None:
+        router.add_route(
+            method,
+            base + API + path,
+            operation(scope, _with_bodies(work), callers.access_token, takes_query),
+        )
 
     add("GET", "", SCOPE, _list, takes_query=True)
     add("POST", "", SCOPE, _create)
@@ -75,7 +88,11 @@ async def _list(environment: Environment, _caller: Token, request: web.Request) 
     limit = _number("limit", query.get("limit", "1000"))
     if limit > LARGEST_LIMIT:
         raise bad_query("limit", f"must be less than or equal to {LARGEST_LIMIT}")
-    stubs = [{"id": token.id, "name": token.name} for token in environment.tokens.values() if _meets(token, query)]
+    stubs = [
+        {"id": token.id, "name": token.name}
+        for token in environment.tokens.values()
+        if _meets(token, query)
+    ]
     return web.json_response({"values": stubs[:limit]})
 
 
@@ -99,7 +116,9 @@ def _number(parameter: str, value: str) -> int:
 
 async def _create(environment: Environment, caller: Token, request: web.Request) -> web.Response:
     answer = _answer_to(request.headers.get("Accept", "*/*"))
-    body = checked(await read_json(request), {"name", "scopes", "expiresIn"}, required={"name", "scopes"})
+    body = checked(
+        await read_json(request), {"name", "scopes", "expiresIn"}, required={"name", "scopes"}
+    )
     _check_unique(body["scopes"])
     expires = _expiry(body.pop("expiresIn", None), environment.now())
     token = environment.get(environment.create(body, caller)["id"])
@@ -120,7 +139,9 @@ def _answer_to(accept: str) -> t.Callable[[str], web.Response]:
             return lambda secret: web.Response(text=secret, status=201)
         if kind == "text/csv":
             heading = "" if "header=absent" in parameters else "token\n"
-            return lambda secret: web.Response(text=f"{heading}{secret}\n", status=201, content_type="text/csv", charset="utf-8")
+            return lambda secret: web.Response(
+                text=f"{heading}{secret}\n", status=201, content_type="text/csv", charset="utf-8"
+            )
     raise Problem(406, f"No media type of '{accept}' can be produced")
 
 
@@ -159,7 +180,9 @@ async def _update(environment: Environment, caller: Token, request: web.Request)
     body = checked(await read_json(request), {"name", "scopes", "revoked"}, required=set())
     _check_unique(body.get("scopes", []))
     if token is caller:
-        raise Problem(400, "You can't update the token you're using for authentication of the request.")
+        raise Problem(
+            400, "You can't update the token you're using for authentication of the request."
+        )
     if "revoked" in body:
         body["enabled"] = not body.pop("revoked")
     environment.update(token.id, body, caller)
@@ -186,7 +209,9 @@ def _metadata(environment: Environment, token: Token) -> web.Response:
         "scopes": token.scopes,
     }
     left_out = (None, False) if as_in_example else (None,)
-    return web.json_response({name: value for name, value in facts.items() if value not in left_out})
+    return web.json_response(
+        {name: value for name, value in facts.items() if value not in left_out}
+    )
 
 
 def _text(moment: dt.datetime) -> str:

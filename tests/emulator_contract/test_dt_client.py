@@ -35,8 +35,12 @@ def tokens(environment: stand_in.Environment) -> TokenService:
 def test_lists_over_several_pages(small_pages: stand_in.Environment) -> None:
     environment = stand_in.new_environment(small_pages)
     expected = [environment.issue(f"ci-{number}")["id"] for number in range(7)]
-    listed = client_of(environment).list(api_token_selector='scope("metrics.read")', fields="+scopes", sort="creationDate")
-    assert [(token.id, token.scopes) for token in listed] == [(token_id, ["metrics.read"]) for token_id in expected]
+    listed = client_of(environment).list(
+        api_token_selector='scope("metrics.read")', fields="+scopes", sort="creationDate"
+    )
+    assert [(token.id, token.scopes) for token in listed] == [
+        (token_id, ["metrics.read"]) for token_id in expected
+    ]
     assert sum(entry["method"] == "GET" for entry in environment.requests()) == 3
 
 
@@ -48,10 +52,20 @@ def test_lists_by_the_last_use(environment: stand_in.Environment, tokens: TokenS
 
 
 def test_creates_and_gets(tokens: TokenService) -> None:
-    created = tokens.create("ci", ["metrics.read"], personal_access_token=True, expiration_date="2100-01-01T00:00:00.000Z")
+    created = tokens.create(
+        "ci",
+        ["metrics.read"],
+        personal_access_token=True,
+        expiration_date="2100-01-01T00:00:00.000Z",
+    )
     token = tokens.get(created.id)
     assert created.token.startswith(created.id)
-    assert (token.name, token.scopes, token.enabled, token.personal_access_token) == ("ci", ["metrics.read"], True, True)
+    assert (token.name, token.scopes, token.enabled, token.personal_access_token) == (
+        "ci",
+        ["metrics.read"],
+        True,
+        True,
+    )
     assert created.expiration_date == token.expiration_date == dt.datetime(2100, 1, 1)
 
 
@@ -67,7 +81,9 @@ def test_updates(tokens: TokenService) -> None:
     assert (token.name, token.enabled, token.scopes) == ("ci", False, ["logs.read"])
 
 
-def test_deletes_by_id_and_from_a_list(environment: stand_in.Environment, tokens: TokenService) -> None:
+def test_deletes_by_id_and_from_a_list(
+    environment: stand_in.Environment, tokens: TokenService
+) -> None:
     first = tokens.create("first", ["metrics.read"])
     tokens.create("second", ["metrics.read"])
     tokens.delete(first.id)

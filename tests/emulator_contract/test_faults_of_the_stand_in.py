@@ -19,7 +19,11 @@ from support import stand_in
 
 CI = {"name": "ci", "scopes": ["metrics.read"]}
 SPOIL_THE_TRUE_ANSWER = ["cut", "cut_json", "content_type", "empty", "drip"]
-FAST: dict[str, dict[str, t.Any]] = {"drip": {"pause": 0.001}, "huge": {"megabytes": 1}, "answer": {"status": 503}}
+FAST: dict[str, dict[str, t.Any]] = {
+    "drip": {"pause": 0.001},
+    "huge": {"megabytes": 1},
+    "answer": {"status": 503},
+}
 
 
 def fault(kind: str, **facts: t.Any) -> dict[str, t.Any]:
@@ -38,7 +42,10 @@ def exchange(environment: stand_in.Environment, wait: float = 10) -> http.client
     """A connection on which a token is asked for."""
     address = urllib.parse.urlsplit(environment.url)
     connection = http.client.HTTPConnection(address.netloc, timeout=wait)
-    headers = {"Authorization": f"Api-Token {environment.api_token}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Api-Token {environment.api_token}",
+        "Content-Type": "application/json",
+    }
     connection.request("POST", address.path + stand_in.API, json.dumps(CI), headers)
     return connection
 
@@ -57,7 +64,9 @@ def count(environment: stand_in.Environment) -> int:
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-@pytest.mark.parametrize(("kind", "status"), [("reset", None), ("answer", 503), ("redirect", 302), ("huge", 200)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("reset", None), ("answer", 503), ("redirect", 302), ("huge", 200)]
+)
 def test_a_request_is_carried_out_only_if_asked_for(
     environment: stand_in.Environment, kind: str, status: int | None, carried_out: bool
 ) -> None:
@@ -70,7 +79,9 @@ def test_a_request_is_carried_out_only_if_asked_for(
 
 
 @pytest.mark.parametrize("kind", SPOIL_THE_TRUE_ANSWER)
-def test_what_spoils_the_true_answer_carries_the_request_out(environment: stand_in.Environment, kind: str) -> None:
+def test_what_spoils_the_true_answer_carries_the_request_out(
+    environment: stand_in.Environment, kind: str
+) -> None:
     environment.set_faults(fault(kind))
     answer = create(environment)
     assert answer is not None
@@ -81,7 +92,9 @@ def test_what_spoils_the_true_answer_carries_the_request_out(environment: stand_
 
 
 @pytest.mark.parametrize("kind", SPOIL_THE_TRUE_ANSWER)
-def test_an_answer_without_a_body_and_an_error_are_spoilt_too(environment: stand_in.Environment, kind: str) -> None:
+def test_an_answer_without_a_body_and_an_error_are_spoilt_too(
+    environment: stand_in.Environment, kind: str
+) -> None:
     token_id = environment.issue("ci")["id"]
     environment.set_faults(fault(kind, times=3))
     assert environment.call("DELETE", f"/{token_id}").status_code == 204
@@ -98,7 +111,9 @@ def test_reset_aborts_the_connection(environment: stand_in.Environment, carried_
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_silence_lasts_and_others_are_answered_meanwhile(environment: stand_in.Environment, carried_out: bool) -> None:
+def test_silence_lasts_and_others_are_answered_meanwhile(
+    environment: stand_in.Environment, carried_out: bool
+) -> None:
     environment.set_faults(fault("silence", carried_out=carried_out))
     connection = exchange(environment, wait=0.1)
     with pytest.raises(TimeoutError):
@@ -124,12 +139,22 @@ def test_silence_does_not_keep_the_server_from_ending() -> None:
     ("status", "headers", "body"),
     [
         (429, {"Retry-After": "7", "Content-Type": "application/json"}, "{}"),
-        (429, {"X-RateLimit-Reset": "32503680000000000", "content-type": "text/plain; charset=utf-8"}, "zu viel: ü"),
-        (502, {"Content-Type": "text/html", "Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, "<h1>Bad Gateway</h1>"),
+        (
+            429,
+            {"X-RateLimit-Reset": "32503680000000000", "content-type": "text/plain; charset=utf-8"},
+            "zu viel: ü",
+        ),
+        (
+            502,
+            {"Content-Type": "text/html", "Date": "Thu, 01 Jan 1970 00:00:00 GMT"},
+            "<h1>Bad Gateway</h1>",
+        ),
         (200, {"Content-Type": "application/json"}, ""),
     ],
 )
-def test_answer_is_given_as_it_is_told(environment: stand_in.Environment, status: int, headers: dict[str, str], body: str) -> None:
+def test_answer_is_given_as_it_is_told(
+    environment: stand_in.Environment, status: int, headers: dict[str, str], body: str
+) -> None:
     environment.set_faults(fault("answer", status=status, headers=headers, body=body))
     answer = environment.call("GET")
     assert (answer.status_code, answer.content.decode()) == (status, body)
@@ -139,7 +164,11 @@ def test_answer_is_given_as_it_is_told(environment: stand_in.Environment, status
 def test_answer_without_a_body_is_an_error_of_the_api(environment: stand_in.Environment) -> None:
     environment.set_faults(fault("answer", status=500))
     answer = environment.call("GET")
-    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["error"]["code"]) == (500, "application/json", 500)
+    assert (answer.status_code, answer.headers["Content-Type"], answer.json()["error"]["code"]) == (
+        500,
+        "application/json",
+        500,
+    )
     assert answer.json()["error"]["message"]
 
 
@@ -165,7 +194,10 @@ def test_cut_json_is_whole_but_for_its_json(environment: stand_in.Environment) -
     answer = environment.call("GET")
     half = whole.content[: len(whole.content) // 2]
     assert answer.content == half
-    assert dict(answer.headers) == dict(whole.headers) | {"Content-Length": str(len(half)), "Date": answer.headers["Date"]}
+    assert dict(answer.headers) == dict(whole.headers) | {
+        "Content-Length": str(len(half)),
+        "Date": answer.headers["Date"],
+    }
 
 
 def test_content_type_alone_is_wrong(environment: stand_in.Environment) -> None:
@@ -183,9 +215,14 @@ def test_empty_is_nothing_but_the_status(environment: stand_in.Environment) -> N
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
-    [({}, (302, "http://elsewhere.invalid/")), ({"location": "http://localhost:1/x", "status": 308}, (308, "http://localhost:1/x"))],
+    [
+        ({}, (302, "http://elsewhere.invalid/")),
+        ({"location": "http://localhost:1/x", "status": 308}, (308, "http://localhost:1/x")),
+    ],
 )
-def test_redirect_points_elsewhere(environment: stand_in.Environment, facts: dict[str, t.Any], expected: tuple[int, str]) -> None:
+def test_redirect_points_elsewhere(
+    environment: stand_in.Environment, facts: dict[str, t.Any], expected: tuple[int, str]
+) -> None:
     environment.set_faults(fault("redirect", **facts))
     answer = environment.call("GET", allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == expected
@@ -193,7 +230,9 @@ def test_redirect_points_elsewhere(environment: stand_in.Environment, facts: dic
 
 def test_drip_comes_in_pieces_and_is_whole(environment: stand_in.Environment) -> None:
     whole = environment.call("GET").content
-    environment.set_faults(fault("drip", pieces=2, pause=0.3), fault("drip", pieces=1_000_000, pause=0))
+    environment.set_faults(
+        fault("drip", pieces=2, pause=0.3), fault("drip", pieces=1_000_000, pause=0)
+    )
     started = time.monotonic()
     answer = environment.call("GET", stream=True)
     first = answer.raw.read1()
@@ -204,7 +243,9 @@ def test_drip_comes_in_pieces_and_is_whole(environment: stand_in.Environment) ->
 
 
 @pytest.mark.parametrize(("chunked", "length"), [(False, "2000051"), (True, None)])
-def test_huge_is_valid_json(environment: stand_in.Environment, chunked: bool, length: str | None) -> None:
+def test_huge_is_valid_json(
+    environment: stand_in.Environment, chunked: bool, length: str | None
+) -> None:
     environment.set_faults(fault("huge", megabytes=2, chunked=chunked))
     answer = environment.call("GET")
     assert (answer.headers.get("Content-Length"), len(answer.content)) == (length, 2_000_051)
@@ -238,12 +279,16 @@ def test_refuse_shuts_the_door_for_a_while(environment: stand_in.Environment) ->
     assert environment.faults_left() == []
 
 
-def test_refuse_comes_before_the_nth_request_even_on_a_kept_connection(environment: stand_in.Environment) -> None:
+def test_refuse_comes_before_the_nth_request_even_on_a_kept_connection(
+    environment: stand_in.Environment,
+) -> None:
     door = environment.open_door()
     environment.set_faults(fault("drip", nth=2), fault("refuse", nth=3, seconds=0))
     with requests.Session() as session:
         session.headers["Authorization"] = f"Api-Token {environment.api_token}"
-        assert [session.get(door.url + stand_in.API, timeout=10).status_code for _request in range(2)] == [200, 200]
+        assert [
+            session.get(door.url + stand_in.API, timeout=10).status_code for _request in range(2)
+        ] == [200, 200]
         with pytest.raises(requests.ConnectionError, match="refused"):
             session.get(door.url + stand_in.API, timeout=10)
         environment.set_faults()
@@ -259,7 +304,9 @@ def test_the_last_refusal_says_how_long(environment: stand_in.Environment) -> No
         door.call("GET")
 
 
-def test_refuse_concerns_one_door(environment: stand_in.Environment, server: stand_in.Environment) -> None:
+def test_refuse_concerns_one_door(
+    environment: stand_in.Environment, server: stand_in.Environment
+) -> None:
     other = stand_in.new_environment(server)
     doors = [environment.open_door(), other.open_door()]
     assert environment.open_door() == doors[0]
@@ -273,12 +320,20 @@ def test_refuse_concerns_one_door(environment: stand_in.Environment, server: sta
 # When, how often and to whom
 
 
-def test_nth_counts_requests_of_the_api_since_the_faults_were_set(environment: stand_in.Environment) -> None:
+def test_nth_counts_requests_of_the_api_since_the_faults_were_set(
+    environment: stand_in.Environment,
+) -> None:
     environment.call("GET")
     environment.set_faults(fault("answer", nth=2))
     environment.set_faults(fault("answer", nth=2), fault("answer", nth=4, status=500))
     environment.secrets()
-    assert [environment.call("GET").status_code for _request in range(5)] == [200, 503, 200, 500, 200]
+    assert [environment.call("GET").status_code for _request in range(5)] == [
+        200,
+        503,
+        200,
+        500,
+        200,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +346,9 @@ def test_nth_counts_requests_of_the_api_since_the_faults_were_set(environment: s
         ({"nth": 3, "times": 0}, [200, 200, 503, 503]),
     ],
 )
-def test_times_says_how_often(environment: stand_in.Environment, facts: dict[str, t.Any], expected: list[int]) -> None:
+def test_times_says_how_often(
+    environment: stand_in.Environment, facts: dict[str, t.Any], expected: list[int]
+) -> None:
     environment.set_faults(fault("answer", **facts))
     assert [environment.call("GET").status_code for _request in range(4)] == expected
 
@@ -307,23 +364,40 @@ def test_times_says_how_often(environment: stand_in.Environment, facts: dict[str
         ({"method": "POST", "nth": 2, "path": None}, [200, 503, 200, 404]),
     ],
 )
-def test_method_and_path_choose_the_request(environment: stand_in.Environment, facts: dict[str, t.Any], expected: list[int]) -> None:
+def test_method_and_path_choose_the_request(
+    environment: stand_in.Environment, facts: dict[str, t.Any], expected: list[int]
+) -> None:
     environment.set_faults(fault("answer", **facts))
-    answers = [environment.call("GET"), environment.call("POST", json=CI), environment.call("GET"), environment.call("GET", "/dt0")]
+    answers = [
+        environment.call("GET"),
+        environment.call("POST", json=CI),
+        environment.call("GET"),
+        environment.call("GET", "/dt0"),
+    ]
     assert [answer.status_code for answer in answers] == expected
 
 
-def test_the_first_that_fits_strikes_and_what_is_left_is_told(environment: stand_in.Environment) -> None:
-    faults = [fault("answer", nth=2), fault("answer", status=500, times=3), fault("answer", status=502, times=0)]
+def test_the_first_that_fits_strikes_and_what_is_left_is_told(
+    environment: stand_in.Environment,
+) -> None:
+    faults = [
+        fault("answer", nth=2),
+        fault("answer", status=500, times=3),
+        fault("answer", status=502, times=0),
+    ]
     environment.set_faults(*faults)
-    assert environment.faults_left() == [given | {"times": given.get("times", 1)} for given in faults]
+    assert environment.faults_left() == [
+        given | {"times": given.get("times", 1)} for given in faults
+    ]
     assert [environment.call("GET").status_code for _request in range(2)] == [500, 503]
     assert environment.faults_left() == [faults[1] | {"times": 2}, faults[2]]
     assert [environment.call("GET").status_code for _request in range(3)] == [500, 500, 502]
     assert environment.faults_left() == [faults[2]]
 
 
-def test_new_faults_replace_the_earlier_ones_and_none_clears_them(environment: stand_in.Environment) -> None:
+def test_new_faults_replace_the_earlier_ones_and_none_clears_them(
+    environment: stand_in.Environment,
+) -> None:
     environment.set_faults(fault("reset", times=0))
     environment.set_faults(fault("answer", times=0))
     assert environment.call("GET").status_code == 503
@@ -337,12 +411,18 @@ def test_faults_of_one_environment_are_no_other_s() -> None:
         others = [first, stand_in.new_environment(first), stand_in.new_environment(first)]
         for place, struck in enumerate(others):
             struck.set_faults(fault("answer", times=0))
-            assert [other.call("GET").status_code == 503 for other in others] == [number == place for number in range(3)]
-            assert [other.call("PATCH", "/x/y").status_code == 503 for other in others] == [number == place for number in range(3)]
+            assert [other.call("GET").status_code == 503 for other in others] == [
+                number == place for number in range(3)
+            ]
+            assert [other.call("PATCH", "/x/y").status_code == 503 for other in others] == [
+                number == place for number in range(3)
+            ]
             struck.set_faults()
 
 
-def test_requests_that_no_fault_strikes_are_logged_as_ever(environment: stand_in.Environment) -> None:
+def test_requests_that_no_fault_strikes_are_logged_as_ever(
+    environment: stand_in.Environment,
+) -> None:
     environment.set_faults(fault("answer", nth=2))
     environment.call("GET")
     assert set(environment.requests()[0]) == {"method", "path", "query", "status"}
@@ -380,10 +460,15 @@ def test_requests_that_no_fault_strikes_are_logged_as_ever(environment: stand_in
         ([{"kind": "refuse", "times": 2}], "[0].times"),
     ],
 )
-def test_bad_faults_are_400_and_the_earlier_ones_stay(environment: stand_in.Environment, faults: t.Any, complaint: str) -> None:
+def test_bad_faults_are_400_and_the_earlier_ones_stay(
+    environment: stand_in.Environment, faults: t.Any, complaint: str
+) -> None:
     environment.set_faults(fault("answer"))
     response = requests.put(
-        environment.url + "/_emulator/faults", data=json.dumps(faults), headers={"Content-Type": "application/json"}, timeout=10
+        environment.url + "/_emulator/faults",
+        data=json.dumps(faults),
+        headers={"Content-Type": "application/json"},
+        timeout=10,
     )
     assert response.status_code == 400
     assert complaint in response.text

@@ -31,7 +31,9 @@ def read(client: hvac.Client, path: str) -> t.Any:
 
 
 def write(client: hvac.Client, path: str, data: dict[str, t.Any], cas: int | None = None) -> int:
-    version: int = client.secrets.kv.v2.create_or_update_secret(path, data, cas=cas)["data"]["version"]
+    version: int = client.secrets.kv.v2.create_or_update_secret(path, data, cas=cas)["data"][
+        "version"
+    ]
     return version
 
 
@@ -45,16 +47,23 @@ def test_what_was_written_is_read_with_its_version(client: hvac.Client) -> None:
 
 
 @pytest.mark.parametrize(("written", "cas"), [(0, 1), (1, 0), (2, 1)])
-def test_a_version_that_does_not_match_is_refused(client: hvac.Client, vault: KeyVault, written: int, cas: int) -> None:
+def test_a_version_that_does_not_match_is_refused(
+    client: hvac.Client, vault: KeyVault, written: int, cas: int
+) -> None:
     for _number in range(written):
         vault.plant("ci", {"whose": "theirs"})
-    with pytest.raises(hvac.exceptions.InvalidRequest, match="check-and-set parameter did not match the current version"):
+    with pytest.raises(
+        hvac.exceptions.InvalidRequest,
+        match="check-and-set parameter did not match the current version",
+    ):
         write(client, "ci", {"whose": "mine"}, cas=cas)
     assert write(client, "ci", {"whose": "mine"}, cas=written) == written + 1
 
 
 @pytest.mark.parametrize("end", [KeyVault.delete, KeyVault.destroy])
-def test_of_a_version_that_is_gone_the_number_is_left(client: hvac.Client, vault: KeyVault, end: t.Callable[[KeyVault, str], None]) -> None:
+def test_of_a_version_that_is_gone_the_number_is_left(
+    client: hvac.Client, vault: KeyVault, end: t.Callable[[KeyVault, str], None]
+) -> None:
     vault.plant("ci", {})
     end(vault, "ci")
     with pytest.raises(hvac.exceptions.InvalidPath) as gone:
@@ -65,19 +74,35 @@ def test_of_a_version_that_is_gone_the_number_is_left(client: hvac.Client, vault
     assert write(client, "ci", {}, cas=1) == 2
 
 
-def test_of_what_was_removed_with_all_versions_nothing_is_left(client: hvac.Client, vault: KeyVault) -> None:
+def test_of_what_was_removed_with_all_versions_nothing_is_left(
+    client: hvac.Client, vault: KeyVault
+) -> None:
     vault.plant("ci", {})
     client.secrets.kv.v2.delete_metadata_and_all_versions("ci")
     assert vault.versions == {}
     assert write(client, "ci", {}, cas=0) == 1
 
 
-def test_a_folder_tells_what_is_in_it_and_a_secret_nothing(client: hvac.Client, vault: KeyVault) -> None:
-    for path in ("apps/two", "apps/one", "apps/one/deep/er", "apps/one/deep/est", "apps/gone", "appsonly"):
+def test_a_folder_tells_what_is_in_it_and_a_secret_nothing(
+    client: hvac.Client, vault: KeyVault
+) -> None:
+    for path in (
+        "apps/two",
+        "apps/one",
+        "apps/one/deep/er",
+        "apps/one/deep/est",
+        "apps/gone",
+        "appsonly",
+    ):
         vault.plant(path, {})
     vault.delete("apps/gone")
     for path in ("apps", "apps/"):
-        assert client.secrets.kv.v2.list_secrets(path)["data"]["keys"] == ["gone", "one", "one/", "two"]
+        assert client.secrets.kv.v2.list_secrets(path)["data"]["keys"] == [
+            "gone",
+            "one",
+            "one/",
+            "two",
+        ]
     assert client.secrets.kv.v2.list_secrets("apps/one")["data"]["keys"] == ["deep/"]
     for nothing in ("apps/two", "app", "nowhere"):
         with pytest.raises(hvac.exceptions.InvalidPath) as caught:
@@ -97,9 +122,15 @@ def test_the_policy_is_told_and_kept(client: hvac.Client, vault: KeyVault) -> No
     path = f"{vault.mount}/data/ci"
     assert client.sys.get_capabilities([path])["data"]["capabilities"] == sorted(ALL)
     vault.policy = frozenset({"read", "create"})
-    assert client.sys.get_capabilities([path])["data"] == {path: ["create", "read"], "capabilities": ["create", "read"]}
+    assert client.sys.get_capabilities([path])["data"] == {
+        path: ["create", "read"],
+        "capabilities": ["create", "read"],
+    }
     write(client, "ci", {})
-    for forbidden in (lambda: write(client, "ci", {}), lambda: client.secrets.kv.v2.delete_metadata_and_all_versions("ci")):
+    for forbidden in (
+        lambda: write(client, "ci", {}),
+        lambda: client.secrets.kv.v2.delete_metadata_and_all_versions("ci"),
+    ):
         with pytest.raises(hvac.exceptions.Forbidden, match="permission denied"):
             forbidden()
 
@@ -108,7 +139,10 @@ def test_only_the_right_token_in_the_right_namespace_gets_in() -> None:
     with key_vault(namespace="teams/a") as vault:
         right = hvac.Client(vault.url, vault.token, namespace="teams/a")
         assert write(right, "ci", {}) == 1
-        for wrong in (hvac.Client(vault.url, "hvs.wrong", namespace="teams/a"), hvac.Client(vault.url, vault.token)):
+        for wrong in (
+            hvac.Client(vault.url, "hvs.wrong", namespace="teams/a"),
+            hvac.Client(vault.url, vault.token),
+        ):
             with pytest.raises(hvac.exceptions.Forbidden):
                 read(wrong, "ci")
         right.auth.approle.login(vault.role_id, vault.secret_id)
@@ -118,9 +152,13 @@ def test_only_the_right_token_in_the_right_namespace_gets_in() -> None:
             right.auth.approle.login(vault.role_id, "wrong")
 
 
-def test_a_mount_that_is_not_there_and_a_sealed_vault_are_errors(client: hvac.Client, vault: KeyVault) -> None:
+def test_a_mount_that_is_not_there_and_a_sealed_vault_are_errors(
+    client: hvac.Client, vault: KeyVault
+) -> None:
     with pytest.raises(hvac.exceptions.InvalidPath, match="no handler for route"):
-        client.secrets.kv.v2.read_secret_version("ci", mount_point="nope", raise_on_deleted_version=False)
+        client.secrets.kv.v2.read_secret_version(
+            "ci", mount_point="nope", raise_on_deleted_version=False
+        )
     vault.sealed = True
     with pytest.raises(hvac.exceptions.VaultDown, match="Vault is sealed"):
         read(client, "ci")

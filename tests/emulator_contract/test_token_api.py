@@ -49,12 +49,16 @@ def violated(response: requests.Response, where: str) -> list[str]:
     error = response.json()["error"]
     assert response.status_code == error["code"] == 400
     violations = error["constraintViolations"]
-    assert all(violation["message"] and violation["parameterLocation"] == where for violation in violations)
+    assert all(
+        violation["message"] and violation["parameterLocation"] == where for violation in violations
+    )
     return [violation["path"] for violation in violations]
 
 
 def refused(response: requests.Response, status: int, message: str) -> bool:
-    return response.status_code == status and response.json() == {"error": {"code": status, "message": message}}
+    return response.status_code == status and response.json() == {
+        "error": {"code": status, "message": message}
+    }
 
 
 # All operations
@@ -65,9 +69,16 @@ def test_a_token_lives_from_its_creation_to_its_deletion(environment: stand_in.E
     assert (created.status_code, set(created.json())) == (201, {"id", "token"})
     path = f"/{created.json()['id']}"
     shown = environment.call("GET", path)
-    assert (shown.status_code, shown.json()["name"], shown.json()["scopes"]) == (200, "ci", ["metrics.read"])
+    assert (shown.status_code, shown.json()["name"], shown.json()["scopes"]) == (
+        200,
+        "ci",
+        ["metrics.read"],
+    )
     assert "token" not in shown.json()
-    assert environment.call("POST", "/lookup", json={"token": created.json()["token"]}).json() == shown.json()
+    assert (
+        environment.call("POST", "/lookup", json={"token": created.json()["token"]}).json()
+        == shown.json()
+    )
     assert names(environment, {}) == ["ci", "admin"]
     updated = environment.call("PUT", path, json={"name": "cd"})
     assert (updated.status_code, updated.content) == (204, b"")
@@ -86,7 +97,9 @@ def test_a_token_lives_from_its_creation_to_its_deletion(environment: stand_in.E
         ("POST", "/lookup", {"token": UNKNOWN_SECRET}),
     ],
 )
-def test_unknown_token_is_404_without_a_body(environment: stand_in.Environment, method: str, path: str, body: t.Any) -> None:
+def test_unknown_token_is_404_without_a_body(
+    environment: stand_in.Environment, method: str, path: str, body: t.Any
+) -> None:
     response = environment.call(method, path, json=body)
     assert (response.status_code, response.content) == (404, b"")
 
@@ -104,13 +117,23 @@ def test_unknown_token_is_404_without_a_body(environment: stand_in.Environment, 
         ("{admin}", "Token Authentication failed"),
     ],
 )
-def test_bad_authorization_is_401(environment: stand_in.Environment, authorization: str | None, message: str) -> None:
-    headers = {"Authorization": authorization.format(admin=environment.api_token)} if authorization else {}
-    assert refused(requests.get(environment.url + stand_in.API, headers=headers, timeout=10), 401, message)
+def test_bad_authorization_is_401(
+    environment: stand_in.Environment, authorization: str | None, message: str
+) -> None:
+    headers = (
+        {"Authorization": authorization.format(admin=environment.api_token)}
+        if authorization
+        else {}
+    )
+    assert refused(
+        requests.get(environment.url + stand_in.API, headers=headers, timeout=10), 401, message
+    )
 
 
 @pytest.mark.parametrize("facts", [{"expires": "now-1m"}, {"enabled": False}])
-def test_expired_and_disabled_tokens_are_refused(environment: stand_in.Environment, facts: dict[str, t.Any]) -> None:
+def test_expired_and_disabled_tokens_are_refused(
+    environment: stand_in.Environment, facts: dict[str, t.Any]
+) -> None:
     secret = environment.plant("old", ["apiTokens.read"], **facts)["token"]
     assert refused(environment.call("GET", token=secret), 401, "Token Authentication failed")
     assert environment.call("POST", "/lookup", json={"token": secret}).json()["name"] == "old"
@@ -126,40 +149,60 @@ def test_expired_and_disabled_tokens_are_refused(environment: stand_in.Environme
         ("DELETE", UNKNOWN_ID, "apiTokens.write (Write API tokens)"),
     ],
 )
-def test_missing_scope_is_403_and_named(environment: stand_in.Environment, method: str, path: str, missing: str) -> None:
+def test_missing_scope_is_403_and_named(
+    environment: stand_in.Environment, method: str, path: str, missing: str
+) -> None:
     other = "apiTokens.write" if "read" in missing else "apiTokens.read"
     secret = environment.issue("half", [other])["token"]
-    assert refused(environment.call(method, path, token=secret), 403, f"Token is missing required scope. Use one of: {missing}")
+    assert refused(
+        environment.call(method, path, token=secret),
+        403,
+        f"Token is missing required scope. Use one of: {missing}",
+    )
 
 
-def test_any_scope_suffices_for_a_token_to_look_itself_up(environment: stand_in.Environment) -> None:
+def test_any_scope_suffices_for_a_token_to_look_itself_up(
+    environment: stand_in.Environment,
+) -> None:
     secret = environment.issue("self", ["logs.read"])["token"]
-    assert environment.call("POST", "/lookup", token=secret, json={"token": secret}).json()["scopes"] == ["logs.read"]
+    assert environment.call("POST", "/lookup", token=secret, json={"token": secret}).json()[
+        "scopes"
+    ] == ["logs.read"]
 
 
-def test_new_tokens_belong_to_the_owner_of_the_calling_token(environment: stand_in.Environment) -> None:
+def test_new_tokens_belong_to_the_owner_of_the_calling_token(
+    environment: stand_in.Environment,
+) -> None:
     caller = environment.plant("caller", ["apiTokens.write"], owner="anna@example.com")["token"]
     environment.call("POST", token=caller, json={"name": "hers", "scopes": ["logs.read"]})
     assert environment.tokens("hers")[0]["owner"] == "anna@example.com"
 
 
 @pytest.mark.parametrize("by_secret", [False, True])
-def test_calling_token_cannot_be_deleted(environment: stand_in.Environment, by_secret: bool) -> None:
+def test_calling_token_cannot_be_deleted(
+    environment: stand_in.Environment, by_secret: bool
+) -> None:
     secret = environment.api_token
     response = environment.call("DELETE", f"/{secret if by_secret else secret.rpartition('.')[0]}")
-    assert refused(response, 400, "You can't delete the token you're using for authentication of the request.")
+    assert refused(
+        response, 400, "You can't delete the token you're using for authentication of the request."
+    )
     assert environment.call("GET").status_code == 200
 
 
 def test_calling_token_cannot_be_disabled_but_renamed(environment: stand_in.Environment) -> None:
     path = f"/{environment.api_token.rpartition('.')[0]}"
     response = environment.call("PUT", path, json={"name": "root", "enabled": False})
-    assert refused(response, 400, "You can't disable the token you're using for authentication of the request.")
+    assert refused(
+        response, 400, "You can't disable the token you're using for authentication of the request."
+    )
     assert names(environment, {}) == ["admin"]
     assert environment.call("PUT", path, json={"name": "root", "enabled": True}).status_code == 204
 
 
-def test_personal_access_token_deletes_only_tokens_of_its_owner(environment: stand_in.Environment) -> None:
+def test_personal_access_token_deletes_only_tokens_of_its_owner(
+    environment: stand_in.Environment,
+) -> None:
     personal = environment.issue("pat", ["apiTokens.write"], personalAccessToken=True)["token"]
     others, own = environment.plant("others"), environment.issue("own")
     assert environment.call("DELETE", f"/{others['id']}", token=personal).status_code == 403
@@ -169,7 +212,9 @@ def test_personal_access_token_deletes_only_tokens_of_its_owner(environment: sta
 # Creating
 
 
-def test_secrets_have_the_real_format_and_the_id_in_front(environment: stand_in.Environment) -> None:
+def test_secrets_have_the_real_format_and_the_id_in_front(
+    environment: stand_in.Environment,
+) -> None:
     issued = environment.issue("ci")
     assert re.fullmatch(r"dt0c01\.[A-Z2-7]{24}\.[A-Z2-7]{64}", issued["token"])
     assert issued["token"].rpartition(".")[0] == issued["id"]
@@ -189,18 +234,28 @@ def test_names_are_not_unique(environment: stand_in.Environment) -> None:
         ("now+2w", dt.timedelta(weeks=2)),
     ],
 )
-def test_relative_expiry_counts_from_now(environment: stand_in.Environment, expression: str, expected: dt.timedelta) -> None:
+def test_relative_expiry_counts_from_now(
+    environment: stand_in.Environment, expression: str, expected: dt.timedelta
+) -> None:
     before = dt.datetime.now(dt.timezone.utc) - dt.timedelta(milliseconds=1)
     answered = environment.issue("ci", expirationDate=expression)["expirationDate"]
-    assert before <= dt.datetime.fromisoformat(answered) - expected <= dt.datetime.now(dt.timezone.utc)
+    assert (
+        before <= dt.datetime.fromisoformat(answered) - expected <= dt.datetime.now(dt.timezone.utc)
+    )
 
 
 @pytest.mark.parametrize(("expression", "months"), [("now+3M", 3), ("now+1y", 12)])
-def test_months_and_years_follow_the_calendar(environment: stand_in.Environment, expression: str, months: int) -> None:
+def test_months_and_years_follow_the_calendar(
+    environment: stand_in.Environment, expression: str, months: int
+) -> None:
     token = show(environment, environment.issue("ci", expirationDate=expression)["id"])
-    created, expires = (dt.datetime.fromisoformat(token[name]) for name in ("creationDate", "expirationDate"))
+    created, expires = (
+        dt.datetime.fromisoformat(token[name]) for name in ("creationDate", "expirationDate")
+    )
     assert (expires.year * 12 + expires.month) - (created.year * 12 + created.month) == months
-    assert expires.day == created.day or (expires.day < created.day and (expires + dt.timedelta(days=1)).day == 1)
+    assert expires.day == created.day or (
+        expires.day < created.day and (expires + dt.timedelta(days=1)).day == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,17 +267,33 @@ def test_months_and_years_follow_the_calendar(environment: stand_in.Environment,
         ("2100-01-01 00:00", "2100-01-01T00:00:00.000Z"),
     ],
 )
-def test_absolute_expiry_comes_back_in_one_form(environment: stand_in.Environment, expression: str, expected: str) -> None:
+def test_absolute_expiry_comes_back_in_one_form(
+    environment: stand_in.Environment, expression: str, expected: str
+) -> None:
     issued = environment.issue("ci", expirationDate=expression)
     assert issued["expirationDate"] == show(environment, issued["id"])["expirationDate"] == expected
 
 
 @pytest.mark.parametrize(
     "expression",
-    ["now-1d", "1600000000000", "2021-01-25T05:57:01.123+01:00", "tomorrow", "now+1x", "2100-01-01", "2100-02-30T00:00Z", "now+9999y", 1],
+    [
+        "now-1d",
+        "1600000000000",
+        "2021-01-25T05:57:01.123+01:00",
+        "tomorrow",
+        "now+1x",
+        "2100-01-01",
+        "2100-02-30T00:00Z",
+        "now+9999y",
+        1,
+    ],
 )
-def test_expiry_in_the_past_or_unreadable_is_a_violation(environment: stand_in.Environment, expression: t.Any) -> None:
-    response = environment.call("POST", json={"name": "ci", "scopes": ["logs.read"], "expirationDate": expression})
+def test_expiry_in_the_past_or_unreadable_is_a_violation(
+    environment: stand_in.Environment, expression: t.Any
+) -> None:
+    response = environment.call(
+        "POST", json={"name": "ci", "scopes": ["logs.read"], "expirationDate": expression}
+    )
     assert violated(response, "PAYLOAD_BODY") == ["expirationDate"]
     assert environment.tokens() == []
 
@@ -243,41 +314,66 @@ def test_expiry_in_the_past_or_unreadable_is_a_violation(environment: stand_in.E
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_bad_property_of_a_new_token_is_a_violation(environment: stand_in.Environment, change: dict[str, t.Any], path: str) -> None:
+def test_bad_property_of_a_new_token_is_a_violation(
+    environment: stand_in.Environment, change: dict[str, t.Any], path: str
+) -> None:
     response = environment.call("POST", json={"name": "ci", "scopes": ["metrics.read"], **change})
     assert violated(response, "PAYLOAD_BODY") == [path]
     assert environment.tokens() == []
 
 
 def test_missing_properties_are_violations(environment: stand_in.Environment) -> None:
-    assert violated(environment.call("POST", json={"scopes": ["metrics.read"]}), "PAYLOAD_BODY") == ["name"]
+    assert violated(
+        environment.call("POST", json={"scopes": ["metrics.read"]}), "PAYLOAD_BODY"
+    ) == ["name"]
     assert violated(environment.call("POST", json={"name": "ci"}), "PAYLOAD_BODY") == ["scopes"]
     assert violated(environment.call("POST", "/lookup", json={}), "PAYLOAD_BODY") == ["token"]
 
 
 def test_null_is_as_good_as_missing(environment: stand_in.Environment) -> None:
-    token = show(environment, environment.issue("ci", expirationDate=None, personalAccessToken=None)["id"])
+    token = show(
+        environment, environment.issue("ci", expirationDate=None, personalAccessToken=None)["id"]
+    )
     assert "expirationDate" not in token
     assert token["personalAccessToken"] is False
 
 
-@pytest.mark.parametrize(("path", "method"), [("", "POST"), (UNKNOWN_ID, "PUT"), ("/lookup", "POST")])
-@pytest.mark.parametrize(("media_type", "status"), [("application/json; charset=utf-8", 400), ("text/plain", 415), ("", 415)])
-def test_body_that_is_no_json_is_refused(environment: stand_in.Environment, method: str, path: str, media_type: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "method"), [("", "POST"), (UNKNOWN_ID, "PUT"), ("/lookup", "POST")]
+)
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [("application/json; charset=utf-8", 400), ("text/plain", 415), ("", 415)],
+)
+def test_body_that_is_no_json_is_refused(
+    environment: stand_in.Environment, method: str, path: str, media_type: str, status: int
+) -> None:
     headers = {"Authorization": f"Api-Token {environment.api_token}", "Content-Type": media_type}
-    response = requests.request(method, environment.url + stand_in.API + path, data="{", headers=headers, timeout=10)
+    response = requests.request(
+        method, environment.url + stand_in.API + path, data="{", headers=headers, timeout=10
+    )
     assert (response.status_code, response.json()["error"]["code"]) == (status, status)
 
 
 def test_body_over_one_megabyte_is_413(environment: stand_in.Environment) -> None:
-    assert environment.call("POST", json={"name": 1_000_000 * "x", "scopes": ["logs.read"]}).status_code == 413
-    assert environment.call("POST", json={"name": 999_000 * "x", "scopes": ["logs.read"]}).status_code == 201
+    assert (
+        environment.call(
+            "POST", json={"name": 1_000_000 * "x", "scopes": ["logs.read"]}
+        ).status_code
+        == 413
+    )
+    assert (
+        environment.call("POST", json={"name": 999_000 * "x", "scopes": ["logs.read"]}).status_code
+        == 201
+    )
 
 
 # Updating and deleting
 
 
-def test_scopes_are_replaced_as_a_whole_and_the_rest_is_kept(environment: stand_in.Environment) -> None:
+def test_scopes_are_replaced_as_a_whole_and_the_rest_is_kept(
+    environment: stand_in.Environment,
+) -> None:
     token_id = environment.issue("ci", ["metrics.read", "logs.read"], expirationDate="now+1d")["id"]
     before = show(environment, token_id)
     environment.call("PUT", f"/{token_id}", json={"scopes": ["entities.read"]})
@@ -286,10 +382,16 @@ def test_scopes_are_replaced_as_a_whole_and_the_rest_is_kept(environment: stand_
     assert after == before | {"scopes": ["entities.read"]}
 
 
-def test_only_a_new_name_or_new_scopes_move_the_modified_date(environment: stand_in.Environment) -> None:
+def test_only_a_new_name_or_new_scopes_move_the_modified_date(
+    environment: stand_in.Environment,
+) -> None:
     token_id = environment.issue("ci")["id"]
     for enabled in (False, True):
-        environment.call("PUT", f"/{token_id}", json={"name": "ci", "enabled": enabled, "scopes": ["metrics.read"]})
+        environment.call(
+            "PUT",
+            f"/{token_id}",
+            json={"name": "ci", "enabled": enabled, "scopes": ["metrics.read"]},
+        )
         assert show(environment, token_id)["enabled"] is enabled
         assert "modifiedDate" not in show(environment, token_id)
     environment.call("PUT", f"/{token_id}", json={"name": "cd"})
@@ -307,10 +409,14 @@ def test_only_a_new_name_or_new_scopes_move_the_modified_date(environment: stand
         ({"name": ""}, "name"),
     ],
 )
-def test_bad_update_is_a_violation_and_changes_nothing(environment: stand_in.Environment, body: dict[str, t.Any], path: str) -> None:
+def test_bad_update_is_a_violation_and_changes_nothing(
+    environment: stand_in.Environment, body: dict[str, t.Any], path: str
+) -> None:
     token_id = environment.issue("ci")["id"]
     before = show(environment, token_id)
-    assert violated(environment.call("PUT", f"/{token_id}", json={"name": "cd"} | body), "PAYLOAD_BODY") == [path]
+    assert violated(
+        environment.call("PUT", f"/{token_id}", json={"name": "cd"} | body), "PAYLOAD_BODY"
+    ) == [path]
     assert show(environment, token_id) == before
 
 
@@ -334,17 +440,28 @@ def pages(environment: stand_in.Environment, query: dict[str, str]) -> list[dict
     return answers
 
 
-def test_pages_give_every_token_once_and_keep_to_the_query(small_pages: stand_in.Environment) -> None:
-    answers = pages(small_pages, {"fields": "name", "sort": "name", "apiTokenSelector": 'scope("metrics.read")'})
+def test_pages_give_every_token_once_and_keep_to_the_query(
+    small_pages: stand_in.Environment,
+) -> None:
+    answers = pages(
+        small_pages, {"fields": "name", "sort": "name", "apiTokenSelector": 'scope("metrics.read")'}
+    )
     listed = [token["name"] for answer in answers for token in answer["apiTokens"]]
     assert listed == [f"preloaded-{number}" for number in range(10)]
-    assert [(len(answer["apiTokens"]), answer["totalCount"]) for answer in answers] == [(3, 10), (3, 10), (3, 10), (1, 10)]
+    assert [(len(answer["apiTokens"]), answer["totalCount"]) for answer in answers] == [
+        (3, 10),
+        (3, 10),
+        (3, 10),
+        (1, 10),
+    ]
     assert all(set(token) == {"id", "name"} for answer in answers for token in answer["apiTokens"])
 
 
 def test_last_page_has_a_null_key_and_an_only_page_none(small_pages: stand_in.Environment) -> None:
     assert pages(small_pages, {"sort": "name"})[-1]["nextPageKey"] is None
-    assert "nextPageKey" not in pages(small_pages, {"apiTokenSelector": 'scope("apiTokens.read")'})[0]
+    assert (
+        "nextPageKey" not in pages(small_pages, {"apiTokenSelector": 'scope("apiTokens.read")'})[0]
+    )
 
 
 def test_a_page_key_may_stand_beside_the_token(small_pages: stand_in.Environment) -> None:
@@ -356,11 +473,17 @@ def test_a_page_key_may_stand_beside_the_token(small_pages: stand_in.Environment
     assert query["nextPageKey"] is None
 
 
-@pytest.mark.parametrize("other", ["pageSize=100", "fields=%2Bscopes", "sort=name", "from=now-1d", "nextPageKey=x"])
-def test_page_key_with_another_parameter_is_400(small_pages: stand_in.Environment, other: str) -> None:
+@pytest.mark.parametrize(
+    "other", ["pageSize=100", "fields=%2Bscopes", "sort=name", "from=now-1d", "nextPageKey=x"]
+)
+def test_page_key_with_another_parameter_is_400(
+    small_pages: stand_in.Environment, other: str
+) -> None:
     key = urllib.parse.quote(small_pages.call("GET").json()["nextPageKey"])
     assert small_pages.call("GET", f"?nextPageKey={key}").status_code == 200
-    assert violated(small_pages.call("GET", f"?nextPageKey={key}&{other}"), "QUERY") == ["nextPageKey"]
+    assert violated(small_pages.call("GET", f"?nextPageKey={key}&{other}"), "QUERY") == [
+        "nextPageKey"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -375,7 +498,9 @@ def test_page_key_with_another_parameter_is_400(small_pages: stand_in.Environmen
         ("?fields=-id", DEFAULT_FIELDS),
     ],
 )
-def test_fields_are_what_was_asked_for(environment: stand_in.Environment, query: str, expected: set[str]) -> None:
+def test_fields_are_what_was_asked_for(
+    environment: stand_in.Environment, query: str, expected: set[str]
+) -> None:
     environment.issue("ci", expirationDate="now+1d")
     assert set(environment.call("GET", query).json()["apiTokens"][0]) == expected
 
@@ -402,7 +527,9 @@ def test_fields_are_what_was_asked_for(environment: stand_in.Environment, query:
         ('apiTokenSelector=owner("nobody"),personalAccessToken(maybe)', "apiTokenSelector"),
     ],
 )
-def test_bad_query_of_a_list_is_a_violation(environment: stand_in.Environment, query: str, parameter: str) -> None:
+def test_bad_query_of_a_list_is_a_violation(
+    environment: stand_in.Environment, query: str, parameter: str
+) -> None:
     assert violated(environment.call("GET", f"?{query}"), "QUERY") == [parameter]
 
 
@@ -419,7 +546,9 @@ def test_bad_query_of_a_list_is_a_violation(environment: stand_in.Environment, q
         ('scope("logs.read"),owner("Anna (Ops)"),personalAccessToken(false)', {"b"}),
     ],
 )
-def test_selector_joins_values_by_or_and_criteria_by_and(environment: stand_in.Environment, selector: str, expected: set[str]) -> None:
+def test_selector_joins_values_by_or_and_criteria_by_and(
+    environment: stand_in.Environment, selector: str, expected: set[str]
+) -> None:
     environment.plant("a", ["metrics.read"])
     environment.plant("b", ["metrics.read", "logs.read"], owner="Anna (Ops)")
     environment.plant("c", ["logs.read"], owner="Anna (Ops)", personal_access_token=True)
@@ -441,7 +570,9 @@ def test_selector_joins_values_by_or_and_criteria_by_and(environment: stand_in.E
         ("modifiedDate", "acb"),  # never modified first
     ],
 )
-def test_list_is_sorted_as_asked(environment: stand_in.Environment, sort: str, expected: str) -> None:
+def test_list_is_sorted_as_asked(
+    environment: stand_in.Environment, sort: str, expected: str
+) -> None:
     environment.plant("a", created="now-2d", last_used="now-1h")
     token_id = environment.plant("b", created="now-3d", expires="now+2d")["id"]
     environment.plant("c", created="now-1d", last_used="now-2h", expires="now+1d")
@@ -463,7 +594,9 @@ def test_list_is_sorted_as_asked(environment: stand_in.Environment, sort: str, e
         ({"from": "1600000000000", "to": "2021-01-25 05:57"}, set()),
     ],
 )
-def test_from_and_to_go_by_the_last_use(environment: stand_in.Environment, query: dict[str, str], expected: set[str]) -> None:
+def test_from_and_to_go_by_the_last_use(
+    environment: stand_in.Environment, query: dict[str, str], expected: set[str]
+) -> None:
     environment.plant("never")
     environment.plant("used-5d", last_used="now-5d")
     environment.plant("used-50m", last_used="now-50m")
@@ -475,7 +608,10 @@ def test_using_a_token_is_remembered(environment: stand_in.Environment) -> None:
     assert "lastUsedDate" not in show(environment, issued["id"])
     environment.call("GET", token=issued["token"])
     shown = show(environment, issued["id"])
-    assert (bool(MOMENT.fullmatch(shown["lastUsedDate"])), shown["lastUsedIpAddress"]) == (True, "127.0.0.1")
+    assert (bool(MOMENT.fullmatch(shown["lastUsedDate"])), shown["lastUsedIpAddress"]) == (
+        True,
+        "127.0.0.1",
+    )
 
 
 # The log, the connections and the options
@@ -493,7 +629,9 @@ def test_log_tells_every_request(environment: stand_in.Environment) -> None:
     assert environment.requests() == []
 
 
-def test_log_never_holds_a_secret(environment: stand_in.Environment, server: stand_in.Environment) -> None:
+def test_log_never_holds_a_secret(
+    environment: stand_in.Environment, server: stand_in.Environment
+) -> None:
     issued = environment.issue("ci")["token"]
     for secret in (issued, environment.api_token, server.api_token, UNKNOWN_SECRET):
         environment.call("DELETE", f"/{secret}")
@@ -510,7 +648,11 @@ def test_connection_is_kept_alive(environment: stand_in.Environment) -> None:
     connection = http.client.HTTPConnection(address.netloc, timeout=10)
     sockets = []
     for path in ("", UNKNOWN_ID):
-        connection.request("GET", address.path + stand_in.API + path, headers={"Authorization": f"Api-Token {environment.api_token}"})
+        connection.request(
+            "GET",
+            address.path + stand_in.API + path,
+            headers={"Authorization": f"Api-Token {environment.api_token}"},
+        )
         connection.getresponse().read()
         sockets.append(connection.sock)
     connection.close()
@@ -544,4 +686,7 @@ def test_its_clock_can_be_set_and_goes_on_from_there(environment: stand_in.Envir
     after = email.utils.parsedate_to_datetime(environment.call("GET").headers["Date"])
     assert dt.timedelta(days=2) <= after - before < dt.timedelta(days=2, minutes=1)
     assert environment.call("GET", token=made["token"]).status_code == 401
-    assert show(environment, environment.issue("later")["id"])["creationDate"] > show(environment, made["id"])["expirationDate"]
+    assert (
+        show(environment, environment.issue("later")["id"])["creationDate"]
+        > show(environment, made["id"])["expirationDate"]
+    )

@@ -19,21 +19,34 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS, TOKEN_SET_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token, manage_tokens
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    TOKEN_OPTIONS,
+    TOKEN_SET_OPTIONS,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    manage_token,
+    manage_tokens,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
-from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
-from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
+    AnsibleVault,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
 
 from support.stand_in import Environment, new_environment
 
 Options = dict[str, t.Any]
 
 READ, WIDER = ["metrics.read"], ["logs.read", "metrics.read"]
-QUICK: Options = {"timeout": 0.2, "max_wait": 8.0}  # seconds; pauses are counted whole, and slept a hundredth
+QUICK: Options = {
+    "timeout": 0.2,
+    "max_wait": 8.0,
+}  # seconds; pauses are counted whole, and slept a hundredth
 FOR_GOOD = {"times": 0}
 
 
@@ -62,14 +75,20 @@ FAULTS: dict[str, Options] = {
     "throttled, reset in the year 3000": answer(429, reset_at(IN_1000_YEARS, 10**6)),
     "500": answer(500),
     "500 after": answer(500, carried_out=True),
-    "502 with HTML": answer(502, {"Content-Type": "text/html"}, body="<html><body>Bad gateway</body></html>"),
-    "502 with HTML after": answer(502, {"Content-Type": "text/html"}, body="<html></html>", carried_out=True),
+    "502 with HTML": answer(
+        502, {"Content-Type": "text/html"}, body="<html><body>Bad gateway</body></html>"
+    ),
+    "502 with HTML after": answer(
+        502, {"Content-Type": "text/html"}, body="<html></html>", carried_out=True
+    ),
     "503": answer(503),
     "503 after": answer(503, carried_out=True),
     "504 after": answer(504, carried_out=True),
     "401": answer(401),
     "403": answer(403),
-    "400 as a list": answer(400, body='[{"error": {"code": 400, "message": null, "constraintViolations": null}}]'),
+    "400 as a list": answer(
+        400, body='[{"error": {"code": 400, "message": null, "constraintViolations": null}}]'
+    ),
     "200 with HTML": answer(200, {"Content-Type": "text/html"}, body="<html>Log in</html>"),
     "200 with null": answer(200, method="GET", body="null"),
     "201 with null": answer(201, method="POST", body="null", carried_out=True),
@@ -115,14 +134,27 @@ JOBS: dict[str, Job] = {
     "rotate with an overlap": Job((one(),), one(rotate="always", overlap="1d", delete_after="1d")),
     "delete": Job((one(),), one(state="absent", scopes=None)),
     "set": Job(
-        (a_set({"name": "changed", "scopes": READ}, {"name": "gone", "scopes": READ}, {"name": "purged", "scopes": READ}),),
-        a_set({"name": "new", "scopes": READ}, {"name": "changed", "scopes": WIDER}, {"name": "gone", "state": "absent"}, purge=True),
+        (
+            a_set(
+                {"name": "changed", "scopes": READ},
+                {"name": "gone", "scopes": READ},
+                {"name": "purged", "scopes": READ},
+            ),
+        ),
+        a_set(
+            {"name": "new", "scopes": READ},
+            {"name": "changed", "scopes": WIDER},
+            {"name": "gone", "state": "absent"},
+            purge=True,
+        ),
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def requests_of(server: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Options]]:
+def requests_of(
+    server: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[Options]]:
     """The requests that each task makes where nothing fails: up to the one that is struck, they are the same with a fault."""
     made = {}
     for name, job in JOBS.items():
@@ -153,7 +185,10 @@ def test_after_any_fault_one_more_run_puts_everything_right(
 
 
 def fits(fault: Options, request: Options) -> bool:
-    return fault.get("method") in (None, request["method"]) and re.search(fault.get("path", ""), request["path"]) is not None
+    return (
+        fault.get("method") in (None, request["method"])
+        and re.search(fault.get("path", ""), request["path"]) is not None
+    )
 
 
 class World:
@@ -162,15 +197,32 @@ class World:
     def __init__(self, server: Environment, folder: pathlib.Path, job: Job) -> None:
         self.environment = new_environment(server)
         self._said: list[str] = []
-        self._store = FileStore(str(folder), "here", AnsibleVault([], None), False, self._said.append)
+        self._store = FileStore(
+            str(folder), "here", AnsibleVault([], None), False, self._said.append
+        )
         self._kept = job.kept
         for task in job.before:
             self.run(self.environment, task)
 
     def run(self, environment: Environment, task: Options, **connection: t.Any) -> Options:
-        options, perform = (TOKEN_SET_OPTIONS, manage_tokens) if "tokens" in task else (TOKEN_OPTIONS, manage_token)
-        where = {"environment_url": environment.url, "api_token": environment.api_token, "api_version": environment.api_version}
-        runtime = Runtime(False, True, True, self._said.append, **({"store": self._store} if self._kept else {}), sleep=a_hundredth)
+        options, perform = (
+            (TOKEN_SET_OPTIONS, manage_tokens)
+            if "tokens" in task
+            else (TOKEN_OPTIONS, manage_token)
+        )
+        where = {
+            "environment_url": environment.url,
+            "api_token": environment.api_token,
+            "api_version": environment.api_version,
+        }
+        runtime = Runtime(
+            False,
+            True,
+            True,
+            self._said.append,
+            **({"store": self._store} if self._kept else {}),
+            sleep=a_hundredth,
+        )
         report = perform(resolve_options({**task, **where, **connection}, options, [{}]), runtime)
         self._said += [report.public_line, str(report.result.get("msg"))]
         return report.result
@@ -184,7 +236,9 @@ class World:
         except DynatraceError as error:
             self._said.append(str(error))
         left = self.environment.faults_left()
-        assert not left or "times" in fault or "method" in fault, "it struck no request"  # which of a set's come first is not fixed
+        assert not left or "times" in fault or "method" in fault, (
+            "it struck no request"
+        )  # which of a set's come first is not fixed
         if left:
             self.environment.set_faults()
 
@@ -196,23 +250,41 @@ class World:
         left = self.environment.tokens()
         if self._kept:
             entries = self._store.entries()
-            known = [entry.id for entry in entries if entry.id] + [note.id for entry in entries for note in entry.retiring]
+            known = [entry.id for entry in entries if entry.id] + [
+                note.id for entry in entries for note in entry.retiring
+            ]
             assert sorted(token["id"] for token in left) == sorted(known), said
-            assert [self._tell(self._store.unseal(entry)) for entry in entries] == [(entry.id, entry.name) for entry in entries]
+            assert [self._tell(self._store.unseal(entry)) for entry in entries] == [
+                (entry.id, entry.name) for entry in entries
+            ]
         else:
             assert self._tell(Secret(result["token"])) == (result["token_id"], "ci")
             # Nobody else can know that others are ours; so it has to be said what may be left.
-            told = re.findall(r"(?:there is a|may have left a|No) token '?(dt0c01\.\w+|ci ~pending-\w+)", said)
-            assert [token for token in left if token["id"] not in (result["token_id"], *told) and token["name"] not in told] == [], said
-        wanted = {one["name"]: one["scopes"] for one in task.get("tokens", [task]) if one.get("state") != "absent"}
-        assert {token["name"]: sorted(token["scopes"]) for token in left if token["enabled"]}.items() >= wanted.items()
+            told = re.findall(
+                r"(?:there is a|may have left a|No) token '?(dt0c01\.\w+|ci ~pending-\w+)", said
+            )
+            assert [
+                token
+                for token in left
+                if token["id"] not in (result["token_id"], *told) and token["name"] not in told
+            ] == [], said
+        wanted = {
+            one["name"]: one["scopes"]
+            for one in task.get("tokens", [task])
+            if one.get("state") != "absent"
+        }
+        assert {
+            token["name"]: sorted(token["scopes"]) for token in left if token["enabled"]
+        }.items() >= wanted.items()
         assert not {token["name"] for token in left}.difference(wanted) or not self._kept
 
     def _tell(self, secret: Secret | None) -> tuple[str, str] | None:
         """The id and the name of the token with this secret, asked for with it; None where it does not work."""
         if secret is None:
             return None
-        answer = self.environment.call("POST", "/lookup", token=secret.reveal(), json={"token": secret.reveal()})
+        answer = self.environment.call(
+            "POST", "/lookup", token=secret.reveal(), json={"token": secret.reveal()}
+        )
         return (answer.json()["id"], answer.json()["name"]) if answer.ok else None
 
 

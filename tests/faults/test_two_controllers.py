@@ -13,15 +13,26 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import HASHI_VAULT_STORE_OPTIONS, TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    HASHI_VAULT_STORE_OPTIONS,
+    TOKEN_OPTIONS,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime, Store
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options, validated
-from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
-from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
-from ansible_collections.community.dynatrace.plugins.plugin_utils._store_hashi_vault import HashiVaultStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
+    resolve_options,
+    validated,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
+    AnsibleVault,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.hashi_vault import (
+    HashiVaultStore,
+)
 
 from support.key_vault import KeyVault, key_vault
 from support.stand_in import Environment
@@ -32,9 +43,14 @@ FAULTS = {
     "none": [],
     "one creation lost": [{"kind": "reset", "carried_out": True, **CREATION}],
     "two creations lost": [{"kind": "reset", "carried_out": True, **CREATION, "times": 2}],
-    "many creations lost": [{"kind": "answer", "status": 502, "carried_out": True, **CREATION, "times": 4}],
+    "many creations lost": [
+        {"kind": "answer", "status": 502, "carried_out": True, **CREATION, "times": 4}
+    ],
     "creations not carried out": [{"kind": "answer", "status": 503, **CREATION, "times": 2}],
-    "a creation cut off, a name lost": [{"kind": "cut", **CREATION}, {"kind": "reset", "carried_out": True, "method": "PUT"}],
+    "a creation cut off, a name lost": [
+        {"kind": "cut", **CREATION},
+        {"kind": "reset", "carried_out": True, "method": "PUT"},
+    ],
     "no names": [{"kind": "answer", "status": 500, "method": "PUT", "times": 2}],
 }
 
@@ -47,8 +63,20 @@ class Controller:
 
     def issue(self) -> tuple[str, str] | DynatraceError:
         """The id and the secret of the token, or why there is none."""
-        options = {"environment_url": self._environment.url, "api_token": self._environment.api_token, "name": "ci", "scopes": READ}
-        runtime = Runtime(False, True, True, print, store=self._store, sleep=lambda seconds: time.sleep(seconds / 100))
+        options = {
+            "environment_url": self._environment.url,
+            "api_token": self._environment.api_token,
+            "name": "ci",
+            "scopes": READ,
+        }
+        runtime = Runtime(
+            False,
+            True,
+            True,
+            print,
+            store=self._store,
+            sleep=lambda seconds: time.sleep(seconds / 100),
+        )
         try:
             result = manage_token(resolve_options(options, TOKEN_OPTIONS, [{}]), runtime).result
         except DynatraceError as error:
@@ -87,26 +115,45 @@ def vault() -> t.Iterator[KeyVault]:
 def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
     environment: Environment, tmp_path: pathlib.Path, fault: str
 ) -> None:
-    one, two = (Controller(environment, FileStore(str(tmp_path / name), "here", AnsibleVault([], None), False, print)) for name in "ab")
+    one, two = (
+        Controller(
+            environment,
+            FileStore(str(tmp_path / name), "here", AnsibleVault([], None), False, print),
+        )
+        for name in "ab"
+    )
     environment.set_faults(*FAULTS[fault])
     first = at_once(one, two)
     environment.set_faults()
-    assert all(works(environment, got[1]) for got in first if not isinstance(got, DynatraceError)), first
+    assert all(
+        works(environment, got[1]) for got in first if not isinstance(got, DynatraceError)
+    ), first
     held = [issued(controller) for controller in (one, two)]
     assert [got for got in first if not isinstance(got, DynatraceError) and got not in held] == []
     assert all(works(environment, secret) for _token_id, secret in held)
-    assert sorted(found["id"] for found in environment.tokens()) == sorted({token_id for token_id, _secret in held})
+    assert sorted(found["id"] for found in environment.tokens()) == sorted(
+        {token_id for token_id, _secret in held}
+    )
     assert {found["name"] for found in environment.tokens()} == {"ci"}
 
 
 # Where a token only lacks its name, the other run waits for a minute whether somebody is about to give it; see the tests of kills.
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "no names"])
-def test_two_with_one_store_end_with_one_token(environment: Environment, vault: KeyVault, fault: str) -> None:
-    options = validated({name: value for name, value in vault.store.items() if name != "type"}, HASHI_VAULT_STORE_OPTIONS)
-    one, two = (Controller(environment, HashiVaultStore(options, "here", None)) for _machine in range(2))
+def test_two_with_one_store_end_with_one_token(
+    environment: Environment, vault: KeyVault, fault: str
+) -> None:
+    options = validated(
+        {name: value for name, value in vault.store.items() if name != "type"},
+        HASHI_VAULT_STORE_OPTIONS,
+    )
+    one, two = (
+        Controller(environment, HashiVaultStore(options, "here", None)) for _machine in range(2)
+    )
     environment.set_faults(*FAULTS[fault])
     at_once(one, two)
     environment.set_faults()
     held = {issued(controller) for controller in (one, two)}
-    assert [(found["id"], found["name"]) for found in environment.tokens()] == [(token_id, "ci") for token_id, _secret in held]
+    assert [(found["id"], found["name"]) for found in environment.tokens()] == [
+        (token_id, "ci") for token_id, _secret in held
+    ]
     assert all(works(environment, secret) for _token_id, secret in held)

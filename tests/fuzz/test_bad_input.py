@@ -33,8 +33,16 @@ from ansible.playbook.block import Block
 from ansible.playbook.play import Play
 from ansible.playbook.task import Task
 from ansible.template import Templar
-from ansible_collections.community.dynatrace.plugins.action import dynatrace_token, dynatrace_token_info, dynatrace_token_set
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError
+from ansible_collections.community.dynatrace.plugins.action import (
+    dynatrace_token,
+    dynatrace_token_info,
+    dynatrace_token_set,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     FILE_STORE_OPTIONS,
     HASHI_VAULT_STORE_OPTIONS,
@@ -44,7 +52,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     TOKEN_SET_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import scrub
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +61,9 @@ from support.runs import Ansible
 from support.stand_in import API, Environment, new_environment
 
 EXAMPLES = int(os.environ.get("FUZZ", "20"))
-FEW = settings(max_examples=EXAMPLES, deadline=None, derandomize="FUZZ" not in os.environ, database=None)
+FEW = settings(
+    max_examples=EXAMPLES, deadline=None, derandomize="FUZZ" not in os.environ, database=None
+)
 
 ACTIONS: dict[str, t.Any] = {
     "dynatrace_token": dynatrace_token.ActionModule,
@@ -213,7 +222,22 @@ ODD_URLS = [
     f"https://{SECRET}.invalid",
     f"https://127.0.0.1:1/e/{SECRET}",
 ]
-ODD_VALUES: list[t.Any] = [None, True, False, 0, 1, -1, 10**30, -(10**400), 1.5, float("nan"), float("inf"), -0.0, b"bytes", (1, 2)]
+ODD_VALUES: list[t.Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    10**30,
+    -(10**400),
+    1.5,
+    float("nan"),
+    float("inf"),
+    -0.0,
+    b"bytes",
+    (1, 2),
+]
 ODD_VALUES += [
     [],
     {},
@@ -231,14 +255,26 @@ ODD_VALUES += [
 ]
 ODD_VALUES += [["a"] * 3_000, [SECRET], {"token": SECRET}]
 
-TEXTS = st.one_of(st.sampled_from(ODD_TEXTS), st.text(st.characters(), max_size=20).filter(lambda text: "/" not in text))
+TEXTS = st.one_of(
+    st.sampled_from(ODD_TEXTS),
+    st.text(st.characters(), max_size=20).filter(lambda text: "/" not in text),
+)
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS)
-NESTED = st.recursive(PLAIN, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)), max_leaves=5)
+NESTED = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=5,
+)
 ANYTHING = st.one_of(st.sampled_from(ODD_VALUES), TEXTS, NESTED)
 
-PERIODS, DATES, URLS = (st.one_of(st.sampled_from(odd), ANYTHING) for odd in (ODD_PERIODS, ODD_DATES, ODD_URLS))
+PERIODS, DATES, URLS = (
+    st.one_of(st.sampled_from(odd), ANYTHING) for odd in (ODD_PERIODS, ODD_DATES, ODD_URLS)
+)
 ESPECIALLY = {
-    **dict.fromkeys(("expires_in", "rotate_before", "overlap", "delete_after", "expires_within", "unused_for"), PERIODS),
+    **dict.fromkeys(
+        ("expires_in", "rotate_before", "overlap", "delete_after", "expires_within", "unused_for"),
+        PERIODS,
+    ),
     "expiration_date": DATES,
     "name_regex": st.one_of(st.sampled_from(ODD_REGEXES), ANYTHING),
     **dict.fromkeys(("environment_url", "proxy", "url"), URLS),
@@ -247,16 +283,33 @@ ESPECIALLY = {
 
 def _odd(options: t.Iterable[str], most: int = 3) -> st.SearchStrategy[Options]:
     """One to three of these options with something odd."""
-    pairs = st.one_of([st.tuples(st.just(name), ESPECIALLY.get(name, ANYTHING)) for name in sorted(options)])
+    pairs = st.one_of(
+        [st.tuples(st.just(name), ESPECIALLY.get(name, ANYTHING)) for name in sorted(options)]
+    )
     return st.lists(pairs, min_size=1, max_size=most).map(dict)
 
 
 ENTRY: Options = {"name": "ci", "scopes": ["metrics.read"]}
-ENTRIES = st.sampled_from([ENTRY, {**ENTRY, "state": "absent"}, {**ENTRY, "expires_in": "30d", "rotate": "expiring"}])
-HEADERS = {"Accept", "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Content-Type", "User-Agent"}
+ENTRIES = st.sampled_from(
+    [ENTRY, {**ENTRY, "state": "absent"}, {**ENTRY, "expires_in": "30d", "rotate": "expiring"}]
+)
+HEADERS = {
+    "Accept",
+    "Accept-Encoding",
+    "Authorization",
+    "Connection",
+    "Content-Length",
+    "Content-Type",
+    "User-Agent",
+}
 HEADERS |= {"X-Vault-Namespace", "X-Vault-Request", "X-Vault-Token"}
 # What only Dynatrace, or the plan, can tell.
-KNOWN_LATER = ("token_id: there is no token", "scopes: there is no usable token", "store: a secret would", "store: encrypt_vault_id is")
+KNOWN_LATER = (
+    "token_id: there is no token",
+    "scopes: there is no usable token",
+    "store: a secret would",
+    "store: encrypt_vault_id is",
+)
 
 
 class Sent(t.NamedTuple):
@@ -279,7 +332,9 @@ class World:
         self.environment = environment
         self.vault = vault
         self.folder = folder
-        self.project = folder.joinpath(*"abcdefghijkl")  # deep, so that no odd path leads out of the folder
+        self.project = folder.joinpath(
+            *"abcdefghijkl"
+        )  # deep, so that no odd path leads out of the folder
         self.project.mkdir(parents=True)
         self.held = environment.issue("held")
         environment.forget_requests()
@@ -287,7 +342,11 @@ class World:
         self.file_store = {"type": "file", "path": "store", "encrypt": False}
 
     def connection(self) -> Options:
-        return {"environment_url": self.environment.url, "api_token": self.environment.api_token, "timeout": 5}
+        return {
+            "environment_url": self.environment.url,
+            "api_token": self.environment.api_token,
+            "timeout": 5,
+        }
 
     def run(self, module: str, args: Options, check_mode: bool = False) -> Said:
         """A task of this module, by its action."""
@@ -302,9 +361,16 @@ class World:
                     raise
 
         task = Task()
-        task.args, task.action, task.check_mode, task.register = args, f"community.dynatrace.{module}", check_mode, "got"
+        task.args, task.action, task.check_mode, task.register = (
+            args,
+            f"community.dynatrace.{module}",
+            check_mode,
+            "got",
+        )
         task._parent = Block(play=Play())
-        connection = types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir=None))
+        connection = types.SimpleNamespace(
+            transport="local", _shell=types.SimpleNamespace(tmpdir=None)
+        )
         action = Action(task, connection, None, self.loader(), Templar(self.loader()), None)
         return self.observed(lambda: action.run(task_vars={}), errors)
 
@@ -321,12 +387,23 @@ class World:
         sent: list[Sent] = []
         send = requests.Session.send
 
-        def watched(session: requests.Session, request: requests.PreparedRequest, **more: t.Any) -> requests.Response:
-            sent.append(Sent(str(request.method), str(request.url), {str(k): str(v) for k, v in request.headers.items()}))
+        def watched(
+            session: requests.Session, request: requests.PreparedRequest, **more: t.Any
+        ) -> requests.Response:
+            sent.append(
+                Sent(
+                    str(request.method),
+                    str(request.url),
+                    {str(k): str(v) for k, v in request.headers.items()},
+                )
+            )
             return send(session, request, **more)
 
         result = None
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as beside:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stderr(io.StringIO()) as beside,
+        ):
             patch.setattr(requests.Session, "send", watched)
             for name in ("HOME", "ANSIBLE_HOME"):
                 patch.setenv(name, str(self.folder / "home"))
@@ -349,8 +426,13 @@ def check(world: World, said: Said) -> None:
     message = str(said.error or "")
     assert "Unexpected" not in message
     # The face of the lookup scrubs its message, as the playbook shows; the action has done so by now.
-    shown = [repr(_public(said.result)) if isinstance(said.result, dict) else repr(scrub(message)), said.beside]
-    shown += [request.url for request in said.sent] + [str(path) for path in world.folder.rglob("*")]
+    shown = [
+        repr(_public(said.result)) if isinstance(said.result, dict) else repr(scrub(message)),
+        said.beside,
+    ]
+    shown += [request.url for request in said.sent] + [
+        str(path) for path in world.folder.rglob("*")
+    ]
     secrets = [
         SECRET_PART,
         *(secret.rpartition(".")[2] for secret in world.environment.secrets()),
@@ -360,7 +442,11 @@ def check(world: World, said: Said) -> None:
     assert [secret for secret in secrets if any(secret in text for text in shown)] == []
     assert {name for request in said.sent for name in request.headers} <= HEADERS
     ours = (world.environment.url + API, world.vault.url + "/v1/")
-    reachable = [request for request in said.sent if request.url.startswith(("http://127.0.0.1:", "http://localhost:"))]
+    reachable = [
+        request
+        for request in said.sent
+        if request.url.startswith(("http://127.0.0.1:", "http://localhost:"))
+    ]
     assert [request.url for request in reachable if not request.url.startswith(ours)] == []
     if isinstance(said.error, OptionError) and not message.startswith(KNOWN_LATER):
         assert said.sent == []
@@ -380,18 +466,46 @@ def vault() -> t.Iterator[KeyVault]:
 
 @FEW
 @given(entry=ENTRIES, odd=_odd(TOKEN_OPTIONS), stored=st.booleans(), check_mode=st.booleans())
-def test_a_token(server: Environment, vault: KeyVault, entry: Options, odd: Options, stored: bool, check_mode: bool) -> None:
+def test_a_token(
+    server: Environment,
+    vault: KeyVault,
+    entry: Options,
+    odd: Options,
+    stored: bool,
+    check_mode: bool,
+) -> None:
     with a_world(server, vault) as world:
         store = {"store": world.file_store} if stored else {}
-        check(world, world.run("dynatrace_token", {**world.connection(), **store, **entry, **odd}, check_mode))
+        check(
+            world,
+            world.run(
+                "dynatrace_token", {**world.connection(), **store, **entry, **odd}, check_mode
+            ),
+        )
 
 
 @FEW
-@given(entry=ENTRIES, odd=_odd(TOKEN_SET_OPTIONS), inner=_odd(TOKEN_SPECIFICATION_OPTIONS), nested=st.booleans())
-def test_a_set_of_tokens(server: Environment, vault: KeyVault, entry: Options, odd: Options, inner: Options, nested: bool) -> None:
+@given(
+    entry=ENTRIES,
+    odd=_odd(TOKEN_SET_OPTIONS),
+    inner=_odd(TOKEN_SPECIFICATION_OPTIONS),
+    nested=st.booleans(),
+)
+def test_a_set_of_tokens(
+    server: Environment, vault: KeyVault, entry: Options, odd: Options, inner: Options, nested: bool
+) -> None:
     with a_world(server, vault) as world:
-        tokens = [{"name": "other", "scopes": ["metrics.read"]}, {**entry, **(inner if nested else {})}]
-        check(world, world.run("dynatrace_token_set", {**world.connection(), "tokens": tokens, **({} if nested else odd)}))
+        tokens = [
+            {"name": "other", "scopes": ["metrics.read"]},
+            {**entry, **(inner if nested else {})},
+        ]
+        check(
+            world,
+            world.run(
+                "dynatrace_token_set",
+                {**world.connection(), "tokens": tokens, **({} if nested else odd)},
+            ),
+        )
 
 
 @FEW
@@ -403,9 +517,19 @@ def test_information(server: Environment, vault: KeyVault, odd: Options) -> None
 
 @FEW
 @given(
-    entry=ENTRIES, of_files=_odd([*FILE_STORE_OPTIONS, "type"]), of_vault=_odd([*HASHI_VAULT_STORE_OPTIONS, "type"]), files=st.booleans()
+    entry=ENTRIES,
+    of_files=_odd([*FILE_STORE_OPTIONS, "type"]),
+    of_vault=_odd([*HASHI_VAULT_STORE_OPTIONS, "type"]),
+    files=st.booleans(),
 )
-def test_a_store(server: Environment, vault: KeyVault, entry: Options, of_files: Options, of_vault: Options, files: bool) -> None:
+def test_a_store(
+    server: Environment,
+    vault: KeyVault,
+    entry: Options,
+    of_files: Options,
+    of_vault: Options,
+    files: bool,
+) -> None:
     with a_world(server, vault) as world:
         store = {**world.file_store, **of_files} if files else {**vault.store, **of_vault}
         check(world, world.run("dynatrace_token", {**world.connection(), **entry, "store": store}))
@@ -438,7 +562,10 @@ def test_a_playbook(ansible: Ansible) -> None:
         -1,
         "1e999",
     ]
-    odd = {name: [{**base, one: value} for one in options for value in values] for name, (base, options) in IN_A_PLAYBOOK.items()}
+    odd = {
+        name: [{**base, one: value} for one in options for value in values]
+        for name, (base, options) in IN_A_PLAYBOOK.items()
+    }
     tasks = [
         {
             "name": module,
@@ -450,12 +577,22 @@ def test_a_playbook(ansible: Ansible) -> None:
         for module in odd
     ]
     run = ansible.play(*tasks, vars={"odd": odd}, ignore_errors=True)
-    assert {module: len(run.results(module)) >= len(odd[module]) for module in odd} == dict.fromkeys(odd, True)
+    assert {
+        module: len(run.results(module)) >= len(odd[module]) for module in odd
+    } == dict.fromkeys(odd, True)
     assert [word for word in ("Traceback", "Unexpected", SECRET_PART) if word in run.output] == []
 
 
 def test_a_playbook_with_the_lookup(ansible: Ansible) -> None:
-    values: list[t.Any] = ["a\r\nX-Evil: 1", SECRET, "../../etc", ["a", None], {"a": {"b": 1}}, -1, "1e999"]
+    values: list[t.Any] = [
+        "a\r\nX-Evil: 1",
+        SECRET,
+        "../../etc",
+        ["a", None],
+        {"a": {"b": 1}},
+        -1,
+        "1e999",
+    ]
     options = ["store", "environment_url", "api_token", "timeout", "verify", "return"]
     odd = [{"store": "store", option: value} for option in options for value in values]
     secret = [given for given in odd if SECRET in given.values()]
@@ -466,15 +603,26 @@ def test_a_playbook_with_the_lookup(ansible: Ansible) -> None:
         "ansible.builtin.set_fact": {"found": look.format("errors='warn', **odd[item]")},
         "loop": list(range(len(odd))),
     }
-    failing = [{"name": "secret", "ansible.builtin.set_fact": {"found": look.format(f"**secret[{n}]")}} for n in range(len(secret))]
-    run = ansible.play(warned, *failing, vars={"odd": odd, "secret": secret}, ignore_errors=True).succeeded()
+    failing = [
+        {"name": "secret", "ansible.builtin.set_fact": {"found": look.format(f"**secret[{n}]")}}
+        for n in range(len(secret))
+    ]
+    run = ansible.play(
+        warned, *failing, vars={"odd": odd, "secret": secret}, ignore_errors=True
+    ).succeeded()
     assert len(run.results("odd")) == len(odd) + 1
     assert ["msg" in result for result in run.results("secret")] == [True] * len(options)
-    assert [word for word in ("Traceback", "Unexpected", "unhandled", SECRET_PART) if word in run.output] == []
+    assert [
+        word for word in ("Traceback", "Unexpected", "unhandled", SECRET_PART) if word in run.output
+    ] == []
 
 
-def test_the_lookup_takes_no_list_and_nothing_for_a_name(server: Environment, vault: KeyVault) -> None:
+def test_the_lookup_takes_no_list_and_nothing_for_a_name(
+    server: Environment, vault: KeyVault
+) -> None:
     with a_world(server, vault) as world:
         for term in (None, ["held"], {"name": "held"}, True):
-            said = world.look_up([term], {**world.connection(), "store": world.file_store, "on_missing": "skip"})
+            said = world.look_up(
+                [term], {**world.connection(), "store": world.file_store, "on_missing": "skip"}
+            )
             assert "The name of a token is text" in str(said.error)

@@ -57,14 +57,18 @@ import typing as t
 
 import pytest
 import requests
-from ansible_collections.community.dynatrace.plugins.module_utils import _http
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
+from ansible_collections.community.dynatrace.plugins.module_utils._http import client
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
-from ansible_collections.community.dynatrace.plugins.plugin_utils._seal import AnsibleVault
-from ansible_collections.community.dynatrace.plugins.plugin_utils._store_file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
+    AnsibleVault,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +79,9 @@ PROVISIONAL = NAME + " ~pending-"
 RENAMED = "renamed"
 DAY = dt.timedelta(days=1)
 TOLERANCE = dt.timedelta(seconds=5)  # a run knows the server's clock to the second
-DATES = [f"{dt.datetime.now(dt.timezone.utc) + days * DAY:%Y-%m-%dT%H:%M:%SZ}" for days in (50, 5000)]
+DATES = [
+    f"{dt.datetime.now(dt.timezone.utc) + days * DAY:%Y-%m-%dT%H:%M:%SZ}" for days in (50, 5000)
+]
 DEFAULTS = {name: option.get("default") for name, option in TOKEN_OPTIONS.items()}
 
 Options = dict[str, t.Any]
@@ -122,7 +128,9 @@ CHOICES = {
 NORMAL: Options = {"on_missing_secret": "rotate", "enabled": True}
 NORMALLY = [
     {**NORMAL, "scopes": scopes, "on_duplicates": duplicates, **life, **spans}
-    for scopes, duplicates, life, spans in itertools.product(SCOPES, ["newest", "oldest"], [{}, EXPIRING], SPANS)
+    for scopes, duplicates, life, spans in itertools.product(
+        SCOPES, ["newest", "oldest"], [{}, EXPIRING], SPANS
+    )
 ]
 
 
@@ -132,13 +140,23 @@ def _merge(*parts: Options) -> Options:
 
 def _options(*lives: Options) -> st.SearchStrategy[Options]:
     scopes = st.fixed_dictionaries({"scopes": st.sampled_from(SCOPES)})
-    return st.builds(_merge, scopes, st.sampled_from(lives), st.sampled_from(SPANS), st.fixed_dictionaries({}, optional=CHOICES))
+    return st.builds(
+        _merge,
+        scopes,
+        st.sampled_from(lives),
+        st.sampled_from(SPANS),
+        st.fixed_dictionaries({}, optional=CHOICES),
+    )
 
 
 MILD = _options({}, EXPIRING, EXPIRING, *DATED)
 ROTATING = _options(ALWAYS)
 MOMENTS = st.integers(1, 7)  # a rotation writes six times, if nothing was left for it to do
-BY_HAND = st.builds(ByHand, st.sampled_from(["disable", "enable", "delete", "rename", "name again"]), st.sampled_from(["held", "other"]))
+BY_HAND = st.builds(
+    ByHand,
+    st.sampled_from(["disable", "enable", "delete", "rename", "name again"]),
+    st.sampled_from(["held", "other"]),
+)
 MADE_BY_HAND = st.builds(
     MadeByHand,
     st.sampled_from([NAME, NAME, NAME, "other", PROVISIONAL + "0123456789abcdef"]),
@@ -181,7 +199,9 @@ class Process:
 class Session:
     """A session whose requests are those of a process."""
 
-    def __init__(self, session: requests.Session, process: Process, watch: t.Callable[[], None]) -> None:
+    def __init__(
+        self, session: requests.Session, process: Process, watch: t.Callable[[], None]
+    ) -> None:
         self._session = session
         self._process = process
         self._watch = watch
@@ -196,7 +216,9 @@ class Session:
         return response
 
 
-def _store(folder: pathlib.Path, warn: t.Callable[[str], None], cls: type[FileStore] = FileStore) -> FileStore:
+def _store(
+    folder: pathlib.Path, warn: t.Callable[[str], None], cls: type[FileStore] = FileStore
+) -> FileStore:
     return cls(str(folder), "here", AnsibleVault([], None), False, warn)
 
 
@@ -207,7 +229,9 @@ class ProcessStore(FileStore):
     watch: t.Callable[[Entry], None]
 
     def load(self, name: str, personal_access_token: bool) -> Entry:
-        return self.process.read(lambda: super(ProcessStore, self).load(name, personal_access_token))
+        return self.process.read(
+            lambda: super(ProcessStore, self).load(name, personal_access_token)
+        )
 
     def save(self, entry: Entry) -> Entry:
         saved = self.process.write(lambda: super(ProcessStore, self).save(entry))
@@ -342,7 +366,11 @@ class World:
 
     def _other(self) -> Token | None:
         held = self.entry().id
-        others = [token for token in self.tokens.values() if token.id != held and (token.bears_name or token.id in self.made)]
+        others = [
+            token
+            for token in self.tokens.values()
+            if token.id != held and (token.bears_name or token.id in self.made)
+        ]
         return max(others, key=lambda token: token.created, default=None)
 
     def _put(self, token: Token, **facts: t.Any) -> None:
@@ -368,14 +396,31 @@ class Going:
         say = self.world.said.append
         store = t.cast(ProcessStore, _store(self.world.folder, say, ProcessStore))
         store.process, store.watch = self.process, self.remember
-        runtime = Runtime(check_mode, hands_out=True, may_issue=True, warn=say, store=store, sleep=lambda _seconds: None)
+        runtime = Runtime(
+            check_mode,
+            hands_out=True,
+            may_issue=True,
+            warn=say,
+            store=store,
+            sleep=lambda _seconds: None,
+        )
         environment = self.world.environment
-        where = {"environment_url": environment.url, "api_token": environment.api_token, "api_version": environment.api_version}
-        real = _http.session_for
+        where = {
+            "environment_url": environment.url,
+            "api_token": environment.api_token,
+            "api_version": environment.api_version,
+        }
+        real = client.session_for
         try:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(_http, "session_for", lambda connection: Session(real(connection), self.process, self.compare))
-                result, line = manage_token({**DEFAULTS, **where, "name": NAME, **self.options}, runtime)
+                patched.setattr(
+                    client,
+                    "session_for",
+                    lambda connection: Session(real(connection), self.process, self.compare),
+                )
+                result, line = manage_token(
+                    {**DEFAULTS, **where, "name": NAME, **self.options}, runtime
+                )
         except Killed:
             self.world.leave_half_a_file()
             return None
@@ -415,7 +460,12 @@ class Going:
 
     def _is_to_be_refused(self) -> bool:
         held = self.world.held_token()
-        return held is not None and not held.bears_name and not held.is_provisional and not held.ended(self.start)
+        return (
+            held is not None
+            and not held.bears_name
+            and not held.is_provisional
+            and not held.ended(self.start)
+        )
 
     def _find_current(self) -> str | None:
         """What it may bring up to date or replace."""
@@ -423,9 +473,19 @@ class Going:
         if held is not None and not held.ended(self.start):
             return held.id
         retiring = self.world.retiring()
-        live = [token for token in self.world.tokens.values() if token.bears_name and not token.ended(self.start)]
-        live = sorted((token for token in live if token.id not in retiring), key=lambda token: token.created)
-        if not live or self.options.get("on_missing_secret") != "rotate" or (len(live) > 1 and "on_duplicates" not in self.options):
+        live = [
+            token
+            for token in self.world.tokens.values()
+            if token.bears_name and not token.ended(self.start)
+        ]
+        live = sorted(
+            (token for token in live if token.id not in retiring), key=lambda token: token.created
+        )
+        if (
+            not live
+            or self.options.get("on_missing_secret") != "rotate"
+            or (len(live) > 1 and "on_duplicates" not in self.options)
+        ):
             return None
         return live[0 if self.options.get("on_duplicates") == "oldest" else -1].id
 
@@ -435,14 +495,24 @@ class Going:
             assert self.world.now() > self.world.kept_until.get(token.id, self.start) - TOLERANCE
         elif token.id in self.world.retiring():
             assert dataclasses.replace(now, enabled=token.enabled) == token
-        if token.works(self.world.now()) and not (now and now.enabled) and not self.world.is_orphan(token):
+        if (
+            token.works(self.world.now())
+            and not (now and now.enabled)
+            and not self.world.is_orphan(token)
+        ):
             self._check_end(token, deleted=now is None)
 
     def _may_touch(self, token: Token) -> bool:
-        if self.refused or not (token.bears_name or (token.id in self.world.made and token.is_provisional)):
+        if self.refused or not (
+            token.bears_name or (token.id in self.world.made and token.is_provisional)
+        ):
             return False
         own = {self.entry.id, self.current, *self.made, *(note.id for note in self.entry.retiring)}
-        return token.id in own or self.world.is_orphan(token) or (token.ended(self.start) and bool(self.made))
+        return (
+            token.id in own
+            or self.world.is_orphan(token)
+            or (token.ended(self.start) and bool(self.made))
+        )
 
     def _check_end(self, token: Token, deleted: bool) -> None:
         """What has worked until now may go."""
@@ -471,7 +541,9 @@ def run(world: World, options: Options) -> Options | None:
     assert done is not None
     for key in ("action", "changed", "diff", "retired", "store_updated"):
         assert told[key] == done[key], key
-    assert done["changed"] == (world.tokens != tokens or world.entry() != dataclasses.replace(entry, intent=None))
+    assert done["changed"] == (
+        world.tokens != tokens or world.entry() != dataclasses.replace(entry, intent=None)
+    )
     return done
 
 
@@ -523,7 +595,9 @@ def check_end(world: World, options: Options) -> None:
         world.wait(days)
         assert run_and_check(world, {**options, "rotate": "never", **last})
     assert world.retiring() == set()
-    assert {token.id for token in world.tokens.values() if token.id in world.made - world.renamed} <= {world.entry().id}
+    assert {
+        token.id for token in world.tokens.values() if token.id in world.made - world.renamed
+    } <= {world.entry().id}
 
 
 def take(world: World, step: Step) -> None:
@@ -545,14 +619,30 @@ OVERLAPPING = {**PLAIN, **ALWAYS, "overlap": "2d"}
 UNNAMED = KilledRun(PLAIN, 4)  # the secret is saved, and the token has not got its name
 
 
-@settings(max_examples=int(os.environ.get("HISTORIES", "40")), deadline=None, derandomize=False, database=None)
+@settings(
+    max_examples=int(os.environ.get("HISTORIES", "40")),
+    deadline=None,
+    derandomize=False,
+    database=None,
+)
 @given(steps=HISTORIES, normal=st.sampled_from(NORMALLY))
-@example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), Run({**PLAIN, "retire": False})], normal=NORMALLY[0])
-@example(steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), KilledRun(PLAIN, 3)], normal=NORMALLY[0])
+@example(
+    steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), Run({**PLAIN, "retire": False})],
+    normal=NORMALLY[0],
+)
+@example(
+    steps=[KilledRun({**PLAIN, **EXPIRING}, 4), Wait(31), KilledRun(PLAIN, 3)], normal=NORMALLY[0]
+)
 @example(steps=[UNNAMED, Run(OVERLAPPING), Wait(3)], normal=NORMALLY[0])
 @example(steps=[UNNAMED, KilledRun({**PLAIN, **ALWAYS}, 4)], normal=NORMALLY[0])
-@example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("disable", "held"), Wait(3), Run(PLAIN)], normal=NORMALLY[0])
-@example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("rename", "other"), Wait(3), Run(PLAIN)], normal=NORMALLY[0])
+@example(
+    steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("disable", "held"), Wait(3), Run(PLAIN)],
+    normal=NORMALLY[0],
+)
+@example(
+    steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("rename", "other"), Wait(3), Run(PLAIN)],
+    normal=NORMALLY[0],
+)
 @example(steps=[MadeByHand(NAME, {}), MadeByHand(NAME, {})], normal=NORMALLY[0])
 @example(steps=[Run(PLAIN), Run(OVERLAPPING), ByHand("rename", "held")], normal=NORMALLY[0])
 @example(steps=[UNNAMED, ByHand("rename", "held")], normal=NORMALLY[0])
@@ -566,4 +656,6 @@ def test_there_is_always_a_token_that_works_and_the_next_run_puts_all_right(
             take(world, step)
         check_end(world, normal)
         said = "\n".join(world.said)
-        assert [secret for secret in world.environment.secrets() if secret.rpartition(".")[2] in said] == []
+        assert [
+            secret for secret in world.environment.secrets() if secret.rpartition(".")[2] in said
+        ] == []

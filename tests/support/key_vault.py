@@ -80,7 +80,9 @@ class KeyVault:
     token: str = dataclasses.field(default_factory=lambda: f"hvs.{secrets.token_hex(12)}")
     role_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
     secret_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
-    client_tokens: list[str] = dataclasses.field(default_factory=list)  # those that AppRole has handed out
+    client_tokens: list[str] = dataclasses.field(
+        default_factory=list
+    )  # those that AppRole has handed out
     requests: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     versions: dict[str, list[Version]] = dataclasses.field(default_factory=dict)  # oldest first
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
@@ -117,7 +119,9 @@ class KeyVault:
         with self.lock:
             self.versions[path][-1].destroyed = True
 
-    def answer(self, method: str, address: str, headers: email.message.Message, body: bytes) -> Reply:
+    def answer(
+        self, method: str, address: str, headers: email.message.Message, body: bytes
+    ) -> Reply:
         """What is answered to a request, once it is carried out."""
         try:
             with self.lock:
@@ -125,8 +129,12 @@ class KeyVault:
         except Failed as failed:
             return failed.reply
 
-    def _route(self, method: str, address: str, headers: email.message.Message, body: bytes) -> Reply:
-        root, _slash, path = urllib.parse.unquote(urllib.parse.urlsplit(address).path).lstrip("/").partition("/")
+    def _route(
+        self, method: str, address: str, headers: email.message.Message, body: bytes
+    ) -> Reply:
+        root, _slash, path = (
+            urllib.parse.unquote(urllib.parse.urlsplit(address).path).lstrip("/").partition("/")
+        )
         if root != "v1":
             raise Failed(404, "page not found")
         if self.sealed:
@@ -155,13 +163,23 @@ class KeyVault:
         if (given.get("role_id"), given.get("secret_id")) != (self.role_id, self.secret_id):
             raise Failed(400, "invalid role or secret ID")
         self.client_tokens.append(f"hvs.{secrets.token_hex(12)}")
-        return 200, {"data": None, "auth": {"client_token": self.client_tokens[-1], "lease_duration": 1200, "renewable": True}}
+        return 200, {
+            "data": None,
+            "auth": {
+                "client_token": self.client_tokens[-1],
+                "lease_duration": 1200,
+                "renewable": True,
+            },
+        }
 
     def _capabilities(self, given: Data) -> Reply:
         paths = given.get("paths")
         if not isinstance(paths, list) or not paths:
             raise Failed(400, "paths must be supplied")
-        granted = {path: sorted(self.policy if path.startswith(f"{self.mount}/") else ()) or ["deny"] for path in paths}
+        granted = {
+            path: sorted(self.policy if path.startswith(f"{self.mount}/") else ()) or ["deny"]
+            for path in paths
+        }
         if len(paths) == 1:
             granted["capabilities"] = granted[paths[0]]
         return 200, {**granted, "data": granted}
@@ -171,14 +189,18 @@ class KeyVault:
         if key not in self.versions:
             raise Failed(404)
         latest = self.versions[key][-1]
-        return 404 if latest.gone else 200, {"data": {"data": latest.readable, "metadata": latest.metadata}}
+        return 404 if latest.gone else 200, {
+            "data": {"data": latest.readable, "metadata": latest.metadata}
+        }
 
     def _write(self, key: str, given: Data) -> Reply:
         self._require("update" if key in self.versions else "create")
         if not isinstance(given.get("data"), dict):
             raise Failed(400, "no data provided")
         cas = (given.get("options") or {}).get("cas")
-        if cas is not None and cas != (self.versions[key][-1].number if key in self.versions else 0):
+        if cas is not None and cas != (
+            self.versions[key][-1].number if key in self.versions else 0
+        ):
             raise Failed(400, "check-and-set parameter did not match the current version")
         self.plant(key, given["data"])
         return 200, {"data": self.versions[key][-1].metadata}
@@ -190,7 +212,11 @@ class KeyVault:
 
     def _list(self, folder: str) -> Reply:
         self._require("list")
-        inside = [path[len(folder) + 1 :].partition("/") for path in self.versions if path.startswith(folder + "/")]
+        inside = [
+            path[len(folder) + 1 :].partition("/")
+            for path in self.versions
+            if path.startswith(folder + "/")
+        ]
         if not inside:
             raise Failed(404)
         return 200, {"data": {"keys": sorted({name + slash for name, slash, _rest in inside})}}

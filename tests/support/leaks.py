@@ -25,4 +25,6 @@ def leaks(run: Run, folder: pathlib.Path, secrets: list[str]) -> list[str]:
         if file.is_file() and file.name != "playbook.yml":
             places[str(file.relative_to(folder))] = file.read_bytes()
     wanted = [form for secret in secrets for form in forms(secret)]
-    return sorted(place for place, content in places.items() if any(form in content for form in wanted))
+    return sorted(
+        place for place, content in places.items() if any(form in content for form in wanted)
+    )

@@ -60,7 +60,9 @@ class _Server(http.server.ThreadingHTTPServer):
         self.origin = f"{address.scheme}://{address.netloc}"
         self.rule = rule
         self.ended = threading.Event()
-        self.relay = Relay(Environment(f"{scheme}://127.0.0.1:{self.server_port}{address.path}", behind.api_token))
+        self.relay = Relay(
+            Environment(f"{scheme}://127.0.0.1:{self.server_port}{address.path}", behind.api_token)
+        )
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -84,10 +86,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
 
     def pass_on(self, body: bytes, fault: Fault) -> None:
-        kept = {name: value for name, value in self.headers.items() if name in ("Authorization", "Content-Type", "Accept")}
-        passed = requests.request(self.command, self.server.origin + self.path, data=body, headers=kept, timeout=10)
+        kept = {
+            name: value
+            for name, value in self.headers.items()
+            if name in ("Authorization", "Content-Type", "Accept")
+        }
+        passed = requests.request(
+            self.command, self.server.origin + self.path, data=body, headers=kept, timeout=10
+        )
         if fault is None or isinstance(fault, Changed):
-            headers = {name: passed.headers[name] for name in ("Date", "Content-Type") if name in passed.headers}
+            headers = {
+                name: passed.headers[name]
+                for name in ("Date", "Content-Type")
+                if name in passed.headers
+            }
             said = Said(passed.status_code, passed.content, headers)
             self.reply(*(fault.function(said) if fault else said))
             return
@@ -99,7 +111,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status: int, body: bytes, headers: t.Mapping[str, str]) -> None:
         self.send_response_only(status)
-        for name, value in {**headers, "Content-Length": str(0 if status == 204 else len(body))}.items():
+        for name, value in {
+            **headers,
+            "Content-Length": str(0 if status == 204 else len(body)),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -109,7 +124,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def relay(behind: Environment, rule: Rule = lambda method, path: None, tls: ssl.SSLContext | None = None) -> t.Iterator[Relay]:
+def relay(
+    behind: Environment, rule: Rule = lambda method, path: None, tls: ssl.SSLContext | None = None
+) -> t.Iterator[Relay]:
     """Serve the environment behind under another address, over TLS if a context is given."""
     with _Server(behind, rule, "https" if tls else "http") as server:
         if tls is not None:

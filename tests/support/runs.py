@@ -48,7 +48,9 @@ class Run:
 
     def results(self, task: str) -> list[dict[str, t.Any]]:
         """The results of the task of this name as callbacks got them, the items of a loop first."""
-        return [event["result"] for event in self.events if event["task"].rpartition(" : ")[2] == task]
+        return [
+            event["result"] for event in self.events if event["task"].rpartition(" : ")[2] == task
+        ]
 
     def result(self, task: str) -> dict[str, t.Any]:
         return self.results(task)[-1]
@@ -72,21 +74,36 @@ def _children(pid: int) -> list[int]:
     return [descendant for child in found for descendant in [*_children(child), child]]
 
 
-def token(name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any) -> Task:
+def token(
+    name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any
+) -> Task:
     """A task of dynatrace_token, called after the token."""
-    task = {"name": name, "community.dynatrace.dynatrace_token": {"name": name, **options}, **(keywords or {})}
+    task = {
+        "name": name,
+        "community.dynatrace.dynatrace_token": {"name": name, **options},
+        **(keywords or {}),
+    }
     return {**task, "register": register} if register else task
 
 
 def info(register: str, **options: t.Any) -> Task:
-    return {"name": register, "community.dynatrace.dynatrace_token_info": options, "register": register}
+    return {
+        "name": register,
+        "community.dynatrace.dynatrace_token_info": options,
+        "register": register,
+    }
 
 
 def works(secret: str = "got.token") -> Task:
     """A task that fails unless Dynatrace knows this secret, given as an expression, as that of an enabled token."""
     arguments = {"token": f"{{{{ {secret} }}}}"}
     condition = "used.tokens | selectattr('enabled') | length != 1"
-    return {"name": "works", "community.dynatrace.dynatrace_token_info": arguments, "register": "used", "failed_when": condition}
+    return {
+        "name": "works",
+        "community.dynatrace.dynatrace_token_info": arguments,
+        "register": "used",
+        "failed_when": condition,
+    }
 
 
 def in_check_mode(task: Task) -> Task:
@@ -113,14 +130,26 @@ class Ansible:
     def kill(self) -> None:
         """Kill what runs, with all its workers, as a machine that loses power would."""
         for pid in self.running:
-            os.kill(pid, signal.SIGSTOP)  # or it could see that its workers are dead, and end by itself
+            os.kill(
+                pid, signal.SIGSTOP
+            )  # or it could see that its workers are dead, and end by itself
             for doomed in [*_children(pid), pid]:
                 os.kill(doomed, signal.SIGKILL)
 
-    def play(self, *tasks: Task, options: t.Sequence[str] = (), env: Env = None, **keywords: t.Any) -> Run:
+    def play(
+        self, *tasks: Task, options: t.Sequence[str] = (), env: Env = None, **keywords: t.Any
+    ) -> Run:
         """One play of these tasks, on localhost if no hosts are given."""
-        defaults = {"group/community.dynatrace.dynatrace": {"api_version": self.environment.api_version}}
-        play = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": list(tasks), **keywords}
+        defaults = {
+            "group/community.dynatrace.dynatrace": {"api_version": self.environment.api_version}
+        }
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "module_defaults": defaults,
+            "tasks": list(tasks),
+            **keywords,
+        }
         return self.playbook([play], options, env)
 
     def playbook(self, plays: t.Any, options: t.Sequence[str] = (), env: Env = None) -> Run:
@@ -129,18 +158,37 @@ class Ansible:
         return self.command("ansible-playbook", str(file), *options, env=env)
 
     def adhoc(self, module: str, arguments: str, *options: str, env: Env = None) -> Run:
-        return self.command("ansible", "localhost", "-m", f"community.dynatrace.{module}", "-a", arguments, *options, env=env)
+        return self.command(
+            "ansible",
+            "localhost",
+            "-m",
+            f"community.dynatrace.{module}",
+            "-a",
+            arguments,
+            *options,
+            env=env,
+        )
 
     def command(self, program: str, *arguments: str, env: Env = None) -> Run:
         record = self.folder / "record.jsonl"
         record.unlink(missing_ok=True)
-        variables = {name: value for name, value in {**self.variables(), **(env or {})}.items() if value is not None}
+        variables = {
+            name: value
+            for name, value in {**self.variables(), **(env or {})}.items()
+            if value is not None
+        }
         with tempfile.TemporaryDirectory(prefix="dt") as short:
             # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer than about 100 characters.
             link = pathlib.Path(short) / "t"
             link.symlink_to(self.folder / "tmp")
             stdout, stderr = pathlib.Path(short) / "stdout", pathlib.Path(short) / "stderr"
-            run = warm.Process([str(BIN / program), *arguments], {**variables, "TMPDIR": str(link)}, self.folder, stdout, stderr)
+            run = warm.Process(
+                [str(BIN / program), *arguments],
+                {**variables, "TMPDIR": str(link)},
+                self.folder,
+                stdout,
+                stderr,
+            )
             self.running.append(run.pid)
             try:
                 returncode = run.wait(timeout=120)
@@ -156,7 +204,11 @@ class Ansible:
     def variables(self) -> dict[str, str]:
         """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
         own = ("ANSIBLE_", "DT_", "DYNATRACE_", "VAULT_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(own) and not name.lower().endswith("_proxy")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(own) and not name.lower().endswith("_proxy")
+        }
         folders = {"HOME": "home", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
         for name in ("tmp", *folders.values()):
             (self.folder / name).mkdir(exist_ok=True)
@@ -167,7 +219,9 @@ class Ansible:
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "1000",
             "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(BIN.parent / "pycache"),  # compiled once for all runs, and nothing written into the checkout
+            "PYTHONPYCACHEPREFIX": str(
+                BIN.parent / "pycache"
+            ),  # compiled once for all runs, and nothing written into the checkout
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_INVENTORY_ENABLED": "host_list,ini",

@@ -45,4 +45,9 @@ def scripted() -> t.Iterator[Scripted]:
 
 
 def answer(status: str, header: bytes = b"", body: bytes = b"{}") -> bytes:
-    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status.encode(), header, len(body), body)
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
+        status.encode(),
+        header,
+        len(body),
+        body,
+    )

@@ -27,12 +27,16 @@ def _new_session() -> requests.Session:
     return session
 
 
-_session = _new_session()  # for what tests need beside the API; its connections are kept, because no fault strikes there
+_session = (
+    _new_session()
+)  # for what tests need beside the API; its connections are kept, because no fault strikes there
 
 API_V1 = "/api/v1/tokens"
 GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
 BEARER_SCOPES = ("environment-api:api-tokens:read", "environment-api:api-tokens:write")
-ALL_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
+ALL_FIELDS = (
+    "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,34 +51,54 @@ class Environment:
     def variables(self) -> dict[str, str]:
         return {"DYNATRACE_ENV_URL": self.url, "DYNATRACE_API_TOKEN": self.api_token}
 
-    def call(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
+    def call(
+        self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any
+    ) -> requests.Response:
         """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
         with _new_session() as session:
-            return session.request(method, self.url + API + path, headers=headers, timeout=10, **kwargs)
+            return session.request(
+                method, self.url + API + path, headers=headers, timeout=10, **kwargs
+            )
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
-        listed = self.call("GET", params={"pageSize": 10000, "fields": ALL_FIELDS}).json()["apiTokens"]
-        return [token for token in listed if token["name"] != "admin" and name in (None, token["name"])]
+        listed = self.call("GET", params={"pageSize": 10000, "fields": ALL_FIELDS}).json()[
+            "apiTokens"
+        ]
+        return [
+            token for token in listed if token["name"] != "admin" and name in (None, token["name"])
+        ]
 
-    def issue(self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **more: t.Any) -> dict[str, str]:
+    def issue(
+        self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **more: t.Any
+    ) -> dict[str, str]:
         """A token made behind the collection's back: {id, token, expirationDate?}."""
         response = self.call("POST", json={"name": name, "scopes": list(scopes), **more})
         response.raise_for_status()
         answer: dict[str, str] = response.json()
         return answer
 
-    def plant(self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **facts: t.Any) -> dict[str, t.Any]:
+    def plant(
+        self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **facts: t.Any
+    ) -> dict[str, t.Any]:
         """A token that the API would not make, such as one that has expired (expires="now-1d"), with its secret under token."""
-        response = _session.post(self.url + "/_emulator/tokens", json={"name": name, "scopes": list(scopes), **facts}, timeout=10)
+        response = _session.post(
+            self.url + "/_emulator/tokens",
+            json={"name": name, "scopes": list(scopes), **facts},
+            timeout=10,
+        )
         response.raise_for_status()
         answer: dict[str, t.Any] = response.json()
         return answer
 
     def by_v1(self) -> Environment:
         """The same environment, called by the API v1, with an admin token that may do everything in both versions."""
-        admin = self.plant("admin", ["apiTokens.read", "apiTokens.write", "TenantTokenManagement"], owner="admin@example.com")
+        admin = self.plant(
+            "admin",
+            ["apiTokens.read", "apiTokens.write", "TenantTokenManagement"],
+            owner="admin@example.com",
+        )
         self.call("DELETE", "/" + self.api_token.rpartition(".")[0], token=admin["token"])
         self.forget_requests()
         return dataclasses.replace(self, api_token=admin["token"], api_version="v1")
@@ -84,21 +108,36 @@ class Environment:
         secret: str = self.plant("admin", ["TenantTokenManagement"], owner=owner)["token"]
         return secret
 
-    def call_v1(self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any) -> requests.Response:
+    def call_v1(
+        self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any
+    ) -> requests.Response:
         """A plain request to the token API v1; path is below /tokens. Without a token, a new one that may."""
-        headers = {"Authorization": f"Api-Token {token or self.v1_token()}", **kwargs.pop("headers", {})}
-        return requests.request(method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs)
+        headers = {
+            "Authorization": f"Api-Token {token or self.v1_token()}",
+            **kwargs.pop("headers", {}),
+        }
+        return requests.request(
+            method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs
+        )
 
-    def oauth_client(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> dict[str, str]:
+    def oauth_client(
+        self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any
+    ) -> dict[str, str]:
         """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says how long its tokens last."""
-        return self._planted("oauthClients", scopes, facts) | {"token_url": self.url + "/sso/oauth2/token"}
+        return self._planted("oauthClients", scopes, facts) | {
+            "token_url": self.url + "/sso/oauth2/token"
+        }
 
     def platform_token(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> str:
         """The secret of a new platform token; expires, enabled, owner and manages_settings can be given."""
         return self._planted("platformTokens", scopes, facts)["token"]
 
-    def _planted(self, kind: str, scopes: t.Sequence[str], facts: dict[str, t.Any]) -> dict[str, str]:
-        response = _session.post(f"{self.url}/_emulator/{kind}", json={"scopes": list(scopes), **facts}, timeout=10)
+    def _planted(
+        self, kind: str, scopes: t.Sequence[str], facts: dict[str, t.Any]
+    ) -> dict[str, str]:
+        response = _session.post(
+            f"{self.url}/_emulator/{kind}", json={"scopes": list(scopes), **facts}, timeout=10
+        )
         response.raise_for_status()
         answer: dict[str, str] = response.json()
         return answer
@@ -109,11 +148,15 @@ class Environment:
 
     def behave(self, **switches: bool) -> None:
         """Change what differs between installations; the switches are those of Behaviour in the stand-in."""
-        _session.put(self.url + "/_emulator/behaviour", json=switches, timeout=10).raise_for_status()
+        _session.put(
+            self.url + "/_emulator/behaviour", json=switches, timeout=10
+        ).raise_for_status()
 
     def set_clock(self, now: str) -> None:
         """Let it be that moment in the environment, such as now+30d."""
-        _session.put(self.url + "/_emulator/clock", json={"now": now}, timeout=10).raise_for_status()
+        _session.put(
+            self.url + "/_emulator/clock", json={"now": now}, timeout=10
+        ).raise_for_status()
 
     def set_faults(self, *faults: dict[str, t.Any]) -> None:
         """Make requests from now on fail, as tests/emulator/faults.py tells; these faults replace the earlier ones."""
@@ -122,7 +165,9 @@ class Environment:
 
     def faults_left(self) -> list[dict[str, t.Any]]:
         """The faults that are not spent yet."""
-        left: list[dict[str, t.Any]] = _session.get(self.url + "/_emulator/faults", timeout=10).json()
+        left: list[dict[str, t.Any]] = _session.get(
+            self.url + "/_emulator/faults", timeout=10
+        ).json()
         return left
 
     def open_door(self) -> Environment:
@@ -132,13 +177,19 @@ class Environment:
 
     def requests(self) -> list[dict[str, t.Any]]:
         """The requests of the API so far: method, path, query, status, and of those that a fault struck, carried_out."""
-        logged: list[dict[str, t.Any]] = _session.get(self.url + "/_emulator/requests", timeout=10).json()
+        logged: list[dict[str, t.Any]] = _session.get(
+            self.url + "/_emulator/requests", timeout=10
+        ).json()
         return logged
 
     def writes(self) -> list[str]:
         """The methods of the requests so far that can change something."""
         reads = ("/lookup", "/oauth2/token")
-        return [entry["method"] for entry in self.requests() if entry["method"] != "GET" and not entry["path"].endswith(reads)]
+        return [
+            entry["method"]
+            for entry in self.requests()
+            if entry["method"] != "GET" and not entry["path"].endswith(reads)
+        ]
 
     def forget_requests(self) -> None:
         _session.delete(self.url + "/_emulator/requests", timeout=10)

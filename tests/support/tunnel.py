@@ -37,14 +37,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.server.targets.append(self.path)
         self.server.headers.append(dict(self.headers))
-        expected = self.server.login and f"Basic {base64.b64encode(self.server.login.encode()).decode()}"
+        expected = (
+            self.server.login and f"Basic {base64.b64encode(self.server.login.encode()).decode()}"
+        )
         self.close_connection = True
         if expected and self.headers.get("Proxy-Authorization") != expected:
             self.send_error(407)
             return
         self.send_response_only(200)
         self.end_headers()
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as behind, contextlib.suppress(OSError):
+        with (
+            socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as behind,
+            contextlib.suppress(OSError),
+        ):
             _lead(self.connection, behind)
 
     def log_message(self, *arguments: t.Any) -> None:
@@ -58,7 +63,11 @@ def _lead(one: socket.socket, other: socket.socket) -> None:
         waiting.register(end, selectors.EVENT_READ)
     while True:
         has_more = isinstance(one, ssl.SSLSocket) and one.pending()
-        ready = [one] if has_more else [t.cast("socket.socket", key.fileobj) for key, _events in waiting.select(30)]
+        ready = (
+            [one]
+            if has_more
+            else [t.cast("socket.socket", key.fileobj) for key, _events in waiting.select(30)]
+        )
         for source in ready:
             data = source.recv(65536)
             if not data:
@@ -67,7 +76,9 @@ def _lead(one: socket.socket, other: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def tunnel(port: int, login: str | None = None, tls: ssl.SSLContext | None = None) -> t.Iterator[Tunnel]:
+def tunnel(
+    port: int, login: str | None = None, tls: ssl.SSLContext | None = None
+) -> t.Iterator[Tunnel]:
     """Run the proxy, until the block ends."""
     with Tunnel(port, login, tls) as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()

@@ -22,20 +22,38 @@ import sys
 import typing as t
 from multiprocessing.connection import Connection, Pipe
 
-READ_AT_START = ("LANG", "LC_", "PYTHON", "TZ")  # an interpreter does not look at these variables again
+READ_AT_START = (
+    "LANG",
+    "LC_",
+    "PYTHON",
+    "TZ",
+)  # an interpreter does not look at these variables again
 
-_idle: dict[t.Any, list[Connection]] = collections.defaultdict(list)  # the parents without a run, by what they read at start
+_idle: dict[t.Any, list[Connection]] = collections.defaultdict(
+    list
+)  # the parents without a run, by what they read at start
 
 
 class Process:
     """A run as subprocess.Popen would start it, but with its output in files. A parent has one run at a time."""
 
-    def __init__(self, command: list[str], env: dict[str, str], cwd: pathlib.Path, stdout: pathlib.Path, stderr: pathlib.Path) -> None:
-        self._idle = _idle[frozenset(item for item in env.items() if item[0].startswith(READ_AT_START))]
+    def __init__(
+        self,
+        command: list[str],
+        env: dict[str, str],
+        cwd: pathlib.Path,
+        stdout: pathlib.Path,
+        stderr: pathlib.Path,
+    ) -> None:
+        self._idle = _idle[
+            frozenset(item for item in env.items() if item[0].startswith(READ_AT_START))
+        ]
         try:
             self._parent = self._idle.pop()
         except IndexError:
-            self._parent = _start_parent({name: value for name, value in env.items() if not name.startswith("ANSIBLE_")})
+            self._parent = _start_parent(
+                {name: value for name, value in env.items() if not name.startswith("ANSIBLE_")}
+            )
         self._parent.send((command, env, cwd, stdout, stderr))
         self.pid: int = self._parent.recv()
 
@@ -51,7 +69,9 @@ def _start_parent(env: dict[str, str]) -> Connection:
     ours, theirs = Pipe()
     with theirs:
         command, null = [sys.executable, __file__, str(theirs.fileno())], subprocess.DEVNULL
-        process = subprocess.Popen(command, env=env, stdin=null, stdout=null, pass_fds=[theirs.fileno()])
+        process = subprocess.Popen(
+            command, env=env, stdin=null, stdout=null, pass_fds=[theirs.fileno()]
+        )
     atexit.register(process.wait)
     atexit.register(ours.close)  # called first, and ends the parent
     return ours
@@ -59,7 +79,10 @@ def _start_parent(env: dict[str, str]) -> Connection:
 
 def _import_beforehand() -> None:
     """Import what Ansible and the collection import, but for what is Ansible's own or no module by itself."""
-    said = subprocess.check_output([sys.executable, "-c", "import sys, ansible.cli.playbook, requests; print(*sys.modules)"], text=True)
+    said = subprocess.check_output(
+        [sys.executable, "-c", "import sys, ansible.cli.playbook, requests; print(*sys.modules)"],
+        text=True,
+    )
     for name in said.split():
         if not name.startswith(("__main__", "_ansible", "ansible")):
             with contextlib.suppress(ImportError):
@@ -80,7 +103,9 @@ def _fork(connection: Connection) -> t.Any:
     return None
 
 
-def _become(command: list[str], env: dict[str, str], cwd: pathlib.Path, *outputs: pathlib.Path) -> None:
+def _become(
+    command: list[str], env: dict[str, str], cwd: pathlib.Path, *outputs: pathlib.Path
+) -> None:
     """Run a program up to its last line; what comes after that, the interpreter does at the end of this one too."""
     for descriptor, file in enumerate([os.devnull, *outputs]):
         with open(file, "a+b") as opened:

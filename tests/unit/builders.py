@@ -7,19 +7,37 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, parse_connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    Connection,
+    parse_connection,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Intent,
+    Retiring,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.query import (
+    Query,
+    parse_query,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Specification,
+    parse_specification,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CONNECTION_OPTIONS,
     QUERY_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan, sort_out
-from ansible_collections.community.dynatrace.plugins.module_utils._query import Query, parse_query
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification, parse_specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
+    Found,
+    Plan,
+    make_plan,
+    sort_out,
+)
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
 DAY = dt.timedelta(days=1)
@@ -36,13 +54,23 @@ OWN = "the id in the entry"
 
 def a_token(**facts: t.Any) -> Token:
     """A live token named reports, unless the facts say otherwise."""
-    usual: dict[str, t.Any] = {"id": "dt0c01.ID", "name": "reports", "enabled": True, "scopes": ("metrics.read",)}
+    usual: dict[str, t.Any] = {
+        "id": "dt0c01.ID",
+        "name": "reports",
+        "enabled": True,
+        "scopes": ("metrics.read",),
+    }
     return Token(**{**usual, **facts})
 
 
 def an_entry(**facts: t.Any) -> Entry:
     """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
-    usual: dict[str, t.Any] = {"name": "reports", "personal_access_token": False, "id": PUBLIC_PART, "secret": Secret(DOTTED_SECRET)}
+    usual: dict[str, t.Any] = {
+        "name": "reports",
+        "personal_access_token": False,
+        "id": PUBLIC_PART,
+        "secret": Secret(DOTTED_SECRET),
+    }
     return Entry(**{**usual, **facts})
 
 
@@ -53,8 +81,14 @@ def due(*token_ids: str) -> tuple[Retiring, ...]:
 
 def a_specification(stored: bool = False, **options: t.Any) -> Specification:
     """That the token named reports is to have the scope metrics.read, unless the options say otherwise."""
-    usual = {**_defaults(TOKEN_SPECIFICATION_OPTIONS), "name": "reports", "scopes": ["metrics.read"]}
-    return parse_specification({**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)], stored)
+    usual = {
+        **_defaults(TOKEN_SPECIFICATION_OPTIONS),
+        "name": "reports",
+        "scopes": ["metrics.read"],
+    }
+    return parse_specification(
+        {**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)], stored
+    )
 
 
 def a_query(**options: t.Any) -> Query:
@@ -62,7 +96,14 @@ def a_query(**options: t.Any) -> Query:
 
 
 def a_connection(**options: t.Any) -> Connection:
-    return parse_connection({**_defaults(CONNECTION_OPTIONS), "environment_url": URL, "api_token": DOTTED_SECRET, **options})
+    return parse_connection(
+        {
+            **_defaults(CONNECTION_OPTIONS),
+            "environment_url": URL,
+            "api_token": DOTTED_SECRET,
+            **options,
+        }
+    )
 
 
 def find(
@@ -81,13 +122,27 @@ def find(
     if specification.token_id is not None:
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
         ended = any(token.ended(NOW) for token in of_id)
-        return Found(live=() if ended else of_id, expired=of_id if ended else (), held_id=held_id, entry=entry, kept_id=kept_id)
-    listed = [token for token in tokens if token.is_called(specification.name or "", specification.personal_access_token)]
+        return Found(
+            live=() if ended else of_id,
+            expired=of_id if ended else (),
+            held_id=held_id,
+            entry=entry,
+            kept_id=kept_id,
+        )
+    listed = [
+        token
+        for token in tokens
+        if token.is_called(specification.name or "", specification.personal_access_token)
+    ]
     return sort_out(listed, NOW, held_id, entry, kept_id, entry.retiring if entry else ())
 
 
 def a_plan(
-    tokens: t.Iterable[Token], held_id: str | None = None, entry: Entry | None = None, kept_id: str | None = OWN, **options: t.Any
+    tokens: t.Iterable[Token],
+    held_id: str | None = None,
+    entry: Entry | None = None,
+    kept_id: str | None = OWN,
+    **options: t.Any,
 ) -> Plan:
     """The plan for these tokens, with a store where there is an entry of one."""
     specification = a_specification(stored=entry is not None, **options)

@@ -10,12 +10,14 @@ import datetime as dt
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v1 import TokenApiV1
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Answer
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1 import (
+    TokenApiV1,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Answer
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,9 +30,9 @@ ISSUED = f"{ISSUED_ID}." + "WXYZ" * 16
 UUID = "05d16bf8-b2ca-4c2e-9ed7-d2d4d6c5f8a0"
 TOLD: dict[str, t.Any] = {"id": UUID, "name": "ci", "scopes": ["metrics.read"]}
 
-MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.timezone.utc)).map(
-    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-)
+MOMENTS = st.datetimes(
+    dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.timezone.utc)
+).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 
 
 class Server:
@@ -44,7 +46,9 @@ class Server:
     def now(self) -> dt.datetime:
         return NOW
 
-    def request(self, method: str, path: str, query: t.Any = None, body: t.Any = None, **_more: t.Any) -> Answer:
+    def request(
+        self, method: str, path: str, query: t.Any = None, body: t.Any = None, **_more: t.Any
+    ) -> Answer:
         call = f"{method} {path.removeprefix('/v1/tokens')}".strip()
         self.sent.append((call, query or body))
         found = self.answers.get(call, 404)
@@ -78,10 +82,15 @@ def created(answer: t.Any, **more: t.Any) -> tuple[t.Any, list[tuple[str, t.Any]
 
 
 @given(created=MOMENTS, expires=MOMENTS, last=MOMENTS)
-def test_times_are_numbers_or_text(created: dt.datetime, expires: dt.datetime, last: dt.datetime) -> None:
+def test_times_are_numbers_or_text(
+    created: dt.datetime, expires: dt.datetime, last: dt.datetime
+) -> None:
     moments = {"created": created, "expires": expires, "lastUse": last}
     as_numbers = {name: round(moment.timestamp() * 1000) for name, moment in moments.items()}
-    as_text = {name: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, moment in moments.items()}
+    as_text = {
+        name: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        for name, moment in moments.items()
+    }
     for facts in (as_numbers, as_text):
         token = told(**facts)
         assert (token.created, token.expires, token.last_used) == (created, expires, last)
@@ -89,12 +98,23 @@ def test_times_are_numbers_or_text(created: dt.datetime, expires: dt.datetime, l
 
 def test_what_is_left_out_as_in_the_documented_example_is_understood() -> None:
     token = told(userId="x@example.com", created="2020-11-05T08:15:30Z")
-    assert (token.enabled, token.personal_access_token, token.expires, token.last_used, token.complete) == (True, False, None, None, True)
-    assert (token.id, token.owner, token.created) == (UUID, "x@example.com", dt.datetime(2020, 11, 5, 8, 15, 30, tzinfo=dt.timezone.utc))
+    assert (
+        token.enabled,
+        token.personal_access_token,
+        token.expires,
+        token.last_used,
+        token.complete,
+    ) == (True, False, None, None, True)
+    assert (token.id, token.owner, token.created) == (
+        UUID,
+        "x@example.com",
+        dt.datetime(2020, 11, 5, 8, 15, 30, tzinfo=dt.timezone.utc),
+    )
 
 
 @pytest.mark.parametrize(
-    ("revoked", "enabled", "complete"), [(True, False, True), (False, True, True), (None, False, False), ("false", False, False)]
+    ("revoked", "enabled", "complete"),
+    [(True, False, True), (False, True, True), (None, False, False), ("false", False, False)],
 )
 def test_revoked_is_the_opposite_of_enabled(revoked: t.Any, enabled: bool, complete: bool) -> None:
     token = told(revoked=revoked)
@@ -105,7 +125,9 @@ def test_a_personal_access_token_is_told_as_one() -> None:
     assert told(personalAccessToken=True).personal_access_token
 
 
-@pytest.mark.parametrize("end", [True, 10**30, float("nan"), float("inf"), -(10**18), "tomorrow", ["2026"]])
+@pytest.mark.parametrize(
+    "end", [True, 10**30, float("nan"), float("inf"), -(10**18), "tomorrow", ["2026"]]
+)
 def test_an_end_that_is_no_point_in_time_is_refused(end: t.Any) -> None:
     with pytest.raises(RequestFailed, match="no point in time"):
         told(expires=end)
@@ -113,8 +135,25 @@ def test_an_end_that_is_no_point_in_time_is_refused(end: t.Any) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["id", "name", "userId", "created", "expires", "lastUse", "revoked", "personalAccessToken", "scopes"]),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=2),
+        st.sampled_from(
+            [
+                "id",
+                "name",
+                "userId",
+                "created",
+                "expires",
+                "lastUse",
+                "revoked",
+                "personalAccessToken",
+                "scopes",
+            ]
+        ),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=5)
+        | st.lists(st.text(max_size=3), max_size=2),
     )
 )
 def test_whatever_is_told_is_a_token_or_an_error_in_words(facts: dict[str, t.Any]) -> None:
@@ -134,7 +173,10 @@ def test_whatever_is_told_is_a_token_or_an_error_in_words(facts: dict[str, t.Any
 
 
 def listing(*stubs: t.Any) -> Server:
-    details = {f"GET /{number}": {**TOLD, "id": str(number), "name": name} for number, name in enumerate(stubs)}
+    details = {
+        f"GET /{number}": {**TOLD, "id": str(number), "name": name}
+        for number, name in enumerate(stubs)
+    }
     values = [{"id": str(number), "name": name} for number, name in enumerate(stubs)]
     return Server({"GET": {"values": values}, **details})
 
@@ -157,17 +199,25 @@ def test_a_kind_is_told_by_the_details() -> None:
     server = listing("ci", "ci")
     server.answers = {**server.answers, "GET /1": {**TOLD, "id": "1", "personalAccessToken": True}}
     api = TokenApiV1(t.cast(t.Any, server))
-    assert [[token.id for token in api.called("ci", kind)] for kind in (False, True)] == [["0"], ["1"]]
+    assert [[token.id for token in api.called("ci", kind)] for kind in (False, True)] == [
+        ["0"],
+        ["1"],
+    ]
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"values": None}, {"values": [None]}, {"values": [{"name": "ci"}]}])
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"values": None}, {"values": [None]}, {"values": [{"name": "ci"}]}]
+)
 def test_a_listing_that_is_none_is_refused(answer: t.Any) -> None:
     with pytest.raises(RequestFailed, match=r"^Dynatrace"):
         list(api({"GET": answer}).list())
 
 
 def test_a_list_that_may_have_been_cut_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.community.dynatrace.plugins.module_utils._api_v1._LIMIT", 2)
+    monkeypatch.setattr(
+        "ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1._LIMIT",
+        2,
+    )
     with pytest.raises(RequestFailed, match="Use api_version: v2"):
         list(TokenApiV1(t.cast(t.Any, listing("a", "b"))).list())
 
@@ -176,7 +226,15 @@ def test_a_list_that_may_have_been_cut_off_is_refused(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "answer", [{"token": ISSUED}, ISSUED, f"{ISSUED}\n", f"token\n{ISSUED}\n", f"token\r\n{ISSUED}\r\n", f'"token"\n"{ISSUED}"\n']
+    "answer",
+    [
+        {"token": ISSUED},
+        ISSUED,
+        f"{ISSUED}\n",
+        f"token\n{ISSUED}\n",
+        f"token\r\n{ISSUED}\r\n",
+        f'"token"\n"{ISSUED}"\n',
+    ],
 )
 def test_a_secret_is_read_from_json_text_and_csv(answer: t.Any) -> None:
     issued, sent = created(answer, id=ISSUED_ID, expires=1_800_000_000_000)
@@ -185,7 +243,10 @@ def test_a_secret_is_read_from_json_text_and_csv(answer: t.Any) -> None:
     assert sent[1] == ("POST /lookup", {"token": ISSUED})
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"token": None}, {"token": "two words"}, "", " \n", "\x1b[2J", "\u2026", ["a"]])
+@pytest.mark.parametrize(
+    "answer",
+    [None, {}, {"token": None}, {"token": "two words"}, "", " \n", "\x1b[2J", "\u2026", ["a"]],
+)
 def test_an_answer_without_a_secret_may_have_left_a_token(answer: t.Any) -> None:
     with pytest.raises(RequestFailed, match="has no secret") as raised:
         created(answer)
@@ -195,11 +256,15 @@ def test_an_answer_without_a_secret_may_have_left_a_token(answer: t.Any) -> None
 @pytest.mark.parametrize("found", [404, RequestFailed("no answer"), {**TOLD, "id": None}])
 def test_a_token_that_cannot_be_looked_up_may_have_been_left(found: t.Any) -> None:
     with pytest.raises(RequestFailed) as raised:
-        api({"POST": {"token": ISSUED}, "POST /lookup": found}).create("ci", ["metrics.read"], None, False)
+        api({"POST": {"token": ISSUED}, "POST /lookup": found}).create(
+            "ci", ["metrics.read"], None, False
+        )
     assert raised.value.maybe_done
 
 
-@pytest.mark.parametrize(("secret", "token_id"), [(ISSUED, CALLER_ID), (CALLER, UUID), (CALLER, CALLER_ID)])
+@pytest.mark.parametrize(
+    ("secret", "token_id"), [(ISSUED, CALLER_ID), (CALLER, UUID), (CALLER, CALLER_ID)]
+)
 def test_the_calling_token_is_not_taken_for_a_new_one(secret: str, token_id: str) -> None:
     with pytest.raises(RequestFailed, match="about the calling one") as raised:
         created({"token": secret}, id=token_id)
@@ -221,7 +286,9 @@ def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, milliseconds: i
     server = Server({"POST": {"token": ISSUED}, "POST /lookup": {**TOLD, "id": ISSUED_ID}})
     TokenApiV1(t.cast(t.Any, server)).create("ci", ["metrics.read"], expires, False)
     body = server.sent[0][1]
-    assert body.get("expiresIn") == (None if milliseconds is None else {"value": milliseconds, "unit": "MILLIS"})
+    assert body.get("expiresIn") == (
+        None if milliseconds is None else {"value": milliseconds, "unit": "MILLIS"}
+    )
     assert set(body) <= {"name", "scopes", "expiresIn"}
 
 
@@ -232,7 +299,9 @@ def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, milliseconds: i
 def test_an_update_says_revoked(enabled: bool) -> None:
     server = Server({f"PUT /{UUID}": None})
     TokenApiV1(t.cast(t.Any, server)).update(UUID, "ci", enabled, ["metrics.read"])
-    assert server.sent == [(f"PUT /{UUID}", {"name": "ci", "revoked": not enabled, "scopes": ["metrics.read"]})]
+    assert server.sent == [
+        (f"PUT /{UUID}", {"name": "ci", "revoked": not enabled, "scopes": ["metrics.read"]})
+    ]
 
 
 def test_the_id_of_the_calling_token_is_looked_up_once() -> None:
@@ -245,9 +314,13 @@ def test_the_id_of_the_calling_token_is_looked_up_once() -> None:
 def test_what_it_cannot_do_is_said_of_a_plan() -> None:
     own = Token(id="own", name="reports", enabled=True, scopes=("metrics.read",))
     change = a_plan([own], scopes=["logs.read"])
-    calling, other = (api({"POST /lookup": {**TOLD, "id": token_id}}) for token_id in ("own", "other"))
+    calling, other = (
+        api({"POST /lookup": {**TOLD, "id": token_id}}) for token_id in ("own", "other")
+    )
     assert "cannot change the token that it is called with" in str(calling.lacks(change))
     assert other.lacks(change) is None
     assert calling.lacks(a_plan([own])) is None
-    assert "cannot issue personal access tokens" in str(other.lacks(a_plan([], personal_access_token=True)))
+    assert "cannot issue personal access tokens" in str(
+        other.lacks(a_plan([], personal_access_token=True))
+    )
     assert other.lacks(a_plan([])) is None

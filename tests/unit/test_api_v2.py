@@ -8,13 +8,18 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._api_v2 import TokenApiV2
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Answer, Http
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
-from ansible_collections.community.dynatrace.plugins.module_utils._token import is_token_id
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
+    TokenApiV2,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    looks_like_secret,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import is_token_id
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,7 +28,13 @@ from support.stand_in import Environment
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
 CALLER = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 OTHER_SECRET = "dt0c01.OTHER." + "WXYZ" * 16
-TOKEN = {"id": "dt0c01.ABCD", "name": "ci", "enabled": True, "scopes": ["metrics.read"], "personalAccessToken": False}
+TOKEN = {
+    "id": "dt0c01.ABCD",
+    "name": "ci",
+    "enabled": True,
+    "scopes": ["metrics.read"],
+    "personalAccessToken": False,
+}
 ISSUED = {"id": "dt0c01.OTHER", "token": OTHER_SECRET}
 
 
@@ -47,8 +58,12 @@ def answered(*data: t.Any) -> TokenApiV2:
     return TokenApiV2(t.cast("Http", Answering(*data)))
 
 
-@pytest.mark.parametrize("token_id", [SECRET, "", ".", "..", "a/b", "a?b", "../environments", "a b"])
-def test_what_cannot_be_an_id_never_stands_in_an_address(environment: Environment, token_id: str) -> None:
+@pytest.mark.parametrize(
+    "token_id", [SECRET, "", ".", "..", "a/b", "a?b", "../environments", "a b"]
+)
+def test_what_cannot_be_an_id_never_stands_in_an_address(
+    environment: Environment, token_id: str
+) -> None:
     api = TokenApiV2(Http(Connection(environment.url, Secret(environment.api_token)), Patience(0)))
     calls: list[t.Callable[[], object]] = [
         lambda: api.get(token_id),
@@ -73,8 +88,12 @@ def test_what_cannot_be_an_id_never_stands_in_an_address(environment: Environmen
         ({"enabled": None, "scopes": ["metrics.read"]}, False),
     ],
 )
-def test_a_token_without_its_scopes_or_its_state_is_not_complete(told: dict[str, t.Any], complete: bool) -> None:
-    (token,) = answered({"apiTokens": [{"id": "dt0c01.ABCD", "name": "ci", **told}], "totalCount": 1}).list()
+def test_a_token_without_its_scopes_or_its_state_is_not_complete(
+    told: dict[str, t.Any], complete: bool
+) -> None:
+    (token,) = answered(
+        {"apiTokens": [{"id": "dt0c01.ABCD", "name": "ci", **told}], "totalCount": 1}
+    ).list()
     assert token.complete is complete
 
 
@@ -95,7 +114,9 @@ def test_a_token_without_its_scopes_or_its_state_is_not_complete(told: dict[str,
         {"enabled": 1},
     ],
 )
-def test_what_could_not_be_written_back_as_it_was_told_is_not_complete(told: dict[str, t.Any]) -> None:
+def test_what_could_not_be_written_back_as_it_was_told_is_not_complete(
+    told: dict[str, t.Any],
+) -> None:
     """So that no update is made of it, which would replace it."""
     token = answered({**TOKEN, **told}).get("dt0c01.ABCD")
     assert token is not None
@@ -104,10 +125,20 @@ def test_what_could_not_be_written_back_as_it_was_told_is_not_complete(told: dic
 
 
 def test_a_secret_in_an_answer_is_hidden() -> None:
-    facts = {"name": f"for {SECRET}", "owner": OTHER_SECRET, "scopes": [f"a{SECRET}"], "lastUsedIpAddress": SECRET}
+    facts = {
+        "name": f"for {SECRET}",
+        "owner": OTHER_SECRET,
+        "scopes": [f"a{SECRET}"],
+        "lastUsedIpAddress": SECRET,
+    }
     token = answered({**TOKEN, **facts}).get("dt0c01.ABCD")
     assert token is not None
-    assert (token.name, token.owner, token.scopes, token.last_used_ip) == ("for ***", "dt0c01.OTHER.***", ("a***",), "***")
+    assert (token.name, token.owner, token.scopes, token.last_used_ip) == (
+        "for ***",
+        "dt0c01.OTHER.***",
+        ("a***",),
+        "***",
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,9 +160,14 @@ def test_a_secret_in_an_answer_is_hidden() -> None:
         {"expirationDate": "9999-12-31T23:59:59-23:59"},
     ],
 )
-def test_an_answer_about_another_token_or_of_an_unknown_form_is_refused(told: dict[str, t.Any]) -> None:
+def test_an_answer_about_another_token_or_of_an_unknown_form_is_refused(
+    told: dict[str, t.Any],
+) -> None:
     api = answered({**TOKEN, **told})
-    for ask in (lambda: api.get("dt0c01.ABCD"), lambda: api.lookup(Secret("dt0c01.ABCD." + "WXYZ" * 16))):
+    for ask in (
+        lambda: api.get("dt0c01.ABCD"),
+        lambda: api.lookup(Secret("dt0c01.ABCD." + "WXYZ" * 16)),
+    ):
         with pytest.raises(RequestFailed, match="Nothing was done with") as raised:
             ask()
         assert str(raised.value).isprintable()
@@ -152,7 +188,10 @@ def test_an_answer_about_another_token_or_of_an_unknown_form_is_refused(told: di
         pytest.param([{"apiTokens": [], "nextPageKey": "\ud800"}], id="half a character as key"),
         pytest.param([{"apiTokens": [], "nextPageKey": 5}], id="a number as key"),
         pytest.param([{"apiTokens": [], "nextPageKey": "a"}], id="the same page again and again"),
-        pytest.param([{"apiTokens": [], "nextPageKey": f"{number}"} for number in range(2000)], id="pages without end"),
+        pytest.param(
+            [{"apiTokens": [], "nextPageKey": f"{number}"} for number in range(2000)],
+            id="pages without end",
+        ),
     ],
 )
 def test_a_listing_that_is_none_is_refused(pages: list[t.Any]) -> None:
@@ -185,7 +224,9 @@ def test_what_the_listing_says_of_its_length_is_not_believed() -> None:
         {"token": "\u2026"},
     ],
 )
-def test_a_creation_whose_answer_has_no_secret_or_the_id_of_another_token_may_be_done_all_the_same(told: dict[str, t.Any]) -> None:
+def test_a_creation_whose_answer_has_no_secret_or_the_id_of_another_token_may_be_done_all_the_same(
+    told: dict[str, t.Any],
+) -> None:
     with pytest.raises(RequestFailed, match="answer to the creation of a token") as raised:
         answered({**ISSUED, **told}).create("ci", ["metrics.read"], None, False)
     assert raised.value.maybe_done
@@ -200,16 +241,40 @@ def test_the_calling_token_is_never_deleted() -> None:
 
 
 TEXTS = (
-    st.sampled_from([*"\x1b\0\u202e\ud800", "ci", "dt0c01.ABCD", SECRET, "2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"]) | st.text()
+    st.sampled_from(
+        [
+            *"\x1b\0\u202e\ud800",
+            "ci",
+            "dt0c01.ABCD",
+            SECRET,
+            "2026-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+23:59",
+        ]
+    )
+    | st.text()
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=4,
 )
-FIELDS = [*TOKEN, "expirationDate", "owner", "creationDate", "lastUsedDate", "lastUsedIpAddress", "modifiedDate", "additionalMetadata"]
-TOKENS = st.builds(lambda told: {**TOKEN, **told}, st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3))
-PAGES = st.fixed_dictionaries({"apiTokens": st.lists(TOKENS, max_size=2) | VALUES}, optional={"totalCount": VALUES, "nextPageKey": VALUES})
+FIELDS = [
+    *TOKEN,
+    "expirationDate",
+    "owner",
+    "creationDate",
+    "lastUsedDate",
+    "lastUsedIpAddress",
+    "modifiedDate",
+    "additionalMetadata",
+]
+TOKENS = st.builds(
+    lambda told: {**TOKEN, **told}, st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3)
+)
+PAGES = st.fixed_dictionaries(
+    {"apiTokens": st.lists(TOKENS, max_size=2) | VALUES},
+    optional={"totalCount": VALUES, "nextPageKey": VALUES},
+)
 
 
 @given(PAGES | TOKENS | VALUES)
@@ -226,7 +291,10 @@ def test_any_answer_is_understood_or_refused(data: t.Any) -> None:
     for read in reads:
         tokens, message = _outcome(read)
         assert message.isprintable()
-        shown = json.dumps([[token.name, token.owner, token.scopes, token.last_used_ip] for token in tokens], ensure_ascii=False)
+        shown = json.dumps(
+            [[token.name, token.owner, token.scopes, token.last_used_ip] for token in tokens],
+            ensure_ascii=False,
+        )
         assert not looks_like_secret(message + shown.encode().decode())
         assert all(is_token_id(token.id) for token in tokens)
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._auth import sign
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import environment_key, parse_environment_url
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import sign
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    environment_key,
+    parse_environment_url,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,12 +60,18 @@ def test_what_people_paste_leads_to_the_environment(given_url: str, url: str) ->
     ],
 )
 def test_an_address_that_cannot_work_is_refused_with_an_example(url: str, says: str) -> None:
-    with pytest.raises(OptionError, match=r"^environment_url: .*Give one such as https://") as caught:
+    with pytest.raises(
+        OptionError, match=r"^environment_url: .*Give one such as https://"
+    ) as caught:
         parse_environment_url(url)
     assert says in str(caught.value)
 
 
-@given(st.text() | st.from_regex(r"\Ahttps?://[ -~]{0,30}\Z") | st.from_regex(r"\Ahttps://[\[\]:@.%\\/0-9a-z]{0,12}\Z"))
+@given(
+    st.text()
+    | st.from_regex(r"\Ahttps?://[ -~]{0,30}\Z")
+    | st.from_regex(r"\Ahttps://[\[\]:@.%\\/0-9a-z]{0,12}\Z")
+)
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     said = refusal(lambda: parse_environment_url(text))
     assert said is None or said.startswith("environment_url: ")
@@ -71,7 +80,15 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 PASSWORDS = st.from_regex(r"\A[QXZ][!-~]{0,20}[0-9]{6}\Z", fullmatch=True)
 
 
-@pytest.mark.parametrize("form", ["https://user:{}@example.com", "http://user:{}@host:x", "//user:{}@", "https://user:8/{}@host"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "https://user:{}@example.com",
+        "http://user:{}@host:x",
+        "//user:{}@",
+        "https://user:8/{}@host",
+    ],
+)
 @given(password=PASSWORDS)
 def test_a_password_in_the_address_is_refused_without_echo(form: str, password: str) -> None:
     with pytest.raises(OptionError, match=r"^environment_url: ") as caught:
@@ -79,7 +96,9 @@ def test_a_password_in_the_address_is_refused_without_echo(form: str, password: 
     assert password not in str(caught.value)
 
 
-@pytest.mark.parametrize("form", ["socks://user:{}@proxy", "http://user:{}@proxy:99999", "http://user:{}@pro xy"])
+@pytest.mark.parametrize(
+    "form", ["socks://user:{}@proxy", "http://user:{}@proxy:99999", "http://user:{}@pro xy"]
+)
 @given(password=PASSWORDS)
 def test_a_password_in_a_wrong_proxy_is_not_echoed(form: str, password: str) -> None:
     with pytest.raises(OptionError, match=r"^proxy: ") as caught:
@@ -97,9 +116,14 @@ def test_a_secret_in_the_address_is_refused_without_echo(form: str) -> None:
 @pytest.mark.parametrize("nothing", [None, ""])
 @pytest.mark.parametrize(
     ("option", "variables"),
-    [("environment_url", "DYNATRACE_ENV_URL or DT_ENV_URL"), ("api_token", "DYNATRACE_API_TOKEN or DT_API_TOKEN")],
+    [
+        ("environment_url", "DYNATRACE_ENV_URL or DT_ENV_URL"),
+        ("api_token", "DYNATRACE_API_TOKEN or DT_API_TOKEN"),
+    ],
 )
-def test_a_missing_option_is_named_with_its_variables(option: str, variables: str, nothing: str | None) -> None:
+def test_a_missing_option_is_named_with_its_variables(
+    option: str, variables: str, nothing: str | None
+) -> None:
     with pytest.raises(OptionError, match=f"^{option} is missing.*{variables}"):
         a_connection(**{option: nothing})
 
@@ -115,7 +139,9 @@ def test_a_missing_option_is_named_with_its_variables(option: str, variables: st
         ({"timeout": 3600.5}, "timeout: 3600.5 is not a time to wait. Give"),
     ],
 )
-def test_what_cannot_work_is_refused_by_the_name_of_the_option(options: dict[str, t.Any], says: str) -> None:
+def test_what_cannot_work_is_refused_by_the_name_of_the_option(
+    options: dict[str, t.Any], says: str
+) -> None:
     with pytest.raises(OptionError, match=f"^{says}"):
         a_connection(**options)
 
@@ -144,11 +170,23 @@ def test_every_address_of_an_environment_has_the_same_key(url: str, key: str) ->
 
 
 APPS, GATEWAY = "https://abc12345.apps.dynatrace.com", "/platform/classic/environment-api"
-MANAGED, ACTIVEGATE = "https://managed.example.com/e/Id-1", "https://activegate.example.com:9999/e/Id-1"
+MANAGED, ACTIVEGATE = (
+    "https://managed.example.com/e/Id-1",
+    "https://activegate.example.com:9999/e/Id-1",
+)
 PLATFORM_TOKEN = "dt0s16.PUBLIC12." + SECRET_PART
 JWT = "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"
-CLIENT = {"api_token": None, "oauth_client_id": "dt0s02.CLIENT", "oauth_client_secret": "dt0s02.CLIENT." + SECRET_PART}
-ACCESS_TOKENS: list[dict[str, t.Any]] = [{}, {"api_token": UNDOTTED_SECRET}, {"token_location": "query"}, {"api_version": "v1"}]
+CLIENT = {
+    "api_token": None,
+    "oauth_client_id": "dt0s02.CLIENT",
+    "oauth_client_secret": "dt0s02.CLIENT." + SECRET_PART,
+}
+ACCESS_TOKENS: list[dict[str, t.Any]] = [
+    {},
+    {"api_token": UNDOTTED_SECRET},
+    {"token_location": "query"},
+    {"api_version": "v1"},
+]
 BEARERS: list[dict[str, t.Any]] = [{"api_token": PLATFORM_TOKEN}, {"api_token": JWT}, CLIENT]
 
 
@@ -160,7 +198,11 @@ BEARERS: list[dict[str, t.Any]] = [{"api_token": PLATFORM_TOKEN}, {"api_token": 
         (URL + "///api/v2/", URL + "/api", URL + "/api"),
         (URL + "/api/v2/apiTokens", URL + "/api", URL + "/api"),
         (URL + "/api/v1/tokens/", URL + "/api", URL + "/api"),
-        ("https://abc12345.sprint.dynatracelabs.com", "https://abc12345.sprint.dynatracelabs.com/api", None),
+        (
+            "https://abc12345.sprint.dynatracelabs.com",
+            "https://abc12345.sprint.dynatracelabs.com/api",
+            None,
+        ),
         (MANAGED, MANAGED + "/api", MANAGED + "/api"),
         (MANAGED + "/api/v2", MANAGED + "/api", MANAGED + "/api"),
         (ACTIVEGATE + "/", ACTIVEGATE + "/api", ACTIVEGATE + "/api"),
@@ -184,7 +226,9 @@ BEARERS: list[dict[str, t.Any]] = [{"api_token": PLATFORM_TOKEN}, {"api_token": 
         (MANAGED + GATEWAY, None, MANAGED + GATEWAY),
     ],
 )
-def test_where_the_api_is_for_who_calls(url: str, classic: str | None, platform: str | None) -> None:
+def test_where_the_api_is_for_who_calls(
+    url: str, classic: str | None, platform: str | None
+) -> None:
     """Access tokens call the classic API, which no gateway has; what is of the platform goes through its gateway where there is one."""
     for caller in ACCESS_TOKENS:
         if classic is None:
@@ -197,7 +241,9 @@ def test_where_the_api_is_for_who_calls(url: str, classic: str | None, platform:
         assert a_connection(environment_url=url, **caller).api_address == (platform or classic)
 
 
-@pytest.mark.parametrize("url", [URL, APPS, APPS + GATEWAY + "/v2", "https://activegate.example.com:9999/e/abc12345"])
+@pytest.mark.parametrize(
+    "url", [URL, APPS, APPS + GATEWAY + "/v2", "https://activegate.example.com:9999/e/abc12345"]
+)
 def test_the_key_of_an_environment_is_the_same_whichever_way_it_is_reached(url: str) -> None:
     assert environment_key(url) == "abc12345"
 
@@ -213,35 +259,62 @@ def test_the_key_of_an_environment_is_the_same_whichever_way_it_is_reached(url: 
         ({"api_token": JWT}, {"Authorization": f"Bearer {JWT}"}, {}),
     ],
 )
-def test_how_a_token_is_shown_to_dynatrace(options: dict[str, t.Any], headers: dict[str, str], query: dict[str, str]) -> None:
+def test_how_a_token_is_shown_to_dynatrace(
+    options: dict[str, t.Any], headers: dict[str, str], query: dict[str, str]
+) -> None:
     connection = a_connection(**options)
     assert connection.api_token is not None
     assert sign(connection, connection.api_token) == (headers, query)
 
 
 def test_an_access_token_of_an_oauth_client_is_a_bearer_whatever_it_looks_like() -> None:
-    assert sign(a_connection(**CLIENT), Secret("opaque")).headers == {"Authorization": "Bearer opaque"}
+    assert sign(a_connection(**CLIENT), Secret("opaque")).headers == {
+        "Authorization": "Bearer opaque"
+    }
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({**CLIENT, "api_token": DOTTED_SECRET}, "api_token and oauth_client_id exclude each other"),
+        (
+            {**CLIENT, "api_token": DOTTED_SECRET},
+            "api_token and oauth_client_id exclude each other",
+        ),
         ({**CLIENT, "oauth_client_id": None}, "oauth_client_id is missing"),
         ({**CLIENT, "oauth_client_secret": None}, "oauth_client_secret is missing"),
         ({**CLIENT, "oauth_client_secret": "two words"}, "oauth_client_secret: it has a space"),
         ({**CLIENT, "oauth_client_id": DOTTED_SECRET}, "oauth_client_id: it holds a secret"),
         ({**CLIENT, "account_uuid": DOTTED_SECRET}, "account_uuid: it holds a secret"),
-        ({**CLIENT, "oauth_token_url": "http://sso.example.com"}, "oauth_token_url: .*in the clear"),
-        ({**CLIENT, "oauth_token_url": "https://me:pass@sso.example.com"}, "oauth_token_url: it must not hold a user"),
-        ({**CLIENT, "oauth_token_url": f"https://{DOTTED_SECRET}"}, "oauth_token_url: the address holds the secret"),
+        (
+            {**CLIENT, "oauth_token_url": "http://sso.example.com"},
+            "oauth_token_url: .*in the clear",
+        ),
+        (
+            {**CLIENT, "oauth_token_url": "https://me:pass@sso.example.com"},
+            "oauth_token_url: it must not hold a user",
+        ),
+        (
+            {**CLIENT, "oauth_token_url": f"https://{DOTTED_SECRET}"},
+            "oauth_token_url: the address holds the secret",
+        ),
         ({**CLIENT, "api_version": "v1"}, "api_version: v1 takes access tokens alone"),
-        ({"api_token": PLATFORM_TOKEN, "api_version": "v1"}, "api_version: v1 takes access tokens alone"),
-        ({**CLIENT, "token_location": "query"}, "token_location: platform tokens and OAuth clients authenticate in the header"),
-        ({"api_token": JWT, "token_location": "query"}, "token_location: platform tokens and OAuth clients authenticate in the header"),
+        (
+            {"api_token": PLATFORM_TOKEN, "api_version": "v1"},
+            "api_version: v1 takes access tokens alone",
+        ),
+        (
+            {**CLIENT, "token_location": "query"},
+            "token_location: platform tokens and OAuth clients authenticate in the header",
+        ),
+        (
+            {"api_token": JWT, "token_location": "query"},
+            "token_location: platform tokens and OAuth clients authenticate in the header",
+        ),
     ],
 )
-def test_who_cannot_call_is_refused_with_the_reason_and_without_echo(options: dict[str, t.Any], says: str) -> None:
+def test_who_cannot_call_is_refused_with_the_reason_and_without_echo(
+    options: dict[str, t.Any], says: str
+) -> None:
     with pytest.raises(OptionError, match=f"^{says}") as caught:
         a_connection(**options)
     assert SECRET_PART not in str(caught.value)
@@ -249,14 +322,27 @@ def test_who_cannot_call_is_refused_with_the_reason_and_without_echo(options: di
 
 def test_the_single_sign_on_is_that_of_dynatrace_unless_another_is_given() -> None:
     oauth = a_connection(**CLIENT).oauth
-    other = a_connection(**CLIENT, oauth_token_url="http://sso.example.com/token", allow_http=True, account_uuid="").oauth
+    other = a_connection(
+        **CLIENT, oauth_token_url="http://sso.example.com/token", allow_http=True, account_uuid=""
+    ).oauth
     assert oauth is not None
     assert other is not None
-    assert (oauth.token_url, oauth.account_uuid) == ("https://sso.dynatrace.com/sso/oauth2/token", None)
+    assert (oauth.token_url, oauth.account_uuid) == (
+        "https://sso.dynatrace.com/sso/oauth2/token",
+        None,
+    )
     assert (other.token_url, other.account_uuid) == ("http://sso.example.com/token", None)
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.1", "http://abc12345.live.dynatrace.com", "http://localhost.example.com", "http://[::2]"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1",
+        "http://abc12345.live.dynatrace.com",
+        "http://localhost.example.com",
+        "http://[::2]",
+    ],
+)
 def test_the_clear_is_for_loopback_unless_it_is_allowed(url: str) -> None:
     assert "in the clear" in str(refusal(lambda: a_connection(environment_url=url)))
     assert a_connection(environment_url=url, allow_http=True).environment_url == url
@@ -289,7 +375,9 @@ def test_the_login_of_a_proxy_is_one_of_the_secrets(proxy: str | None, login: st
     ],
 )
 def test_a_secret_of_another_kind_is_refused_with_what_it_is(secret: str, kind: str) -> None:
-    with pytest.raises(OptionError, match=f"^api_token: it is {kind}, which cannot manage access tokens") as caught:
+    with pytest.raises(
+        OptionError, match=f"^api_token: it is {kind}, which cannot manage access tokens"
+    ) as caught:
         a_connection(api_token=secret + DOTTED_SECRET.partition(".")[2])
     assert SECRET_PART not in str(caught.value)
 
@@ -300,6 +388,8 @@ def test_the_id_of_a_token_is_no_api_token(ending: str) -> None:
         a_connection(api_token=DOTTED_SECRET.rpartition(".")[0] + ending)
 
 
-@pytest.mark.parametrize("secret", [DOTTED_SECRET, "OLDFORMATWITHOUTDOTS", "dt0c99." + DOTTED_SECRET.partition(".")[2]])
+@pytest.mark.parametrize(
+    "secret", [DOTTED_SECRET, "OLDFORMATWITHOUTDOTS", "dt0c99." + DOTTED_SECRET.partition(".")[2]]
+)
 def test_what_is_not_known_to_be_of_another_kind_is_tried(secret: str) -> None:
     assert a_connection(api_token=secret).api_token.reveal() == secret

@@ -11,10 +11,20 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Intent, Retiring, Sealed
-from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import (
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Intent,
+    Retiring,
+    Sealed,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    looks_like_secret,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import (
     dump_entry,
     entry_name,
     is_entry_name,
@@ -24,19 +34,51 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, INTENT, NOW, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET, an_entry, due
+from builders import (
+    DAY,
+    DOTTED_SECRET,
+    INTENT,
+    NOW,
+    PUBLIC_PART,
+    SECRET_PART,
+    UNDOTTED_SECRET,
+    an_entry,
+    due,
+)
 
 ENVIRONMENT = "abc12345"
 PLACE = "The file /tokens/abc12345/reports.yml"
 # Those at the end are others when their case is changed, or the same as an ASCII letter.
 ODD_NAMES = (
-    *(".", "..", "...", "/", "../reports", "a/b", "a\\b", "a\0b", "", " ", ".pat", "a.pat", "a.PAT", "~", "-"),
+    *(
+        ".",
+        "..",
+        "...",
+        "/",
+        "../reports",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        "",
+        " ",
+        ".pat",
+        "a.pat",
+        "a.PAT",
+        "~",
+        "-",
+    ),
     *("\u017f", "\u0130", "\u212a", "ß", "SS"),
 )
-NAMES = st.text(max_size=150) | st.from_regex(r"[a-z0-9._-]{1,110}", fullmatch=True) | st.sampled_from(ODD_NAMES)
+NAMES = (
+    st.text(max_size=150)
+    | st.from_regex(r"[a-z0-9._-]{1,110}", fullmatch=True)
+    | st.sampled_from(ODD_NAMES)
+)
 
 
-@pytest.mark.parametrize("name", ["reports", "0", "ci_2", "eu.reports-2", ".hidden", "-", "pat", "a.pat.b", "x" * 100])
+@pytest.mark.parametrize(
+    "name", ["reports", "0", "ci_2", "eu.reports-2", ".hidden", "-", "pat", "a.pat.b", "x" * 100]
+)
 def test_a_plain_name_stays_as_it_is(name: str) -> None:
     assert (entry_name(name, False), entry_name(name, True)) == (name, name + ".pat")
 
@@ -60,7 +102,9 @@ def test_another_name_stays_readable(name: str, readable: str) -> None:
 @example(".", False)
 @example("..", False)
 @given(NAMES, st.booleans())
-def test_the_name_of_an_entry_is_one_safe_part_of_a_path(name: str, personal_access_token: bool) -> None:
+def test_the_name_of_an_entry_is_one_safe_part_of_a_path(
+    name: str, personal_access_token: bool
+) -> None:
     made = entry_name(name, personal_access_token)
     assert re.fullmatch(r"[a-z0-9._~-]{1,110}", made)
     assert made not in (".", "..")
@@ -68,7 +112,20 @@ def test_the_name_of_an_entry_is_one_safe_part_of_a_path(name: str, personal_acc
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", "Reports", "#reports#", ".#reports", "reports\n", "reports/", "a/b", "two words", "z\u00fcrich"]
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        "Reports",
+        "#reports#",
+        ".#reports",
+        "reports\n",
+        "reports/",
+        "a/b",
+        "two words",
+        "z\u00fcrich",
+    ],
 )
 def test_what_no_token_is_kept_under_is_no_name_of_an_entry(text: str) -> None:
     assert not is_entry_name(text)
@@ -78,19 +135,36 @@ def test_what_no_token_is_kept_under_is_no_name_of_an_entry(text: str) -> None:
 def test_every_name_and_kind_has_an_entry_of_its_own(one: str, other: str) -> None:
     names = {one, other}
     for name in (one, other):
-        names |= {name.upper(), name.lower(), name.casefold(), name + ".pat", name + ".PAT", name.removesuffix(".pat"), name[:60]}
+        names |= {
+            name.upper(),
+            name.lower(),
+            name.casefold(),
+            name + ".pat",
+            name + ".PAT",
+            name.removesuffix(".pat"),
+            name[:60],
+        }
         names |= {entry_name(name, False), entry_name(name, True), entry_name(name, True) + ".pat"}
-    made = {(name, kind): entry_name(name, kind).casefold() for name, kind in itertools.product(names, (False, True))}
+    made = {
+        (name, kind): entry_name(name, kind).casefold()
+        for name, kind in itertools.product(names, (False, True))
+    }
     assert len(set(made.values())) == len(made)
 
 
-MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2999, 1, 1), timezones=st.just(dt.timezone.utc)).map(
-    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # what Dynatrace keeps
+MOMENTS = st.datetimes(
+    dt.datetime(2000, 1, 1), dt.datetime(2999, 1, 1), timezones=st.just(dt.timezone.utc)
+).map(
+    lambda moment: moment.replace(
+        microsecond=moment.microsecond // 1000 * 1000
+    )  # what Dynatrace keeps
 )
 IDS = st.from_regex(r"[A-Za-z0-9._~:=+@-]{1,200}", fullmatch=True).filter(
     lambda token_id: token_id not in (".", "..") and not looks_like_secret(token_id)
 )
-SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map(Secret) | st.builds(Sealed, st.text())
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map(
+    Secret
+) | st.builds(Sealed, st.text())
 
 
 @st.composite
@@ -105,7 +179,9 @@ def entries(draw: st.DrawFn) -> Entry:
         scopes=tuple(draw(st.lists(st.text()))),
         expires=draw(st.none() | MOMENTS),
         created=draw(st.none() | MOMENTS),
-        intent=draw(st.none() | st.builds(Intent, st.from_regex("[0-9a-f]{16}", fullmatch=True), MOMENTS)),
+        intent=draw(
+            st.none() | st.builds(Intent, st.from_regex("[0-9a-f]{16}", fullmatch=True), MOMENTS)
+        ),
         retiring=tuple(note for note in notes if not held or note.id != held[0]),
     )
 
@@ -114,10 +190,15 @@ def entries(draw: st.DrawFn) -> Entry:
 def test_an_entry_comes_back_as_it_was(entry: Entry, version: int) -> None:
     token = entry.secret.reveal() if isinstance(entry.secret, Secret) else None
     # As text in between, as a store keeps it.
-    data = {**json.loads(json.dumps(dump_entry(entry, ENVIRONMENT, token))), "token": token or entry.secret}
+    data = {
+        **json.loads(json.dumps(dump_entry(entry, ENVIRONMENT, token))),
+        "token": token or entry.secret,
+    }
     again = parse_entry(data, ENVIRONMENT, entry.name, entry.personal_access_token, version, PLACE)
     assert (again, again.version) == (entry, version)
-    listed = parse_listed_entry(data, ENVIRONMENT, entry_name(entry.name, entry.personal_access_token), version, PLACE)
+    listed = parse_listed_entry(
+        data, ENVIRONMENT, entry_name(entry.name, entry.personal_access_token), version, PLACE
+    )
     assert (listed, listed.version) == (entry, version)
 
 
@@ -130,7 +211,13 @@ def test_an_entry_that_holds_the_clock_of_this_moment_comes_back_as_it_was() -> 
 
 
 def _data(**changes: t.Any) -> dict[str, t.Any]:
-    entry = an_entry(scopes=("metrics.read",), expires=NOW, created=NOW, intent=INTENT, retiring=due("dt0c01.OLD"))
+    entry = an_entry(
+        scopes=("metrics.read",),
+        expires=NOW,
+        created=NOW,
+        intent=INTENT,
+        retiring=due("dt0c01.OLD"),
+    )
     return {**dump_entry(entry, ENVIRONMENT, DOTTED_SECRET), **changes}
 
 
@@ -142,8 +229,14 @@ def _parse(data: t.Any) -> Entry:
     "data",
     [
         pytest.param(_data(note="by hand"), id="more than is known"),
-        pytest.param(_data(scopes=None, retiring=None, pending=None, expiration_date=None, created=None), id="nulls"),
-        pytest.param(_data(token=UNDOTTED_SECRET, id="5f3c7f1e-0000-4000-8000-000000000000"), id="the older format"),
+        pytest.param(
+            _data(scopes=None, retiring=None, pending=None, expiration_date=None, created=None),
+            id="nulls",
+        ),
+        pytest.param(
+            _data(token=UNDOTTED_SECRET, id="5f3c7f1e-0000-4000-8000-000000000000"),
+            id="the older format",
+        ),
         pytest.param(_data(created="2026-06-01 14:00:00+02:00"), id="a time as people write it"),
     ],
 )
@@ -167,56 +260,174 @@ def test_what_is_cut_off_is_damage(key: str) -> None:
         pytest.param([_data()], "not a dictionary", id="a list"),
         pytest.param(DOTTED_SECRET, "not a dictionary", id="a bare secret"),
         pytest.param({}, "environment", id="an empty dictionary"),
-        pytest.param(_data(environment="xyz98765"), "environment should be 'abc12345'", id="other environment"),
-        pytest.param(_data(environment=[DOTTED_SECRET]), "environment should be 'abc12345'", id="no environment"),
+        pytest.param(
+            _data(environment="xyz98765"),
+            "environment should be 'abc12345'",
+            id="other environment",
+        ),
+        pytest.param(
+            _data(environment=[DOTTED_SECRET]),
+            "environment should be 'abc12345'",
+            id="no environment",
+        ),
         pytest.param(_data(name="Reports"), "name should be 'reports'", id="other name"),
         pytest.param(_data(name=DOTTED_SECRET), "name should be 'reports'", id="a secret as name"),
-        pytest.param(_data(personal_access_token=True), "personal_access_token should be False", id="other kind"),
-        pytest.param(_data(personal_access_token=None), "personal_access_token should be False", id="no kind"),
-        pytest.param(_data(personal_access_token="no"), "personal_access_token should be False", id="a kind in words"),
-        pytest.param(_data(id=None), "of id and token, one is there without the other", id="token without id"),
-        pytest.param(_data(token=None), "of id and token, one is there without the other", id="id without token"),
+        pytest.param(
+            _data(personal_access_token=True),
+            "personal_access_token should be False",
+            id="other kind",
+        ),
+        pytest.param(
+            _data(personal_access_token=None), "personal_access_token should be False", id="no kind"
+        ),
+        pytest.param(
+            _data(personal_access_token="no"),
+            "personal_access_token should be False",
+            id="a kind in words",
+        ),
+        pytest.param(
+            _data(id=None), "of id and token, one is there without the other", id="token without id"
+        ),
+        pytest.param(
+            _data(token=None),
+            "of id and token, one is there without the other",
+            id="id without token",
+        ),
         pytest.param(_data(id=DOTTED_SECRET), "an id is not that of a token", id="id is a secret"),
-        pytest.param(_data(id="dt0c01.ID/../../other"), "an id is not that of a token", id="id with a slash"),
+        pytest.param(
+            _data(id="dt0c01.ID/../../other"), "an id is not that of a token", id="id with a slash"
+        ),
         pytest.param(_data(id=".."), "an id is not that of a token", id="id is the folder above"),
         pytest.param(_data(id=""), "an id is not that of a token", id="id is empty"),
         pytest.param(_data(id=7), "an id is not that of a token", id="id is a number"),
         pytest.param(_data(id=[PUBLIC_PART]), "an id is not that of a token", id="id is a list"),
         pytest.param(_data(token=""), "token is not the secret", id="token is empty"),
         pytest.param(_data(token=7), "token is not the secret", id="token is a number"),
-        pytest.param(_data(token={"value": DOTTED_SECRET}), "token is not the secret", id="token is a dictionary"),
-        pytest.param(_data(token=DOTTED_SECRET + "\n"), "token is not the secret", id="token with a line break"),
-        pytest.param(_data(token=DOTTED_SECRET + "é"), "token is not the secret", id="token with an accent"),
+        pytest.param(
+            _data(token={"value": DOTTED_SECRET}),
+            "token is not the secret",
+            id="token is a dictionary",
+        ),
+        pytest.param(
+            _data(token=DOTTED_SECRET + "\n"),
+            "token is not the secret",
+            id="token with a line break",
+        ),
+        pytest.param(
+            _data(token=DOTTED_SECRET + "é"), "token is not the secret", id="token with an accent"
+        ),
         pytest.param(_data(scopes="metrics.read"), "scopes is not a list", id="scopes are a text"),
-        pytest.param(_data(scopes={"metrics.read": True}), "scopes is not a list", id="scopes are a dictionary"),
-        pytest.param(_data(scopes=[["metrics.read"]]), "scopes is not a list", id="scopes in lists"),
-        pytest.param(_data(scopes=[DOTTED_SECRET, 7]), "scopes is not a list", id="a scope is a number"),
-        pytest.param(_data(expiration_date=DOTTED_SECRET), "expiration_date is not a point in time", id="end is no time"),
-        pytest.param(_data(expiration_date="2026-06-01"), "expiration_date is not a point in time", id="end is a day"),
-        pytest.param(_data(expiration_date="2026-02-30T00:00:00Z"), "expiration_date is not a point in time", id="no such day"),
-        pytest.param(_data(expiration_date=""), "expiration_date is not a point in time", id="end is empty"),
-        pytest.param(_data(created=1780315200), "created is not a point in time", id="creation is a number"),
-        pytest.param(_data(created=NOW), "created is not a point in time", id="creation is no text"),
-        pytest.param(_data(created="0001-01-01T00:00:00+14:00"), "created is not a point in time", id="before all time"),
+        pytest.param(
+            _data(scopes={"metrics.read": True}),
+            "scopes is not a list",
+            id="scopes are a dictionary",
+        ),
+        pytest.param(
+            _data(scopes=[["metrics.read"]]), "scopes is not a list", id="scopes in lists"
+        ),
+        pytest.param(
+            _data(scopes=[DOTTED_SECRET, 7]), "scopes is not a list", id="a scope is a number"
+        ),
+        pytest.param(
+            _data(expiration_date=DOTTED_SECRET),
+            "expiration_date is not a point in time",
+            id="end is no time",
+        ),
+        pytest.param(
+            _data(expiration_date="2026-06-01"),
+            "expiration_date is not a point in time",
+            id="end is a day",
+        ),
+        pytest.param(
+            _data(expiration_date="2026-02-30T00:00:00Z"),
+            "expiration_date is not a point in time",
+            id="no such day",
+        ),
+        pytest.param(
+            _data(expiration_date=""), "expiration_date is not a point in time", id="end is empty"
+        ),
+        pytest.param(
+            _data(created=1780315200), "created is not a point in time", id="creation is a number"
+        ),
+        pytest.param(
+            _data(created=NOW), "created is not a point in time", id="creation is no text"
+        ),
+        pytest.param(
+            _data(created="0001-01-01T00:00:00+14:00"),
+            "created is not a point in time",
+            id="before all time",
+        ),
         pytest.param(_data(pending={}), "pending", id="pending is empty"),
         pytest.param(_data(pending=DOTTED_SECRET), "pending", id="pending is a text"),
         pytest.param(_data(pending=[]), "pending", id="pending is a list"),
         pytest.param(_data(pending={"nonce": INTENT.nonce}), "pending", id="pending without time"),
-        pytest.param(_data(pending={"since": "2026-06-01T12:00:00Z"}), "pending", id="pending without nonce"),
-        pytest.param(_data(pending={"nonce": INTENT.nonce, "since": "today"}), "pending", id="pending since no time"),
-        pytest.param(_data(pending={"nonce": INTENT.nonce, "since": NOW}), "pending", id="pending since no text"),
-        pytest.param(_data(pending={"nonce": "", "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is empty"),
-        pytest.param(_data(pending={"nonce": 1234567890123456, "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is a number"),
-        pytest.param(_data(pending={"nonce": INTENT.nonce + "\n", "since": "2026-06-01T12:00:00Z"}), "pending", id="nonce is longer"),
-        pytest.param(_data(retiring="dt0c01.OLD"), "retiring is not a list", id="retiring is a text"),
-        pytest.param(_data(retiring=["dt0c01.OLD"]), "retiring is not a list", id="retiring of texts"),
-        pytest.param(_data(retiring={"id": "dt0c01.OLD"}), "retiring is not a list", id="retiring is a dictionary"),
-        pytest.param(_data(retiring=[{}]), "an id is not that of a token", id="retiring without id"),
-        pytest.param(_data(retiring=[{"id": DOTTED_SECRET}]), "an id is not that of a token", id="retiring is a secret"),
-        pytest.param(_data(retiring=[{"id": "a/b"}]), "an id is not that of a token", id="retiring with a slash"),
-        pytest.param(_data(retiring=[{"id": "dt0c01.OLD"}]), "retiring without a disable_date", id="retiring without a time"),
-        pytest.param(_data(id="dt0c01.OLD"), "it holds is among those that are retiring", id="retiring itself"),
-        pytest.param(_data(retiring=[{"id": "dt0c01.OLD", "disable_date": "soon"}]), "disable_date is not", id="retiring soon"),
+        pytest.param(
+            _data(pending={"since": "2026-06-01T12:00:00Z"}), "pending", id="pending without nonce"
+        ),
+        pytest.param(
+            _data(pending={"nonce": INTENT.nonce, "since": "today"}),
+            "pending",
+            id="pending since no time",
+        ),
+        pytest.param(
+            _data(pending={"nonce": INTENT.nonce, "since": NOW}),
+            "pending",
+            id="pending since no text",
+        ),
+        pytest.param(
+            _data(pending={"nonce": "", "since": "2026-06-01T12:00:00Z"}),
+            "pending",
+            id="nonce is empty",
+        ),
+        pytest.param(
+            _data(pending={"nonce": 1234567890123456, "since": "2026-06-01T12:00:00Z"}),
+            "pending",
+            id="nonce is a number",
+        ),
+        pytest.param(
+            _data(pending={"nonce": INTENT.nonce + "\n", "since": "2026-06-01T12:00:00Z"}),
+            "pending",
+            id="nonce is longer",
+        ),
+        pytest.param(
+            _data(retiring="dt0c01.OLD"), "retiring is not a list", id="retiring is a text"
+        ),
+        pytest.param(
+            _data(retiring=["dt0c01.OLD"]), "retiring is not a list", id="retiring of texts"
+        ),
+        pytest.param(
+            _data(retiring={"id": "dt0c01.OLD"}),
+            "retiring is not a list",
+            id="retiring is a dictionary",
+        ),
+        pytest.param(
+            _data(retiring=[{}]), "an id is not that of a token", id="retiring without id"
+        ),
+        pytest.param(
+            _data(retiring=[{"id": DOTTED_SECRET}]),
+            "an id is not that of a token",
+            id="retiring is a secret",
+        ),
+        pytest.param(
+            _data(retiring=[{"id": "a/b"}]),
+            "an id is not that of a token",
+            id="retiring with a slash",
+        ),
+        pytest.param(
+            _data(retiring=[{"id": "dt0c01.OLD"}]),
+            "retiring without a disable_date",
+            id="retiring without a time",
+        ),
+        pytest.param(
+            _data(id="dt0c01.OLD"),
+            "it holds is among those that are retiring",
+            id="retiring itself",
+        ),
+        pytest.param(
+            _data(retiring=[{"id": "dt0c01.OLD", "disable_date": "soon"}]),
+            "disable_date is not",
+            id="retiring soon",
+        ),
     ],
 )
 def test_damage_is_named_and_shows_no_secret(data: t.Any, says: str) -> None:
@@ -244,13 +455,25 @@ def test_damage_is_named_and_shows_no_secret(data: t.Any, says: str) -> None:
     ],
 )
 def test_an_entry_in_the_place_of_another_is_damage(changes: dict[str, t.Any]) -> None:
-    with pytest.raises(DynatraceError, match=r"reports.yml is damaged, .* are not those of an entry in this place") as caught:
+    with pytest.raises(
+        DynatraceError, match=r"reports.yml is damaged, .* are not those of an entry in this place"
+    ) as caught:
         parse_listed_entry(_data(**changes), ENVIRONMENT, "reports", 1, PLACE)
     assert SECRET_PART not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("data", [None, [_data()], {}, _data(environment="xyz98765"), _data(id=None), _data(scopes="metrics.read")])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [_data()],
+        {},
+        _data(environment="xyz98765"),
+        _data(id=None),
+        _data(scopes="metrics.read"),
+    ],
+)
 def test_what_is_damage_where_it_is_looked_for_is_damage_where_it_is_listed(data: t.Any) -> None:
     said = []
     for parse in (_parse, lambda data: parse_listed_entry(data, ENVIRONMENT, "reports", 1, PLACE)):
@@ -261,8 +484,16 @@ def test_what_is_damage_where_it_is_looked_for_is_damage_where_it_is_listed(data
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.just(DOTTED_SECRET) | st.just(Sealed(DOTTED_SECRET)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(["id", "nonce", "since"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.just(DOTTED_SECRET)
+    | st.just(Sealed(DOTTED_SECRET)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.sampled_from(["id", "nonce", "since"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -282,4 +513,6 @@ def test_any_data_is_understood_or_refused_without_a_secret(changes: dict[str, t
     else:
         assert (entry.name, entry.personal_access_token) == ("reports", False)
         assert (entry.id is None) is (entry.secret is None)
-        assert not any(map(looks_like_secret, [entry.id or "", *(note.id for note in entry.retiring)]))
+        assert not any(
+            map(looks_like_secret, [entry.id or "", *(note.id for note in entry.retiring)])
+        )

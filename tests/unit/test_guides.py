@@ -11,7 +11,11 @@ import re
 import pytest
 
 TESTS = pathlib.Path(__file__).parents[1]
-NAMED = re.findall(r"\| `(\w+/\w+\.py)::(\w+)` \|$", (TESTS.parent / "docs" / "ways-in.md").read_text(), re.MULTILINE)
+NAMED = re.findall(
+    r"\| `(\w+/\w+\.py)::(\w+)` \|$",
+    (TESTS.parent / "docs" / "ways-in.md").read_text(),
+    re.MULTILINE,
+)
 
 
 def test_every_line_of_the_table_names_a_test() -> None:
@@ -21,4 +25,8 @@ def test_every_line_of_the_table_names_a_test() -> None:
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_a_test_that_the_guide_names_exists(file: str, name: str) -> None:
-    assert name in {node.name for node in ast.parse((TESTS / file).read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert name in {
+        node.name
+        for node in ast.parse((TESTS / file).read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }

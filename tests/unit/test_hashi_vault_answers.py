@@ -11,10 +11,12 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._entry import dump_entry
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import open_store
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import dump_entry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
 
 from builders import DOTTED_SECRET, SECRET_PART, URL, an_entry
 from support.scripted import Scripted, answer, scripted
@@ -41,11 +43,20 @@ def server() -> t.Iterator[Scripted]:
 def refusal(server: Scripted, says: bytes, operation: Operation, **options: str) -> str:
     """What the operation says of the answer; in one line and without a secret."""
     server.says = says
-    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own", **options}, URL, "/", None, [{}], print)
+    store = open_store(
+        {"type": "hashi_vault", "url": server.url, "token": "hvs.own", **options},
+        URL,
+        "/",
+        None,
+        [{}],
+        print,
+    )
     with pytest.raises(DynatraceError) as raised:
         operation(store)
     # The library's exceptions carry the request, with the token.
-    assert raised.value.__suppress_context__ or isinstance(raised.value.__context__, (DynatraceError, type(None)))
+    assert raised.value.__suppress_context__ or isinstance(
+        raised.value.__context__, (DynatraceError, type(None))
+    )
     message = str(raised.value)
     assert message.isprintable()
     assert "hvs." not in message
@@ -76,7 +87,9 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("says", NONSENSE.values(), ids=NONSENSE)
-def test_an_answer_that_is_not_that_of_vault_is_refused_by_every_operation(server: Scripted, says: bytes) -> None:
+def test_an_answer_that_is_not_that_of_vault_is_refused_by_every_operation(
+    server: Scripted, says: bytes
+) -> None:
     for operation in OPERATIONS:
         assert f"The store {server.url} cannot be" in refusal(server, says, operation)
 
@@ -84,29 +97,62 @@ def test_an_answer_that_is_not_that_of_vault_is_refused_by_every_operation(serve
 @pytest.mark.parametrize(
     ("operation", "data", "message"),
     [
-        *((LOAD, {"data": DATA, "metadata": metadata}, "no metadata") for metadata in (None, "x", 5, [1])),
-        *((LOAD, {"data": DATA, "metadata": {"version": version}}, "no version") for version in (None, "1", [1], True, 1.0)),
-        *((LOAD, {"data": data, "metadata": {"version": 1}}, "is damaged") for data in ("x", [], {"password": DOTTED_SECRET})),
+        *(
+            (LOAD, {"data": DATA, "metadata": metadata}, "no metadata")
+            for metadata in (None, "x", 5, [1])
+        ),
+        *(
+            (LOAD, {"data": DATA, "metadata": {"version": version}}, "no version")
+            for version in (None, "1", [1], True, 1.0)
+        ),
+        *(
+            (LOAD, {"data": data, "metadata": {"version": 1}}, "is damaged")
+            for data in ("x", [], {"password": DOTTED_SECRET})
+        ),
         *((ENTRIES, {"keys": keys}, "no keys") for keys in (None, 5, "reports", {"reports": 1})),
-        *((SAVE, {"version": version}, "The answer of the store has no") for version in (None, "2", [2], True)),
-        *((CHECK, {"capabilities": granted}, "may not update") for granted in (None, "update", [{}], [["update"]], {"update": 1})),
+        *(
+            (SAVE, {"version": version}, "The answer of the store has no")
+            for version in (None, "2", [2], True)
+        ),
+        *(
+            (CHECK, {"capabilities": granted}, "may not update")
+            for granted in (None, "update", [{}], [["update"]], {"update": 1})
+        ),
     ],
 )
-def test_a_part_of_another_type_is_refused(server: Scripted, operation: Operation, data: dict[str, t.Any], message: str) -> None:
+def test_a_part_of_another_type_is_refused(
+    server: Scripted, operation: Operation, data: dict[str, t.Any], message: str
+) -> None:
     assert message in refusal(server, of_json({"data": data}), operation)
 
 
 def test_what_is_listed_and_no_entry_is_not_asked_for(server: Scripted) -> None:
-    server.says = of_json({"data": {"keys": ["../secret", "a/b", "..", "folder/", 5, None, {}, "A", "a\n", ""]}})
-    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print)
+    server.says = of_json(
+        {"data": {"keys": ["../secret", "a/b", "..", "folder/", 5, None, {}, "A", "a\n", ""]}}
+    )
+    store = open_store(
+        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print
+    )
     assert store.entries() == []
 
 
-@pytest.mark.parametrize("says", [answer("200 OK", b"", b"<html>"), of_json({"warnings": []})], ids=["a page", "another answer"])
-def test_what_is_not_said_to_be_removed_is_not_removed(server: Scripted, says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = open_store({"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print)
-    answers = itertools.chain([of_json({"data": {"data": DATA, "metadata": {"version": 1}}})], itertools.repeat(says))
-    monkeypatch.setattr(Scripted, "says", property(lambda server: next(answers), lambda server, value: None))
+@pytest.mark.parametrize(
+    "says",
+    [answer("200 OK", b"", b"<html>"), of_json({"warnings": []})],
+    ids=["a page", "another answer"],
+)
+def test_what_is_not_said_to_be_removed_is_not_removed(
+    server: Scripted, says: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(
+        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print
+    )
+    answers = itertools.chain(
+        [of_json({"data": {"data": DATA, "metadata": {"version": 1}}})], itertools.repeat(says)
+    )
+    monkeypatch.setattr(
+        Scripted, "says", property(lambda server: next(answers), lambda server, value: None)
+    )
     with pytest.raises(DynatraceError, match="cannot be removed"):
         store.remove(ENTRY)
 
@@ -114,14 +160,29 @@ def test_what_is_not_said_to_be_removed_is_not_removed(server: Scripted, says: b
 @pytest.mark.parametrize(
     "says",
     [
-        *(of_json({"auth": auth}) for auth in (None, 5, {}, {"client_token": None}, {"client_token": 5}, {"client_token": ["a"]})),
-        *(of_json({"auth": {"client_token": token}}) for token in ("", "hvs.two\nlines", "hvs.\u2026")),
+        *(
+            of_json({"auth": auth})
+            for auth in (
+                None,
+                5,
+                {},
+                {"client_token": None},
+                {"client_token": 5},
+                {"client_token": ["a"]},
+            )
+        ),
+        *(
+            of_json({"auth": {"client_token": token}})
+            for token in ("", "hvs.two\nlines", "hvs.\u2026")
+        ),
         of_json({"errors": []}, "404 Not Found"),
         of_json({"data": {"data": DATA, "metadata": {"version": 1}}}, "404 Not Found"),
         of_json({"errors": []}, "403 No"),
     ],
 )
-def test_a_login_without_a_token_is_a_failure_and_not_an_empty_store(server: Scripted, says: bytes) -> None:
+def test_a_login_without_a_token_is_a_failure_and_not_an_empty_store(
+    server: Scripted, says: bytes
+) -> None:
     by_approle = {"auth_method": "approle", "role_id": "role", "secret_id": "hvs.secret-id"}
     for operation in (LOAD, CHECK):
         assert "The store" in refusal(server, says, operation, **by_approle)

@@ -10,12 +10,12 @@ import datetime as dt
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 
 from builders import DOTTED_SECRET, SECRET_PART
 from support.scripted import Scripted, answer, scripted
@@ -38,29 +38,63 @@ ENVELOPE = b'{"error": {"message": "Bad"}}'
 @pytest.mark.parametrize(
     ("says", "message"),
     [
-        pytest.param(answer("302 Found", b"Location: http://[\r\n"), "Invalid IPv6 URL", id="a redirect to no address"),
-        pytest.param(answer("302 Found", b"Location: \xff\xfe\r\n"), "failed: ", id="a redirect to no text"),
         pytest.param(
-            answer("302 Found", f"Location: https://{DOTTED_SECRET}/\r\n".encode()), "redirect to", id="a redirect with the token"
+            answer("302 Found", b"Location: http://[\r\n"),
+            "Invalid IPv6 URL",
+            id="a redirect to no address",
         ),
-        pytest.param(answer("400 Bad", b"Content-Type: a/b; charset=idna\r\n", ENVELOPE), "answered 400: Bad", id="charset idna"),
-        pytest.param(answer("400 Bad", b"Content-Type: a/b; charset=undefined\r\n", ENVELOPE), "answered 400: Bad", id="charset undefined"),
-        pytest.param(answer("400 No", b"", b"\xff\xfe{"), "answered 400: No", id="an error that is no UTF-8"),
-        pytest.param(answer("400 Bad \x1b[2J"), "answered 400: Bad  [2J", id="an escape sequence as reason"),
+        pytest.param(
+            answer("302 Found", b"Location: \xff\xfe\r\n"), "failed: ", id="a redirect to no text"
+        ),
+        pytest.param(
+            answer("302 Found", f"Location: https://{DOTTED_SECRET}/\r\n".encode()),
+            "redirect to",
+            id="a redirect with the token",
+        ),
+        pytest.param(
+            answer("400 Bad", b"Content-Type: a/b; charset=idna\r\n", ENVELOPE),
+            "answered 400: Bad",
+            id="charset idna",
+        ),
+        pytest.param(
+            answer("400 Bad", b"Content-Type: a/b; charset=undefined\r\n", ENVELOPE),
+            "answered 400: Bad",
+            id="charset undefined",
+        ),
+        pytest.param(
+            answer("400 No", b"", b"\xff\xfe{"), "answered 400: No", id="an error that is no UTF-8"
+        ),
+        pytest.param(
+            answer("400 Bad \x1b[2J"), "answered 400: Bad  [2J", id="an escape sequence as reason"
+        ),
         pytest.param(b"HTTP/1.1 \x1b[2J\r\n\r\n", "failed: ", id="an escape sequence as status"),
         pytest.param(b"\x1b]8;;http://evil\x07\r\n\r\n", "failed: ", id="no HTTP"),
-        pytest.param(answer("200 OK", b"Content-Type: \x1b[2J\r\n", b"<html>"), "is not JSON but", id="an escape sequence as content type"),
-        pytest.param(answer("200 OK", b"", b'{"a": ' + b"9" * 5000 + b"}"), "is not JSON", id="a number without end"),
+        pytest.param(
+            answer("200 OK", b"Content-Type: \x1b[2J\r\n", b"<html>"),
+            "is not JSON but",
+            id="an escape sequence as content type",
+        ),
+        pytest.param(
+            answer("200 OK", b"", b'{"a": ' + b"9" * 5000 + b"}"),
+            "is not JSON",
+            id="a number without end",
+        ),
         pytest.param(answer("200 OK", b"", b"[" * 100_000), "is not JSON", id="deeply nested"),
         pytest.param(answer("200 OK", b"", b"\xff{}"), "is not JSON", id="no UTF-8"),
         pytest.param(
-            answer("403 No", b"", b'{"error": {"message": "' + DOTTED_SECRET.encode() + b'\\u001b\\r\\n"}}'),
+            answer(
+                "403 No",
+                b"",
+                b'{"error": {"message": "' + DOTTED_SECRET.encode() + b'\\u001b\\r\\n"}}',
+            ),
             "403: ",
             id="the token in an error",
         ),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_refused_in_one_line(server: Scripted, says: bytes, message: str) -> None:
+def test_an_answer_that_makes_no_sense_is_refused_in_one_line(
+    server: Scripted, says: bytes, message: str
+) -> None:
     with pytest.raises(RequestFailed) as raised:
         http(server, says).request("GET", "/api/v2/apiTokens")
     assert message in str(raised.value)
@@ -77,7 +111,9 @@ def test_an_answer_that_makes_no_sense_is_refused_in_one_line(server: Scripted, 
         (b'{"a": 1, "a": 2}', {"a": 2}),
     ],
 )
-def test_json_with_a_byte_order_mark_or_keys_that_stand_twice_is_taken(server: Scripted, body: bytes, data: t.Any) -> None:
+def test_json_with_a_byte_order_mark_or_keys_that_stand_twice_is_taken(
+    server: Scripted, body: bytes, data: t.Any
+) -> None:
     assert http(server, answer("200 OK", b"", body)).request("GET", "/").data == data
 
 
@@ -108,4 +144,6 @@ def test_text_is_an_answer_only_where_it_is_asked_for(server: Scripted, kind: by
 
 def test_what_is_neither_json_nor_text_is_no_answer(server: Scripted) -> None:
     with pytest.raises(RequestFailed, match="is not JSON but text/html"):
-        http(server, answer("201 Created", b"Content-Type: text/html\r\n", b"<html>")).request("POST", "/", text=True)
+        http(server, answer("201 Created", b"Content-Type: text/html\r\n", b"<html>")).request(
+            "POST", "/", text=True
+        )

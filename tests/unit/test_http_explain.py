@@ -8,12 +8,17 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._http import explain
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import explain
 from hypothesis import given
 from hypothesis import strategies as st
 
 PLAIN = {"error": {"code": 400, "message": "Bad"}}
-WITH_VIOLATIONS = {"error": {"message": "Bad", "constraintViolations": [{"path": "scopes", "message": "unknown"}, {"message": "no path"}]}}
+WITH_VIOLATIONS = {
+    "error": {
+        "message": "Bad",
+        "constraintViolations": [{"path": "scopes", "message": "unknown"}, {"message": "no path"}],
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,15 @@ WITH_VIOLATIONS = {"error": {"message": "Bad", "constraintViolations": [{"path":
         ([PLAIN, WITH_VIOLATIONS], "Bad; Bad; scopes: unknown; no path"),
         ([None, PLAIN], "Bad"),
         ({"error": {"message": None, "constraintViolations": None}}, None),
-        ({"error": {"message": "Bad", "constraintViolations": [None, {"path": None, "message": None}]}}, "Bad"),
+        (
+            {
+                "error": {
+                    "message": "Bad",
+                    "constraintViolations": [None, {"path": None, "message": None}],
+                }
+            },
+            "Bad",
+        ),
         ({"error": {"constraintViolations": [{"path": "name", "message": None}]}}, "name"),
         ({"error": {"message": "Bad", "constraintViolations": 5}}, "Bad"),
         ({"error": {"message": "one\r\ntwo\x1b[31mred\u2028\ud800"}}, "one  two [31mred"),
@@ -40,20 +53,33 @@ def test_an_envelope_is_explained_by_what_it_holds(envelope: t.Any, said: str | 
     assert explain(json.dumps(envelope)) == said
 
 
-@pytest.mark.parametrize("text", ["", "<html>", '{"error": {"message": "cut', "[" * 100_000], ids=["empty", "html", "cut off", "deep"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "<html>", '{"error": {"message": "cut', "[" * 100_000],
+    ids=["empty", "html", "cut off", "deep"],
+)
 def test_what_is_not_json_explains_nothing(text: str) -> None:
     assert explain(text) is None
 
 
 PARTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["message", "path", "code"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["message", "path", "code"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
-ERRORS = PARTS | st.fixed_dictionaries({}, optional={"message": PARTS, "constraintViolations": PARTS})
+ERRORS = PARTS | st.fixed_dictionaries(
+    {}, optional={"message": PARTS, "constraintViolations": PARTS}
+)
 
 
-@given(st.fixed_dictionaries({"error": ERRORS}) | PARTS | st.lists(st.fixed_dictionaries({"error": ERRORS}), max_size=2))
+@given(
+    st.fixed_dictionaries({"error": ERRORS})
+    | PARTS
+    | st.lists(st.fixed_dictionaries({"error": ERRORS}), max_size=2)
+)
 def test_any_json_is_explained_in_one_printable_line(envelope: t.Any) -> None:
     said = explain(json.dumps(envelope))
     assert said is None or (said and said.isprintable())

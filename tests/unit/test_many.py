@@ -10,15 +10,22 @@ import datetime as dt
 import itertools
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api import Issued
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import StoreChanged
-from ansible_collections.community.dynatrace.plugins.module_utils._many import reconcile_all
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Plan
-from ansible_collections.community.dynatrace.plugins.module_utils._reconcile import Outcome
-from ansible_collections.community.dynatrace.plugins.module_utils._runtime import Runtime
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, NoStore, Store
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import StoreChanged
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Token,
+    provisional_name,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import Outcome
+from ansible_collections.community.dynatrace.plugins.module_utils._run.many import reconcile_all
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    Issued,
+    NoStore,
+    Runtime,
+    Store,
+)
 
 from builders import DOTTED_SECRET, INTENT, NOW, PUBLIC_PART, a_specification, a_token, an_entry
 
@@ -41,8 +48,16 @@ class Api:
     def lacks(self, plan: Plan) -> str | None:
         return None
 
-    def list(self, personal_access_token: bool | None = None, wanted: t.Any = None) -> t.Iterator[Token]:
-        return iter([token for token in self.tokens.values() if wanted is None or wanted(token.id, token.name)])
+    def list(
+        self, personal_access_token: bool | None = None, wanted: t.Any = None
+    ) -> t.Iterator[Token]:
+        return iter(
+            [
+                token
+                for token in self.tokens.values()
+                if wanted is None or wanted(token.id, token.name)
+            ]
+        )
 
     def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
         return [token for token in self.list() if token.is_called(name, personal_access_token)]
@@ -50,13 +65,17 @@ class Api:
     def get(self, token_id: str) -> Token | None:
         return self.tokens.get(token_id)
 
-    def create(self, name: str, scopes: t.Sequence[str], expires: t.Any, personal_access_token: bool) -> Issued:
+    def create(
+        self, name: str, scopes: t.Sequence[str], expires: t.Any, personal_access_token: bool
+    ) -> Issued:
         token = a_token(id=f"dt0c01.NEW{next(self._numbers)}", name=name, scopes=tuple(scopes))
         self.tokens[token.id] = token
         return Issued(str(token.id), Secret(f"{token.id}.{'S' * 64}"), None)
 
     def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
-        self.tokens[token_id] = dataclasses.replace(self.tokens[token_id], name=name, enabled=enabled, scopes=tuple(scopes))
+        self.tokens[token_id] = dataclasses.replace(
+            self.tokens[token_id], name=name, enabled=enabled, scopes=tuple(scopes)
+        )
 
     def delete(self, token_id: str) -> None:
         self.tokens.pop(token_id, None)
@@ -86,7 +105,14 @@ class Shelf(NoStore):
 
 
 def runtime(store: Store, **hooks: t.Any) -> Runtime:
-    return Runtime(check_mode=False, hands_out=True, may_issue=True, warn=lambda message: None, store=store, **hooks)
+    return Runtime(
+        check_mode=False,
+        hands_out=True,
+        may_issue=True,
+        warn=lambda message: None,
+        store=store,
+        **hooks,
+    )
 
 
 def reconciled(api: Api, runtime: Runtime, *names: str) -> list[t.Any]:
@@ -134,4 +160,6 @@ def test_an_error_that_nobody_foresaw_loses_no_secret_of_the_others() -> None:
     api, done = BrokenApi(), []
     with contextlib.suppress(ZeroDivisionError):
         done = reconciled(api, runtime(NoStore()), "first", "broken", "last")
-    assert set(api.tokens) == {one.token.id for one in done if isinstance(one, Outcome) and one.secret}
+    assert set(api.tokens) == {
+        one.token.id for one in done if isinstance(one, Outcome) and one.secret
+    }

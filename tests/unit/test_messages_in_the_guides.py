@@ -14,7 +14,9 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-QUOTED = re.findall(r"^### `(.*)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+QUOTED = re.findall(
+    r"^### `(.*)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE
+)
 DIFFERS = "…"
 LABEL = "The token … (…)"  # what the functions and variables of this name say
 
@@ -37,7 +39,10 @@ def _text(node: ast.AST) -> str:
 
 def matches(quoted: str, message: str) -> bool:
     """Whether the message holds all parts of the quotation between its ellipses, in this order."""
-    return re.search(".*?".join(re.escape(part) for part in quoted.split(DIFFERS)), message) is not None
+    return (
+        re.search(".*?".join(re.escape(part) for part in quoted.split(DIFFERS)), message)
+        is not None
+    )
 
 
 @pytest.mark.parametrize("quoted", QUOTED)

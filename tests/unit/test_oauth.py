@@ -14,18 +14,23 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils import _http, _oauth
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection, OAuthClient
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._http import client, oauth
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    Connection,
+    OAuthClient,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
 from builders import DOTTED_SECRET, URL
 from support.scripted import answer, scripted
 
 TOKEN_URL = "https://sso.example.com/token"
-CLIENT = OAuthClient("dt0s02.CLIENT", Secret("dt0s02.CLIENT.S3CR3TS3CR3T"), TOKEN_URL, "the-account")
+CLIENT = OAuthClient(
+    "dt0s02.CLIENT", Secret("dt0s02.CLIENT.S3CR3TS3CR3T"), TOKEN_URL, "the-account"
+)
 
 
 @dataclasses.dataclass
@@ -40,9 +45,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Time stands still unless a test says otherwise, and nothing is held from other tests."""
     clock = Clock()
-    monkeypatch.setattr(_oauth, "time", clock)
-    monkeypatch.setattr(_http, "time", clock)
-    monkeypatch.setattr(_oauth, "_held", {})
+    monkeypatch.setattr(oauth, "time", clock)
+    monkeypatch.setattr(client, "time", clock)
+    monkeypatch.setattr(oauth, "_held", {})
     return clock
 
 
@@ -58,7 +63,7 @@ class SignOn:
         return {"access_token": f"a{self.asked}", **self.answer}
 
     def get(self, client: OAuthClient = CLIENT, stale: str | None = None) -> str:
-        return _oauth.access_token(client, Secret(stale) if stale else None, self).reveal()
+        return oauth.access_token(client, Secret(stale) if stale else None, self).reveal()
 
 
 def test_an_access_token_is_kept_until_shortly_before_it_ends(clock: Clock) -> None:
@@ -91,12 +96,24 @@ def test_what_has_ended_already_is_not_kept(clock: Clock, told: t.Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "a1", {}, *({"access_token": bad} for bad in (None, "", 5, "a b", "a\r\nX-Other: b", "\u00e4"))]
+    "answer",
+    [
+        None,
+        [],
+        "a1",
+        {},
+        *({"access_token": bad} for bad in (None, "", 5, "a b", "a\r\nX-Other: b", "\u00e4")),
+    ],
 )
-def test_an_answer_without_an_access_token_is_refused_without_echo(clock: Clock, answer: t.Any) -> None:
+def test_an_answer_without_an_access_token_is_refused_without_echo(
+    clock: Clock, answer: t.Any
+) -> None:
     with pytest.raises(RequestFailed) as raised:
-        _oauth.access_token(CLIENT, None, lambda _client: answer)
-    assert str(raised.value) == f"The answer of {TOKEN_URL} has no access token. Check oauth_token_url."
+        oauth.access_token(CLIENT, None, lambda _client: answer)
+    assert (
+        str(raised.value)
+        == f"The answer of {TOKEN_URL} has no access token. Check oauth_token_url."
+    )
 
 
 def test_the_time_that_the_single_sign_on_takes_is_counted(clock: Clock) -> None:
@@ -105,20 +122,35 @@ def test_the_time_that_the_single_sign_on_takes_is_counted(clock: Clock) -> None
         return {"access_token": "slow", "expires_in": 300}
 
     sign_on = SignOn(expires_in=300)
-    _oauth.access_token(CLIENT, None, slow)
+    oauth.access_token(CLIENT, None, slow)
     assert sign_on.get() == "a1"
 
 
 def test_what_is_not_taken_any_more_is_replaced_once(clock: Clock) -> None:
     sign_on = SignOn(expires_in=300)
-    assert [sign_on.get(), sign_on.get(stale="a1"), sign_on.get(stale="a1"), sign_on.get()] == ["a1", "a2", "a2", "a2"]
+    assert [sign_on.get(), sign_on.get(stale="a1"), sign_on.get(stale="a1"), sign_on.get()] == [
+        "a1",
+        "a2",
+        "a2",
+        "a2",
+    ]
 
 
 def test_each_client_has_its_own(clock: Clock) -> None:
     sign_on = SignOn(expires_in=300)
-    others = [dataclasses.replace(CLIENT, **{field: "other"}) for field in ("client_id", "token_url", "account_uuid")]
+    others = [
+        dataclasses.replace(CLIENT, **{field: "other"})
+        for field in ("client_id", "token_url", "account_uuid")
+    ]
     others.append(dataclasses.replace(CLIENT, client_secret=Secret("other")))
-    assert [sign_on.get(client) for client in (CLIENT, *others, CLIENT)] == ["a1", "a2", "a3", "a4", "a5", "a1"]
+    assert [sign_on.get(client) for client in (CLIENT, *others, CLIENT)] == [
+        "a1",
+        "a2",
+        "a3",
+        "a4",
+        "a5",
+        "a1",
+    ]
 
 
 def test_threads_share_one(clock: Clock) -> None:
@@ -130,7 +162,9 @@ def test_threads_share_one(clock: Clock) -> None:
         return sign_on(client)
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        got = list(pool.map(lambda _number: _oauth.access_token(CLIENT, None, ask).reveal(), range(20)))
+        got = list(
+            pool.map(lambda _number: oauth.access_token(CLIENT, None, ask).reveal(), range(20))
+        )
     assert (set(got), sign_on.asked) == ({"a1"}, 1)
 
 
@@ -142,8 +176,11 @@ def test_what_is_asked_for() -> None:
         "resource": "urn:dtaccount:the-account",
     }
     scopes = "environment-api:api-tokens:read environment-api:api-tokens:write"
-    assert list(_oauth.forms(CLIENT)) == [{**form, "scope": scopes}, form]
-    assert all("resource" not in form for form in _oauth.forms(dataclasses.replace(CLIENT, account_uuid=None)))
+    assert list(oauth.forms(CLIENT)) == [{**form, "scope": scopes}, form]
+    assert all(
+        "resource" not in form
+        for form in oauth.forms(dataclasses.replace(CLIENT, account_uuid=None))
+    )
 
 
 # In requests
@@ -176,7 +213,9 @@ class Session:
         self.urls: list[str] = []
         self.issued = 0
 
-    def request(self, method: str, url: str, headers: t.Mapping[str, str], **_more: t.Any) -> Answer:
+    def request(
+        self, method: str, url: str, headers: t.Mapping[str, str], **_more: t.Any
+    ) -> Answer:
         if url == TOKEN_URL:
             self.clock.now += self.seconds
             self.issued += 1
@@ -184,30 +223,44 @@ class Session:
             return Answer(200, {"access_token": f"a{self.issued}", "expires_in": 300})
         self.said.append(f"{method} {headers['Authorization']}")
         self.urls.append(url)
-        return Answer(self.statuses.pop(0) if self.statuses else 200, {"error": {"message": f"No: {headers['Authorization']}."}})
+        return Answer(
+            self.statuses.pop(0) if self.statuses else 200,
+            {"error": {"message": f"No: {headers['Authorization']}."}},
+        )
 
     def close(self) -> None:
         self.said.append("close")
 
 
 def http(session: Session, monkeypatch: pytest.MonkeyPatch) -> Http:
-    monkeypatch.setattr(_http, "session_for", lambda _connection: session)
+    monkeypatch.setattr(client, "session_for", lambda _connection: session)
     return Http(Connection(URL, None, CLIENT), Patience(0))
 
 
-def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = Session(clock, 0, 200, 200, 401, 200, 401, 401)
     api = http(session, monkeypatch)
     for _request in range(3):
         api.request("GET", "/")
-    assert session.said == ["sign on", "GET Bearer a1", "GET Bearer a1", "GET Bearer a1", "sign on", "GET Bearer a2"]
+    assert session.said == [
+        "sign on",
+        "GET Bearer a1",
+        "GET Bearer a1",
+        "GET Bearer a1",
+        "sign on",
+        "GET Bearer a2",
+    ]
     session.said.clear()
     with pytest.raises(RequestFailed, match="answered 401"):
         api.request("GET", "/")
     assert session.said == ["GET Bearer a2", "sign on", "GET Bearer a3"]
 
 
-def test_a_refusal_of_another_kind_renews_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_of_another_kind_renews_nothing(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = Session(clock, 0, 403)
     with pytest.raises(RequestFailed, match="answered 403"):
         http(session, monkeypatch).request("GET", "/")
@@ -219,12 +272,16 @@ def test_an_access_token_is_hidden_in_errors(clock: Clock, monkeypatch: pytest.M
         http(Session(clock, 0, 403), monkeypatch).request("GET", "/")
 
 
-def test_a_new_token_proves_itself_at_the_classic_address(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_token_proves_itself_at_the_classic_address(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = Session(clock, 0)
-    monkeypatch.setattr(_http, "session_for", lambda _connection: session)
-    client = Http(Connection("https://abc12345.apps.dynatrace.com", None, CLIENT, gateway=True), Patience(0))
-    client.request("GET", "/v2/apiTokens")
-    client.as_caller(Secret(DOTTED_SECRET)).request("GET", "/v2/apiTokens")
+    monkeypatch.setattr(client, "session_for", lambda _connection: session)
+    http = Http(
+        Connection("https://abc12345.apps.dynatrace.com", None, CLIENT, gateway=True), Patience(0)
+    )
+    http.request("GET", "/v2/apiTokens")
+    http.as_caller(Secret(DOTTED_SECRET)).request("GET", "/v2/apiTokens")
     assert session.said == ["sign on", "GET Bearer a1", f"GET Api-Token {DOTTED_SECRET}"]
     assert session.urls == [
         "https://abc12345.apps.dynatrace.com/platform/classic/environment-api/v2/apiTokens",
@@ -239,7 +296,14 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
     api = http(session, monkeypatch)
     api.request("GET", "/")
     api.request("POST", "/")
-    assert session.said == ["sign on", "GET Bearer a1", "POST Bearer a1", "sign on", "close", "POST Bearer a2"]
+    assert session.said == [
+        "sign on",
+        "GET Bearer a1",
+        "POST Bearer a1",
+        "sign on",
+        "close",
+        "POST Bearer a2",
+    ]
     clock.now += 280
     session.said.clear()
     api.request("POST", "/")
@@ -257,22 +321,39 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
             "the single sign-on answered 400: Bad Request. Check oauth_client_id, oauth_client_secret and account_uuid.",
         ),
         (
-            answer("400 Bad", b"", b'{"error": "invalid_request", "error_description": "OAuth client is missing scopes"}'),
+            answer(
+                "400 Bad",
+                b"",
+                b'{"error": "invalid_request", "error_description": "OAuth client is missing scopes"}',
+            ),
             "the single sign-on answered 400: OAuth client is missing scopes. Check oauth_client_id",
         ),
         (answer("401 No"), "Check oauth_client_id, oauth_client_secret and account_uuid."),
         (answer("404 Not Found"), "Check oauth_token_url."),
-        (answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"), "https://elsewhere.example.com, which is not followed, so"),
-        (answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"), "Check oauth_token_url."),
-        (answer("200 OK", b"Content-Type: text/html\r\n", b"<html>"), "is not JSON but text/html. Check oauth_token_url."),
+        (
+            answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"),
+            "https://elsewhere.example.com, which is not followed, so",
+        ),
+        (
+            answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"),
+            "Check oauth_token_url.",
+        ),
+        (
+            answer("200 OK", b"Content-Type: text/html\r\n", b"<html>"),
+            "is not JSON but text/html. Check oauth_token_url.",
+        ),
         (answer("200 OK"), "has no access token. Check oauth_token_url."),
         (b"", "Check oauth_token_url and proxy"),
     ],
 )
-def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(clock: Clock, says: bytes, words: str) -> None:
+def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(
+    clock: Clock, says: bytes, words: str
+) -> None:
     with scripted() as server:
         server.says = says
-        api = Http(Connection(URL, None, dataclasses.replace(CLIENT, token_url=server.url)), Patience(0))
+        api = Http(
+            Connection(URL, None, dataclasses.replace(CLIENT, token_url=server.url)), Patience(0)
+        )
         with pytest.raises(RequestFailed) as raised:
             api.request("POST", "/v2/apiTokens")
     assert words in str(raised.value)
@@ -286,18 +367,45 @@ def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(clock: C
     ("caller", "method", "status", "words"),
     [
         (CLIENT, "GET", 401, "Check oauth_client_id: it may be wrong"),
-        (CLIENT, "GET", 403, "Give the OAuth client the scope environment-api:api-tokens:read, or use another as oauth_client_id."),
-        ("dt0s16.A", "GET", 403, "Give the calling token the scope environment-api:api-tokens:read, or use another as api_token."),
+        (
+            CLIENT,
+            "GET",
+            403,
+            "Give the OAuth client the scope environment-api:api-tokens:read, or use another as oauth_client_id.",
+        ),
+        (
+            "dt0s16.A",
+            "GET",
+            403,
+            "Give the calling token the scope environment-api:api-tokens:read, or use another as api_token.",
+        ),
         ("dt0c01.A", "GET", 401, "Check api_token: it may be wrong"),
-        ("dt0c01.A", "GET", 403, "Give the calling token the scope apiTokens.read, or use another as api_token."),
+        (
+            "dt0c01.A",
+            "GET",
+            403,
+            "Give the calling token the scope apiTokens.read, or use another as api_token.",
+        ),
         ("dt0c01.A", "DELETE", 403, "A personal access token deletes only tokens of its owner."),
-        ("dt0c01.A", "POST", 403, "its owner needs the permission environment:roles:manage-settings too."),
+        (
+            "dt0c01.A",
+            "POST",
+            403,
+            "its owner needs the permission environment:roles:manage-settings too.",
+        ),
     ],
 )
 def test_what_dynatrace_refuses_names_the_option_of_the_caller(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, caller: OAuthClient | str, method: str, status: int, words: str
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caller: OAuthClient | str,
+    method: str,
+    status: int,
+    words: str,
 ) -> None:
-    monkeypatch.setattr(_http, "session_for", lambda _connection: Session(clock, 0, status, status))
+    monkeypatch.setattr(
+        client, "session_for", lambda _connection: Session(clock, 0, status, status)
+    )
     secret = None if isinstance(caller, OAuthClient) else Secret(caller + DOTTED_SECRET[6:])
     api = Http(Connection(URL, secret, None if secret else CLIENT), Patience(0))
     with pytest.raises(RequestFailed) as raised:

@@ -11,12 +11,20 @@ import typing as t
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultSecret
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    HIDDEN,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import HIDDEN, Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils import _open_store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._open_store import known_secrets, open_store, without_secrets
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import registry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    known_secrets,
+    open_store,
+    without_secrets,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,10 +34,18 @@ VAULT = "https://vault.example.com:8200"
 VAULT_TOKEN = "s.0fth3v4ult"
 SECRET_ID = "s3cr3t-1d"
 HASHI = {"type": "hashi_vault", "url": VAULT, "auth_method": "token", "token": VAULT_TOKEN}
-APPROLE = {"type": "hashi_vault", "url": VAULT, "auth_method": "approle", "role_id": "ansible", "secret_id": SECRET_ID}
+APPROLE = {
+    "type": "hashi_vault",
+    "url": VAULT,
+    "auth_method": "approle",
+    "role_id": "ansible",
+    "secret_id": SECRET_ID,
+}
 
 
-def _open(option: t.Any, folder: pathlib.Path | str = "/project", url: str = URL, **environment: str) -> Store:
+def _open(
+    option: t.Any, folder: pathlib.Path | str = "/project", url: str = URL, **environment: str
+) -> Store:
     return open_store(option, url, str(folder), DataLoader(), [environment], print)
 
 
@@ -62,7 +78,9 @@ def test_no_option_is_a_store_that_keeps_nothing(option: t.Any, tmp_path: pathli
         pytest.param("other/../tokens", id="a path with two dots"),
         pytest.param({"type": "file", "path": "tokens"}, id="a dictionary"),
         pytest.param('{"type": "file", "path": "tokens"}', id="JSON"),
-        pytest.param('\n {"type": "file", "path": "tokens", "encrypt": "no"}\n', id="JSON with space around"),
+        pytest.param(
+            '\n {"type": "file", "path": "tokens", "encrypt": "no"}\n', id="JSON with space around"
+        ),
     ],
 )
 def test_a_relative_path_is_relative_to_the_folder(option: t.Any, tmp_path: pathlib.Path) -> None:
@@ -75,7 +93,9 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "tokens/abc12345/reports.yml").exists()
 
 
-def test_a_tilde_is_the_home_of_the_user(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_of_the_user(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert _written_by("~/tokens", tmp_path) == ["home/tokens/abc12345/reports.yml"]
 
@@ -88,8 +108,17 @@ def test_every_environment_has_a_folder_of_its_own(tmp_path: pathlib.Path) -> No
     assert by_its_other_address.load("reports", False).intent == INTENT
 
 
-@pytest.mark.parametrize("option", ["tokens", {"type": "file", "path": "tokens"}, {"type": "file", "path": "tokens", "encrypt": "yes"}])
-def test_a_secret_is_encrypted_unless_that_is_switched_off(option: t.Any, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    "option",
+    [
+        "tokens",
+        {"type": "file", "path": "tokens"},
+        {"type": "file", "path": "tokens", "encrypt": "yes"},
+    ],
+)
+def test_a_secret_is_encrypted_unless_that_is_switched_off(
+    option: t.Any, tmp_path: pathlib.Path
+) -> None:
     store = _open(option, tmp_path)
     with pytest.raises(OptionError, match=r"there is no vault secret to encrypt it with"):
         store.save(an_entry())
@@ -98,9 +127,11 @@ def test_a_secret_is_encrypted_unless_that_is_switched_off(option: t.Any, tmp_pa
 
 
 @pytest.mark.parametrize("vault_id", ["staging", "production"])
-def test_the_vault_secret_is_one_of_those_of_the_play(vault_id: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vault_secret_is_one_of_those_of_the_play(
+    vault_id: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets = [("staging", VaultSecret(b"battery")), ("production", VaultSecret(b"staple"))]
-    monkeypatch.setattr(_open_store, "vault_secrets", lambda loader: secrets)
+    monkeypatch.setattr(registry, "vault_secrets", lambda loader: secrets)
     store = _open({"type": "file", "path": "tokens", "encrypt_vault_id": vault_id}, tmp_path)
     assert f"$ANSIBLE_VAULT;1.2;AES256;{vault_id}".encode() in store.save(an_entry()).version
 
@@ -116,42 +147,128 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         pytest.param(7, "neither the path of a folder nor a dictionary", id="a number"),
         pytest.param(True, "neither the path of a folder nor a dictionary", id="a truth"),
         pytest.param(["tokens"], "neither the path of a folder nor a dictionary", id="a list"),
-        pytest.param('{"type": "file", "path": "tokens"', "begins like JSON and is none", id="damaged JSON"),
+        pytest.param(
+            '{"type": "file", "path": "tokens"', "begins like JSON and is none", id="damaged JSON"
+        ),
         pytest.param('{"a":' * 100000, "begins like JSON and is none", id="JSON without end"),
-        pytest.param("{'type': 'file', 'path': 'tokens'}", "begins like JSON and is none", id="no JSON but Python"),
+        pytest.param(
+            "{'type': 'file', 'path': 'tokens'}",
+            "begins like JSON and is none",
+            id="no JSON but Python",
+        ),
         pytest.param({"path": "tokens"}, "its type is None", id="no type"),
         pytest.param("a/" * 3_000, "path has more than 1000 characters", id="a path without end"),
-        pytest.param({"type": {"token": SECRET_ID}}, "its type is a dict", id="a type that holds a secret"),
-        pytest.param(DOTTED_SECRET, "path: the value is, or holds, the secret of a token", id="a secret for a path"),
         pytest.param(
-            {**HASHI, "path": f"a/{DOTTED_SECRET}"}, "path: the value is, or holds, the secret", id="hashi_vault: a secret in path"
+            {"type": {"token": SECRET_ID}}, "its type is a dict", id="a type that holds a secret"
         ),
-        pytest.param({**HASHI, "url": f"{VAULT}/a/.."}, "url: its path is not that of a server", id="hashi_vault: a path with dots"),
-        pytest.param({"type": "database", "path": "tokens"}, "its type is 'database'", id="an unknown type"),
-        pytest.param({"type": ["file"], "path": "tokens"}, "its type is", id="a type that is a list"),
+        pytest.param(
+            DOTTED_SECRET,
+            "path: the value is, or holds, the secret of a token",
+            id="a secret for a path",
+        ),
+        pytest.param(
+            {**HASHI, "path": f"a/{DOTTED_SECRET}"},
+            "path: the value is, or holds, the secret",
+            id="hashi_vault: a secret in path",
+        ),
+        pytest.param(
+            {**HASHI, "url": f"{VAULT}/a/.."},
+            "url: its path is not that of a server",
+            id="hashi_vault: a path with dots",
+        ),
+        pytest.param(
+            {"type": "database", "path": "tokens"}, "its type is 'database'", id="an unknown type"
+        ),
+        pytest.param(
+            {"type": ["file"], "path": "tokens"}, "its type is", id="a type that is a list"
+        ),
         pytest.param({"type": "file"}, "missing required arguments: path", id="no path"),
         pytest.param({"type": "file", "path": None}, "path", id="a path that is null"),
         pytest.param({"type": "file", "path": ""}, "path", id="a path that is empty"),
-        pytest.param({"type": "file", "path": "tokens", "encrypted": False}, "encrypted", id="an unknown option"),
-        pytest.param({"type": "file", "path": "tokens", "url": VAULT}, "url", id="an option of the other type"),
-        pytest.param({"type": "file", "path": "tokens", "encrypt": "perhaps"}, "encrypt", id="an option of another type"),
-        pytest.param({"type": "file", "path": "tokens", 7: "seven"}, "nor a dictionary of options", id="a key that is no text"),
-        pytest.param({**HASHI, "mount": "secret"}, "mount", id="hashi_vault: an unknown option"),
-        pytest.param({**HASHI, "url": None}, "url is missing.*VAULT_ADDR", id="hashi_vault: no address"),
-        pytest.param({**HASHI, "url": "vault.example.com"}, "url: the address needs a scheme", id="hashi_vault: no scheme"),
         pytest.param(
-            {**HASHI, "url": "http://vault.example.com"}, "url: http:// would send the token in the clear", id="hashi_vault: http"
+            {"type": "file", "path": "tokens", "encrypted": False},
+            "encrypted",
+            id="an unknown option",
         ),
-        pytest.param({**HASHI, "url": f"https://user:{SECRET_ID}@vault"}, "url: it must not hold", id="hashi_vault: a user"),
-        pytest.param({**HASHI, "url": f"{VAULT}?token={VAULT_TOKEN}"}, "url: it must not hold", id="hashi_vault: a query"),
-        pytest.param({**HASHI, "token": None}, "token is missing, which auth_method token needs", id="hashi_vault: no token"),
-        pytest.param({**HASHI, "token": ""}, "token is missing, which auth_method token needs", id="hashi_vault: empty token"),
-        pytest.param({**HASHI, "auth_method": "ldap"}, "auth_method must be one of: token, approle", id="hashi_vault: method"),
-        pytest.param({**APPROLE, "role_id": None}, "role_id is missing, which auth_method approle needs", id="hashi_vault: no role"),
-        pytest.param({**APPROLE, "secret_id": None}, "secret_id is missing, which auth_method approle needs", id="hashi_vault: no secret"),
-        pytest.param({**HASHI, "path": "../elsewhere"}, "path is '../elsewhere', which is no path", id="hashi_vault: path"),
-        pytest.param({**HASHI, "engine_mount_point": "/"}, "engine_mount_point is '/', which is no path", id="hashi_vault: mount"),
-        pytest.param({**HASHI, "ca_cert": "/nowhere.pem"}, "ca_cert: there is no '/nowhere.pem'", id="hashi_vault: certificate"),
+        pytest.param(
+            {"type": "file", "path": "tokens", "url": VAULT},
+            "url",
+            id="an option of the other type",
+        ),
+        pytest.param(
+            {"type": "file", "path": "tokens", "encrypt": "perhaps"},
+            "encrypt",
+            id="an option of another type",
+        ),
+        pytest.param(
+            {"type": "file", "path": "tokens", 7: "seven"},
+            "nor a dictionary of options",
+            id="a key that is no text",
+        ),
+        pytest.param({**HASHI, "mount": "secret"}, "mount", id="hashi_vault: an unknown option"),
+        pytest.param(
+            {**HASHI, "url": None}, "url is missing.*VAULT_ADDR", id="hashi_vault: no address"
+        ),
+        pytest.param(
+            {**HASHI, "url": "vault.example.com"},
+            "url: the address needs a scheme",
+            id="hashi_vault: no scheme",
+        ),
+        pytest.param(
+            {**HASHI, "url": "http://vault.example.com"},
+            "url: http:// would send the token in the clear",
+            id="hashi_vault: http",
+        ),
+        pytest.param(
+            {**HASHI, "url": f"https://user:{SECRET_ID}@vault"},
+            "url: it must not hold",
+            id="hashi_vault: a user",
+        ),
+        pytest.param(
+            {**HASHI, "url": f"{VAULT}?token={VAULT_TOKEN}"},
+            "url: it must not hold",
+            id="hashi_vault: a query",
+        ),
+        pytest.param(
+            {**HASHI, "token": None},
+            "token is missing, which auth_method token needs",
+            id="hashi_vault: no token",
+        ),
+        pytest.param(
+            {**HASHI, "token": ""},
+            "token is missing, which auth_method token needs",
+            id="hashi_vault: empty token",
+        ),
+        pytest.param(
+            {**HASHI, "auth_method": "ldap"},
+            "auth_method must be one of: token, approle",
+            id="hashi_vault: method",
+        ),
+        pytest.param(
+            {**APPROLE, "role_id": None},
+            "role_id is missing, which auth_method approle needs",
+            id="hashi_vault: no role",
+        ),
+        pytest.param(
+            {**APPROLE, "secret_id": None},
+            "secret_id is missing, which auth_method approle needs",
+            id="hashi_vault: no secret",
+        ),
+        pytest.param(
+            {**HASHI, "path": "../elsewhere"},
+            "path is '../elsewhere', which is no path",
+            id="hashi_vault: path",
+        ),
+        pytest.param(
+            {**HASHI, "engine_mount_point": "/"},
+            "engine_mount_point is '/', which is no path",
+            id="hashi_vault: mount",
+        ),
+        pytest.param(
+            {**HASHI, "ca_cert": "/nowhere.pem"},
+            "ca_cert: there is no '/nowhere.pem'",
+            id="hashi_vault: certificate",
+        ),
         pytest.param({**HASHI, "timeout": "soon"}, "timeout", id="hashi_vault: timeout"),
     ],
 )
@@ -175,20 +292,52 @@ def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None
     [
         pytest.param(HASHI, {}, [VAULT_TOKEN], id="a token"),
         pytest.param(APPROLE, {}, [SECRET_ID], id="a role"),
-        pytest.param({**HASHI, "url": "http://127.0.0.1:8200"}, {}, [VAULT_TOKEN], id="http on this machine"),
-        pytest.param({**HASHI, "url": "http://[::1]:8200/"}, {}, [VAULT_TOKEN], id="http on this machine, IPv6"),
+        pytest.param(
+            {**HASHI, "url": "http://127.0.0.1:8200"}, {}, [VAULT_TOKEN], id="http on this machine"
+        ),
+        pytest.param(
+            {**HASHI, "url": "http://[::1]:8200/"},
+            {},
+            [VAULT_TOKEN],
+            id="http on this machine, IPv6",
+        ),
         pytest.param(json.dumps(HASHI), {}, [VAULT_TOKEN], id="JSON"),
-        pytest.param({"type": "hashi_vault", "url": VAULT, "token": VAULT_TOKEN}, {}, [VAULT_TOKEN], id="no method"),
+        pytest.param(
+            {"type": "hashi_vault", "url": VAULT, "token": VAULT_TOKEN},
+            {},
+            [VAULT_TOKEN],
+            id="no method",
+        ),
         pytest.param({**HASHI, "auth_method": None}, {}, [VAULT_TOKEN], id="a method that is null"),
-        pytest.param({**HASHI, "path": None, "timeout": None}, {}, [VAULT_TOKEN], id="other options that are null"),
-        pytest.param({"type": "hashi_vault"}, {"VAULT_ADDR": VAULT, "VAULT_TOKEN": VAULT_TOKEN}, [VAULT_TOKEN], id="the usual variables"),
+        pytest.param(
+            {**HASHI, "path": None, "timeout": None},
+            {},
+            [VAULT_TOKEN],
+            id="other options that are null",
+        ),
         pytest.param(
             {"type": "hashi_vault"},
-            {"ANSIBLE_HASHI_VAULT_ADDR": VAULT, "ANSIBLE_HASHI_VAULT_TOKEN": VAULT_TOKEN, "VAULT_ADDR": "no", "VAULT_TOKEN": "no"},
+            {"VAULT_ADDR": VAULT, "VAULT_TOKEN": VAULT_TOKEN},
+            [VAULT_TOKEN],
+            id="the usual variables",
+        ),
+        pytest.param(
+            {"type": "hashi_vault"},
+            {
+                "ANSIBLE_HASHI_VAULT_ADDR": VAULT,
+                "ANSIBLE_HASHI_VAULT_TOKEN": VAULT_TOKEN,
+                "VAULT_ADDR": "no",
+                "VAULT_TOKEN": "no",
+            },
             [VAULT_TOKEN],
             id="the variables of community.hashi_vault first",
         ),
-        pytest.param(HASHI, {"VAULT_ADDR": "no", "VAULT_TOKEN": "no"}, [VAULT_TOKEN], id="the option before the variables"),
+        pytest.param(
+            HASHI,
+            {"VAULT_ADDR": "no", "VAULT_TOKEN": "no"},
+            [VAULT_TOKEN],
+            id="the option before the variables",
+        ),
         pytest.param(
             {"type": "hashi_vault", "url": VAULT},
             {
@@ -201,7 +350,9 @@ def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None
         ),
     ],
 )
-def test_a_store_knows_what_it_is_opened_with(option: t.Any, environment: dict[str, str], secrets: list[str]) -> None:
+def test_a_store_knows_what_it_is_opened_with(
+    option: t.Any, environment: dict[str, str], secrets: list[str]
+) -> None:
     store = _open(option, **environment)
     assert [secret.reveal() for secret in store.secrets] == secrets
 
@@ -214,10 +365,14 @@ def test_the_options_are_left_as_they_were_given() -> None:
 
 @pytest.mark.parametrize("given_as", [dict, json.dumps])
 @pytest.mark.parametrize("option", [HASHI, APPROLE])
-def test_the_secrets_in_the_option_are_known_and_can_be_hidden(option: dict[str, str], given_as: t.Callable[[t.Any], t.Any]) -> None:
+def test_the_secrets_in_the_option_are_known_and_can_be_hidden(
+    option: dict[str, str], given_as: t.Callable[[t.Any], t.Any]
+) -> None:
     secret = option.get("secret_id") or option["token"]
     assert known_secrets({"store": given_as(option)}, TOKEN_OPTIONS) == [Secret(secret)]
-    assert without_secrets(given_as(option)) == {name: HIDDEN if value == secret else value for name, value in option.items()}
+    assert without_secrets(given_as(option)) == {
+        name: HIDDEN if value == secret else value for name, value in option.items()
+    }
 
 
 @pytest.mark.parametrize("option", [None, "", "tokens", {"type": "file", "path": "tokens"}])
@@ -227,8 +382,17 @@ def test_an_option_without_secrets_stays_as_it_is(option: t.Any) -> None:
 
 
 def test_the_secrets_beside_the_store_are_known_too() -> None:
-    params = {"api_token": DOTTED_SECRET, "token": UNDOTTED_SECRET, "name": "reports", "store": HASHI}
-    assert set(known_secrets(params, TOKEN_OPTIONS)) == {Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET), Secret(VAULT_TOKEN)}
+    params = {
+        "api_token": DOTTED_SECRET,
+        "token": UNDOTTED_SECRET,
+        "name": "reports",
+        "store": HASHI,
+    }
+    assert set(known_secrets(params, TOKEN_OPTIONS)) == {
+        Secret(DOTTED_SECRET),
+        Secret(UNDOTTED_SECRET),
+        Secret(VAULT_TOKEN),
+    }
 
 
 def test_json_that_is_damaged_hides_its_secrets_too() -> None:
@@ -237,12 +401,38 @@ def test_json_that_is_damaged_hides_its_secrets_too() -> None:
     assert SECRET_ID not in str(without_secrets(damaged))
 
 
-ODD = st.none() | st.booleans() | st.integers() | st.text() | st.just(SECRET_PART) | st.lists(st.just(SECRET_PART), max_size=2)
-NAMES = st.sampled_from(["type", "path", "encrypt", "url", "auth_method", "role_id", "engine_mount_point", "namespace", "timeout", "other"])
+ODD = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.just(SECRET_PART)
+    | st.lists(st.just(SECRET_PART), max_size=2)
+)
+NAMES = st.sampled_from(
+    [
+        "type",
+        "path",
+        "encrypt",
+        "url",
+        "auth_method",
+        "role_id",
+        "engine_mount_point",
+        "namespace",
+        "timeout",
+        "other",
+    ]
+)
 
 
-@given(st.sampled_from([HASHI, APPROLE, {"type": "file", "path": "tokens"}]), st.dictionaries(NAMES, ODD, max_size=3), st.booleans())
-def test_any_option_is_a_store_or_refused_without_its_secrets(option: dict[str, t.Any], changes: dict[str, t.Any], as_text: bool) -> None:
+@given(
+    st.sampled_from([HASHI, APPROLE, {"type": "file", "path": "tokens"}]),
+    st.dictionaries(NAMES, ODD, max_size=3),
+    st.booleans(),
+)
+def test_any_option_is_a_store_or_refused_without_its_secrets(
+    option: dict[str, t.Any], changes: dict[str, t.Any], as_text: bool
+) -> None:
     whole = {**option, "token": VAULT_TOKEN, "secret_id": SECRET_ID, **changes}
     said = refusal(lambda: _open(json.dumps(whole) if as_text else whole)) or ""
     assert VAULT_TOKEN not in said

@@ -9,15 +9,43 @@ import datetime as dt
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import DynatraceError, OptionError, Refused
-from ansible_collections.community.dynatrace.plugins.module_utils._plan import Found, Plan, make_plan
-from ansible_collections.community.dynatrace.plugins.module_utils._specification import Specification
-from ansible_collections.community.dynatrace.plugins.module_utils._store import Entry, Retiring
-from ansible_collections.community.dynatrace.plugins.module_utils._token import Token, provisional_name
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Retiring,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+    Refused,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Specification,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Token,
+    provisional_name,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
+    Found,
+    Plan,
+    make_plan,
+)
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, INTENT, NOW, OWN, a_plan, a_specification, a_token, an_entry, due, find
+from builders import (
+    DAY,
+    DOTTED_SECRET,
+    INTENT,
+    NOW,
+    OWN,
+    a_plan,
+    a_specification,
+    a_token,
+    an_entry,
+    due,
+    find,
+)
 
 LIVE = a_token(id="live")
 DISABLED = a_token(id="disabled", enabled=False)
@@ -49,62 +77,206 @@ def _ids(tokens: t.Iterable[Token]) -> list[str | None]:
         pytest.param([LIVE], {"scopes": ["logs.read"]}, "updated", "live", [], id="other scopes"),
         pytest.param([DISABLED], {"enabled": True}, "updated", "disabled", [], id="to be enabled"),
         pytest.param([DISABLED], {}, "none", "disabled", [], id="disabled and enabled left out"),
-        pytest.param([LIVE], {"expires_in": "90d"}, "none", "live", [], id="period asked of one without end"),
+        pytest.param(
+            [LIVE], {"expires_in": "90d"}, "none", "live", [], id="period asked of one without end"
+        ),
         pytest.param([EXPIRED], {}, "rotated", "expired", ["expired"], id="only an expired one"),
-        pytest.param([ENDING_NOW], {}, "rotated", "ending now", ["ending now"], id="one that ends this moment"),
-        pytest.param([EXPIRED, LIVE], {}, "none", "live", [], id="an expired one beside a live one"),
+        pytest.param(
+            [ENDING_NOW],
+            {},
+            "rotated",
+            "ending now",
+            ["ending now"],
+            id="one that ends this moment",
+        ),
+        pytest.param(
+            [EXPIRED, LIVE], {}, "none", "live", [], id="an expired one beside a live one"
+        ),
         pytest.param([PENDING], {}, "created", None, [], id="only a provisional one"),
-        pytest.param([PENDING, LIVE], {}, "none", "live", [], id="a provisional one beside a live one"),
+        pytest.param(
+            [PENDING, LIVE], {}, "none", "live", [], id="a provisional one beside a live one"
+        ),
         pytest.param([], {"state": "absent"}, "none", None, [], id="absent: nothing found"),
-        pytest.param([LIVE], {"state": "absent"}, "deleted", "live", ["live"], id="absent: a live one"),
-        pytest.param([EXPIRED, LIVE], {"state": "absent"}, "deleted", "live", ["live", "expired"], id="absent: expired ones too"),
-        pytest.param([PENDING], {"state": "absent"}, "none", None, [], id="absent: a provisional one is left"),
+        pytest.param(
+            [LIVE], {"state": "absent"}, "deleted", "live", ["live"], id="absent: a live one"
+        ),
+        pytest.param(
+            [EXPIRED, LIVE],
+            {"state": "absent"},
+            "deleted",
+            "live",
+            ["live", "expired"],
+            id="absent: expired ones too",
+        ),
+        pytest.param(
+            [PENDING], {"state": "absent"}, "none", None, [], id="absent: a provisional one is left"
+        ),
         pytest.param([OLD, NEW], {"on_duplicates": "newest"}, "none", "new", [], id="newest"),
         pytest.param([NEW, OLD], {"on_duplicates": "oldest"}, "none", "old", [], id="oldest"),
-        pytest.param([NEW, OLD], {"token_id": "old", "name": None}, "none", "old", [], id="an id needs no on_duplicates"),
-        pytest.param([LIVE], {"token_id": "live", "name": "better"}, "updated", "live", [], id="renamed by id"),
-        pytest.param([DATED], {"expiration_date": DATE}, "none", "dated", [], id="the end as wanted"),
-        pytest.param([DATED], {"expiration_date": NEAR_DATE}, "none", "dated", [], id="the end within a minute"),
-        pytest.param([DATED], {"expiration_date": OTHER_DATE, "on_immutable_change": "ignore"}, "none", "dated", [], id="end ignored"),
         pytest.param(
-            [DATED], {"expiration_date": OTHER_DATE, "on_immutable_change": "rotate"}, "rotated", "dated", ["dated"], id="end rotated"
+            [NEW, OLD],
+            {"token_id": "old", "name": None},
+            "none",
+            "old",
+            [],
+            id="an id needs no on_duplicates",
         ),
-        pytest.param([DATED], {"expiration_date": DATE, "on_immutable_change": "rotate"}, "none", "dated", [], id="no other end"),
-        pytest.param([LIVE], {"rotate": "always"}, "rotated", "live", ["live"], id="rotated in each run"),
-        pytest.param([DISABLED], {"rotate": "always"}, "none", "disabled", [], id="disabled and so not rotated"),
         pytest.param(
-            [DISABLED], {"rotate": "always", "enabled": True}, "rotated", "disabled", ["disabled"], id="to be enabled and rotated"
+            [LIVE],
+            {"token_id": "live", "name": "better"},
+            "updated",
+            "live",
+            [],
+            id="renamed by id",
+        ),
+        pytest.param(
+            [DATED], {"expiration_date": DATE}, "none", "dated", [], id="the end as wanted"
+        ),
+        pytest.param(
+            [DATED],
+            {"expiration_date": NEAR_DATE},
+            "none",
+            "dated",
+            [],
+            id="the end within a minute",
+        ),
+        pytest.param(
+            [DATED],
+            {"expiration_date": OTHER_DATE, "on_immutable_change": "ignore"},
+            "none",
+            "dated",
+            [],
+            id="end ignored",
+        ),
+        pytest.param(
+            [DATED],
+            {"expiration_date": OTHER_DATE, "on_immutable_change": "rotate"},
+            "rotated",
+            "dated",
+            ["dated"],
+            id="end rotated",
+        ),
+        pytest.param(
+            [DATED],
+            {"expiration_date": DATE, "on_immutable_change": "rotate"},
+            "none",
+            "dated",
+            [],
+            id="no other end",
+        ),
+        pytest.param(
+            [LIVE], {"rotate": "always"}, "rotated", "live", ["live"], id="rotated in each run"
+        ),
+        pytest.param(
+            [DISABLED],
+            {"rotate": "always"},
+            "none",
+            "disabled",
+            [],
+            id="disabled and so not rotated",
+        ),
+        pytest.param(
+            [DISABLED],
+            {"rotate": "always", "enabled": True},
+            "rotated",
+            "disabled",
+            ["disabled"],
+            id="to be enabled and rotated",
         ),
         pytest.param([LIVE], EXPIRING, "none", "live", [], id="never ending and so not rotated"),
         pytest.param([DATED], EXPIRING, "none", "dated", [], id="not rotated yet"),
-        pytest.param([ENDING_IN_A_WEEK], EXPIRING, "rotated", "in a week", ["in a week"], id="rotated a week before its end"),
-        pytest.param([ENDING_LATER], EXPIRING, "none", "later", [], id="not rotated a moment earlier"),
         pytest.param(
-            [ENDING_IN_A_WEEK], {"rotate": "always", "state": "absent"}, "deleted", "in a week", ["in a week"], id="absent: not rotated"
+            [ENDING_IN_A_WEEK],
+            EXPIRING,
+            "rotated",
+            "in a week",
+            ["in a week"],
+            id="rotated a week before its end",
+        ),
+        pytest.param(
+            [ENDING_LATER], EXPIRING, "none", "later", [], id="not rotated a moment earlier"
+        ),
+        pytest.param(
+            [ENDING_IN_A_WEEK],
+            {"rotate": "always", "state": "absent"},
+            "deleted",
+            "in a week",
+            ["in a week"],
+            id="absent: not rotated",
         ),
     ],
 )
 def test_what_is_found_decides_what_is_done(
-    tokens: list[Token], options: dict[str, t.Any], action: str, subject: str | None, deletes: list[str]
+    tokens: list[Token],
+    options: dict[str, t.Any],
+    action: str,
+    subject: str | None,
+    deletes: list[str],
 ) -> None:
     plan = a_plan(tokens, **options)
-    assert (plan.action, plan.before and plan.before.id, _ids(plan.deletes)) == (action, subject, deletes)
+    assert (plan.action, plan.before and plan.before.id, _ids(plan.deletes)) == (
+        action,
+        subject,
+        deletes,
+    )
 
 
 @pytest.mark.parametrize(
     ("tokens", "options", "error", "says"),
     [
-        pytest.param([OLD, NEW], {}, Refused, ["old", "new", "on_duplicates", "token_id"], id="duplicates"),
-        pytest.param([DATED], {"expiration_date": OTHER_DATE}, Refused, ["expiration_date", "on_immutable_change"], id="another end"),
-        pytest.param([LIVE], {"expiration_date": DATE}, Refused, ["expiration_date", "never ends"], id="an end for one without"),
-        pytest.param([LIVE], {"on_missing_secret": "fail"}, Refused, ["live", "token", "on_missing_secret"], id="secret unknown"),
-        pytest.param([], {"scopes": None}, OptionError, ["scopes", "reports"], id="nothing to issue with"),
-        pytest.param([], {"scopes_mode": "remove"}, OptionError, ["scopes", "reports"], id="nothing to remove from"),
-        pytest.param([LIVE], {"scopes_mode": "remove"}, OptionError, ["scopes", "state: absent"], id="no scope left"),
-        pytest.param([EXPIRED], {"token_id": "expired", "name": None}, OptionError, ["token_id", "by its name"], id="expired, by id"),
+        pytest.param(
+            [OLD, NEW], {}, Refused, ["old", "new", "on_duplicates", "token_id"], id="duplicates"
+        ),
+        pytest.param(
+            [DATED],
+            {"expiration_date": OTHER_DATE},
+            Refused,
+            ["expiration_date", "on_immutable_change"],
+            id="another end",
+        ),
+        pytest.param(
+            [LIVE],
+            {"expiration_date": DATE},
+            Refused,
+            ["expiration_date", "never ends"],
+            id="an end for one without",
+        ),
+        pytest.param(
+            [LIVE],
+            {"on_missing_secret": "fail"},
+            Refused,
+            ["live", "token", "on_missing_secret"],
+            id="secret unknown",
+        ),
+        pytest.param(
+            [], {"scopes": None}, OptionError, ["scopes", "reports"], id="nothing to issue with"
+        ),
+        pytest.param(
+            [],
+            {"scopes_mode": "remove"},
+            OptionError,
+            ["scopes", "reports"],
+            id="nothing to remove from",
+        ),
+        pytest.param(
+            [LIVE],
+            {"scopes_mode": "remove"},
+            OptionError,
+            ["scopes", "state: absent"],
+            id="no scope left",
+        ),
+        pytest.param(
+            [EXPIRED],
+            {"token_id": "expired", "name": None},
+            OptionError,
+            ["token_id", "by its name"],
+            id="expired, by id",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_said(tokens: list[Token], options: dict[str, t.Any], error: type, says: list[str]) -> None:
+def test_what_cannot_be_done_is_said(
+    tokens: list[Token], options: dict[str, t.Any], error: type, says: list[str]
+) -> None:
     with pytest.raises(error) as caught:
         a_plan(tokens, **options)
     assert [word for word in says if word not in str(caught.value)] == []
@@ -115,7 +287,9 @@ def test_an_end_that_has_passed_by_the_servers_clock_is_refused(tokens: list[Tok
     specification = a_specification(expiration_date=DATE, on_immutable_change="rotate")
     found = find(tokens, specification)
     assert make_plan(found, specification, NOW + 29 * DAY).issues
-    with pytest.raises(OptionError, match=r"expiration_date: 2026-07-01T12:00:00\.000Z lies in the past"):
+    with pytest.raises(
+        OptionError, match=r"expiration_date: 2026-07-01T12:00:00\.000Z lies in the past"
+    ):
         make_plan(found, specification, NOW + 30 * DAY)
 
 
@@ -137,7 +311,9 @@ def test_identity_is_name_and_kind(facts: dict[str, t.Any], belongs: bool) -> No
 
 @pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])
 def test_the_held_secret_wins_over_on_duplicates(on_duplicates: str) -> None:
-    plan = a_plan([OLD, MIDDLE, NEW], held_id="middle", on_duplicates=on_duplicates, token=DOTTED_SECRET)
+    plan = a_plan(
+        [OLD, MIDDLE, NEW], held_id="middle", on_duplicates=on_duplicates, token=DOTTED_SECRET
+    )
     assert plan.before == MIDDLE
 
 
@@ -146,7 +322,9 @@ def test_a_held_secret_satisfies_on_missing_secret() -> None:
     assert (plan.action, plan.secret_held) == ("none", True)
 
 
-@pytest.mark.parametrize(("held_id", "says"), [("foreign", "foreign"), (None, "no token that Dynatrace knows")])
+@pytest.mark.parametrize(
+    ("held_id", "says"), [("foreign", "foreign"), (None, "no token that Dynatrace knows")]
+)
 def test_the_secret_of_another_token_is_not_held(held_id: str | None, says: str) -> None:
     assert not a_plan([LIVE], held_id=held_id, token=DOTTED_SECRET).secret_held
     with pytest.raises(Refused, match=says):
@@ -173,7 +351,9 @@ def test_a_new_token_is_enabled_and_carries_what_was_asked() -> None:
         ([a_token(scopes=("metric.read",))], {"scopes": ["metric.read"]}, []),
     ],
 )
-def test_what_is_odd_is_warned_of_once(tokens: list[Token], options: dict[str, t.Any], warnings: list[str]) -> None:
+def test_what_is_odd_is_warned_of_once(
+    tokens: list[Token], options: dict[str, t.Any], warnings: list[str]
+) -> None:
     said = a_plan(tokens, **options).warnings
     assert len(said) == len(warnings)
     assert all(expected in actual for expected, actual in zip(warnings, said))
@@ -200,7 +380,9 @@ def test_harm_to_the_calling_token_is_seen(options: dict[str, t.Any], harm: str 
     assert plan.harms(None) is None
 
 
-SCOPES = st.sets(st.sampled_from(["apiTokens.read", "apiTokens.write", "logs.read", "metrics.read"]), min_size=1).map(sorted)
+SCOPES = st.sets(
+    st.sampled_from(["apiTokens.read", "apiTokens.write", "logs.read", "metrics.read"]), min_size=1
+).map(sorted)
 TOKENS = st.lists(
     st.builds(
         Token,
@@ -231,11 +413,15 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @st.composite
-def situations(draw: st.DrawFn, states: tuple[str, ...]) -> tuple[Specification, list[Token], Found, Plan]:
+def situations(
+    draw: st.DrawFn, states: tuple[str, ...]
+) -> tuple[Specification, list[Token], Found, Plan]:
     """A wish that can be met, all the tokens there are, what bears on the wish, and the plan."""
     tokens = draw(TOKENS)
     some_id = st.sampled_from([None, *(token.id for token in tokens)])
-    specification = a_specification(**draw(OPTIONS), token_id=draw(some_id), state=draw(st.sampled_from(states)))
+    specification = a_specification(
+        **draw(OPTIONS), token_id=draw(some_id), state=draw(st.sampled_from(states))
+    )
     found = find(tokens, specification, draw(some_id))
     try:
         return specification, tokens, found, make_plan(found, specification, NOW)
@@ -251,7 +437,9 @@ def test_a_token_that_was_not_told_whole_is_not_updated_but_found() -> None:
 
 
 @given(situations(states=("present",)))
-def test_a_second_run_changes_nothing(situation: tuple[Specification, list[Token], Found, Plan]) -> None:
+def test_a_second_run_changes_nothing(
+    situation: tuple[Specification, list[Token], Found, Plan],
+) -> None:
     specification, tokens, _found, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
@@ -269,24 +457,37 @@ def test_only_what_was_found_is_deleted_and_nothing_that_lives_for_present(
     assert len(set(plan.deletes) & set(found.live)) <= (1 if specification.state == "absent" else 0)
 
 
-@given(SCOPES, SCOPES.flatmap(lambda scopes: st.tuples(st.just(scopes), st.permutations(scopes + scopes[:2]))))
-def test_order_and_repeats_of_scopes_never_matter(current: list[str], wanted: tuple[list[str], list[str]]) -> None:
+@given(
+    SCOPES,
+    SCOPES.flatmap(lambda scopes: st.tuples(st.just(scopes), st.permutations(scopes + scopes[:2]))),
+)
+def test_order_and_repeats_of_scopes_never_matter(
+    current: list[str], wanted: tuple[list[str], list[str]]
+) -> None:
     token = a_token(scopes=tuple(current))
     assert a_plan([token], scopes=wanted[0]) == a_plan([token], scopes=wanted[1])
 
 
 @given(situations(states=("present",)))
-def test_leaving_enabled_out_never_changes_it(situation: tuple[Specification, list[Token], Found, Plan]) -> None:
+def test_leaving_enabled_out_never_changes_it(
+    situation: tuple[Specification, list[Token], Found, Plan],
+) -> None:
     specification, _tokens, found, _plan = situation
     plan = make_plan(found, dataclasses.replace(specification, enabled=None), NOW)
     assert plan.after is not None
-    assert plan.after.enabled is (True if plan.issues or plan.before is None else plan.before.enabled)
+    assert plan.after.enabled is (
+        True if plan.issues or plan.before is None else plan.before.enabled
+    )
 
 
 @given(SCOPES, SCOPES)
 def test_scopes_modes_are_those_of_sets(current: list[str], given_scopes: list[str]) -> None:
     token = a_token(scopes=tuple(current))
-    wanted = {"exact": set(given_scopes), "add": {*current, *given_scopes}, "remove": set(current) - set(given_scopes)}
+    wanted = {
+        "exact": set(given_scopes),
+        "add": {*current, *given_scopes},
+        "remove": set(current) - set(given_scopes),
+    }
     for mode, scopes in wanted.items():
         if scopes:
             plan = a_plan([token], scopes=given_scopes, scopes_mode=mode)
@@ -325,11 +526,29 @@ class Expected(t.NamedTuple):
 @pytest.mark.parametrize(
     ("tokens", "entry", "options", "expected"),
     [
-        pytest.param([KEPT], ENTRY, {}, Expected("none", "kept", secret_held=True), id="all as wanted"),
-        pytest.param([NEW, KEPT, OLD], ENTRY, {}, Expected("none", "kept", secret_held=True), id="the store tells which of several"),
-        pytest.param([KEPT], ENTRY, ROTATE, Expected("none", "kept", secret_held=True), id="nothing is missing"),
         pytest.param(
-            [KEPT], ENTRY, {"scopes": ["logs.read"]}, Expected("updated", "kept", store_updated=True, secret_held=True), id="other scopes"
+            [KEPT], ENTRY, {}, Expected("none", "kept", secret_held=True), id="all as wanted"
+        ),
+        pytest.param(
+            [NEW, KEPT, OLD],
+            ENTRY,
+            {},
+            Expected("none", "kept", secret_held=True),
+            id="the store tells which of several",
+        ),
+        pytest.param(
+            [KEPT],
+            ENTRY,
+            ROTATE,
+            Expected("none", "kept", secret_held=True),
+            id="nothing is missing",
+        ),
+        pytest.param(
+            [KEPT],
+            ENTRY,
+            {"scopes": ["logs.read"]},
+            Expected("updated", "kept", store_updated=True, secret_held=True),
+            id="other scopes",
         ),
         pytest.param(
             [KEPT],
@@ -338,15 +557,45 @@ class Expected(t.NamedTuple):
             Expected("updated", "kept", store_updated=True, secret_held=True),
             id="renamed by id",
         ),
-        pytest.param([], NOT_THERE, {}, Expected("created", store_updated=True), id="nothing found and nothing stored"),
-        pytest.param([], ENTRY, {}, Expected("created", store_updated=True), id="gone"),
-        pytest.param([LIVE], ENTRY, IGNORE, Expected("none", "live"), id="gone, another lives, ignored"),
         pytest.param(
-            [LIVE], ENTRY, {**IGNORE, "scopes": ["logs.read"]}, Expected("updated", "live"), id="gone, another lives with other scopes"
+            [],
+            NOT_THERE,
+            {},
+            Expected("created", store_updated=True),
+            id="nothing found and nothing stored",
         ),
-        pytest.param([LIVE], ENTRY, ROTATE, Expected("rotated", "live", ["live"], store_updated=True), id="gone, another lives, rotated"),
-        pytest.param([KEPT_EXPIRED], ENTRY, {}, Expected("rotated", "kept", ["kept"], store_updated=True), id="expired, and no other"),
-        pytest.param([KEPT_EXPIRED, LIVE], ENTRY, IGNORE, Expected("none", "live"), id="expired, another lives, ignored"),
+        pytest.param([], ENTRY, {}, Expected("created", store_updated=True), id="gone"),
+        pytest.param(
+            [LIVE], ENTRY, IGNORE, Expected("none", "live"), id="gone, another lives, ignored"
+        ),
+        pytest.param(
+            [LIVE],
+            ENTRY,
+            {**IGNORE, "scopes": ["logs.read"]},
+            Expected("updated", "live"),
+            id="gone, another lives with other scopes",
+        ),
+        pytest.param(
+            [LIVE],
+            ENTRY,
+            ROTATE,
+            Expected("rotated", "live", ["live"], store_updated=True),
+            id="gone, another lives, rotated",
+        ),
+        pytest.param(
+            [KEPT_EXPIRED],
+            ENTRY,
+            {},
+            Expected("rotated", "kept", ["kept"], store_updated=True),
+            id="expired, and no other",
+        ),
+        pytest.param(
+            [KEPT_EXPIRED, LIVE],
+            ENTRY,
+            IGNORE,
+            Expected("none", "live"),
+            id="expired, another lives, ignored",
+        ),
         pytest.param(
             [KEPT_EXPIRED, LIVE],
             ENTRY,
@@ -355,7 +604,13 @@ class Expected(t.NamedTuple):
             id="expired, another lives, rotated",
         ),
         pytest.param([LIVE], NOT_THERE, IGNORE, Expected("none", "live"), id="not stored, ignored"),
-        pytest.param([LIVE], NOT_THERE, ROTATE, Expected("rotated", "live", ["live"], store_updated=True), id="not stored, rotated"),
+        pytest.param(
+            [LIVE],
+            NOT_THERE,
+            ROTATE,
+            Expected("rotated", "live", ["live"], store_updated=True),
+            id="not stored, rotated",
+        ),
         pytest.param(
             [NEW, OLD],
             NOT_THERE,
@@ -363,8 +618,16 @@ class Expected(t.NamedTuple):
             Expected("rotated", "old", ["old"], store_updated=True),
             id="several",
         ),
-        pytest.param([KEPT_DISABLED], ENTRY, {}, Expected("none", "kept", secret_held=True), id="disabled"),
-        pytest.param([DISABLED], NOT_THERE, ROTATE, Expected("none", "disabled"), id="not stored and disabled, left so"),
+        pytest.param(
+            [KEPT_DISABLED], ENTRY, {}, Expected("none", "kept", secret_held=True), id="disabled"
+        ),
+        pytest.param(
+            [DISABLED],
+            NOT_THERE,
+            ROTATE,
+            Expected("none", "disabled"),
+            id="not stored and disabled, left so",
+        ),
         pytest.param(
             [DISABLED],
             NOT_THERE,
@@ -379,8 +642,20 @@ class Expected(t.NamedTuple):
             Expected("rotated", "disabled", ["disabled"], store_updated=True),
             id="not stored and disabled, to be so",
         ),
-        pytest.param([KEPT], SAVED, {}, Expected("none", "kept", secret_held=True), id="an intent that was fulfilled"),
-        pytest.param([UNNAMED], SAVED, {}, Expected("updated", "kept", store_updated=True, secret_held=True), id="not named yet"),
+        pytest.param(
+            [KEPT],
+            SAVED,
+            {},
+            Expected("none", "kept", secret_held=True),
+            id="an intent that was fulfilled",
+        ),
+        pytest.param(
+            [UNNAMED],
+            SAVED,
+            {},
+            Expected("updated", "kept", store_updated=True, secret_held=True),
+            id="not named yet",
+        ),
         pytest.param(
             [UNNAMED, OLD],
             dataclasses.replace(SAVED, retiring=due("old")),
@@ -388,21 +663,65 @@ class Expected(t.NamedTuple):
             Expected("updated", "kept", ["old"], store_updated=True, secret_held=True),
             id="not named yet, and its predecessor still there",
         ),
-        pytest.param([ORPHAN], INTENDED, {}, Expected("created", None, [], ["orphan"], store_updated=True), id="an orphan"),
-        pytest.param([ORPHAN, LIVE], INTENDED, IGNORE, Expected("none", "live", [], ["orphan"]), id="an orphan beside a live one"),
         pytest.param(
-            [ORPHAN, KEPT], SAVED, {}, Expected("none", "kept", [], ["orphan"], secret_held=True), id="an orphan beside the stored one"
-        ),
-        pytest.param([LIVE], INTENDED, IGNORE, Expected("none", "live"), id="an intent and nothing of it"),
-        pytest.param([PENDING], INTENDED, {}, Expected("created", store_updated=True), id="the provisional one of somebody else"),
-        pytest.param([ORPHAN], NOT_THERE, {}, Expected("created", store_updated=True), id="a provisional one without an intent"),
-        pytest.param(
-            [KEPT, RETIRING], ROTATED, {}, Expected("none", "kept", ["retiring"], store_updated=True, secret_held=True), id="a predecessor"
+            [ORPHAN],
+            INTENDED,
+            {},
+            Expected("created", None, [], ["orphan"], store_updated=True),
+            id="an orphan",
         ),
         pytest.param(
-            [KEPT], ROTATED, {}, Expected("none", "kept", [], store_updated=True, secret_held=True), id="a predecessor that is gone"
+            [ORPHAN, LIVE],
+            INTENDED,
+            IGNORE,
+            Expected("none", "live", [], ["orphan"]),
+            id="an orphan beside a live one",
         ),
-        pytest.param([RETIRING], ROTATED, {}, Expected("created", None, ["retiring"], store_updated=True), id="only a predecessor"),
+        pytest.param(
+            [ORPHAN, KEPT],
+            SAVED,
+            {},
+            Expected("none", "kept", [], ["orphan"], secret_held=True),
+            id="an orphan beside the stored one",
+        ),
+        pytest.param(
+            [LIVE], INTENDED, IGNORE, Expected("none", "live"), id="an intent and nothing of it"
+        ),
+        pytest.param(
+            [PENDING],
+            INTENDED,
+            {},
+            Expected("created", store_updated=True),
+            id="the provisional one of somebody else",
+        ),
+        pytest.param(
+            [ORPHAN],
+            NOT_THERE,
+            {},
+            Expected("created", store_updated=True),
+            id="a provisional one without an intent",
+        ),
+        pytest.param(
+            [KEPT, RETIRING],
+            ROTATED,
+            {},
+            Expected("none", "kept", ["retiring"], store_updated=True, secret_held=True),
+            id="a predecessor",
+        ),
+        pytest.param(
+            [KEPT],
+            ROTATED,
+            {},
+            Expected("none", "kept", [], store_updated=True, secret_held=True),
+            id="a predecessor that is gone",
+        ),
+        pytest.param(
+            [RETIRING],
+            ROTATED,
+            {},
+            Expected("created", None, ["retiring"], store_updated=True),
+            id="only a predecessor",
+        ),
         pytest.param(
             [RETIRING],
             ROTATED,
@@ -410,14 +729,40 @@ class Expected(t.NamedTuple):
             Expected("created", None, ["retiring"], store_updated=True),
             id="a predecessor is no candidate",
         ),
-        pytest.param([KEPT], ENTRY, {"state": "absent"}, Expected("deleted", "kept", ["kept"], store_updated=True), id="absent: stored"),
-        pytest.param([], ENTRY, {"state": "absent"}, Expected("none", store_updated=True), id="absent: gone"),
-        pytest.param([], NOT_THERE, {"state": "absent"}, Expected("none"), id="absent: nothing"),
-        pytest.param([], INTENDED, {"state": "absent"}, Expected("none"), id="absent: only an intent"),
-        pytest.param([ORPHAN], INTENDED, {"state": "absent"}, Expected("none", None, [], ["orphan"]), id="absent: an orphan"),
-        pytest.param([LIVE], NOT_THERE, {"state": "absent"}, Expected("deleted", "live", ["live"]), id="absent: not stored"),
         pytest.param(
-            [LIVE], ENTRY, {"state": "absent"}, Expected("deleted", "live", ["live"], store_updated=True), id="absent: gone, another lives"
+            [KEPT],
+            ENTRY,
+            {"state": "absent"},
+            Expected("deleted", "kept", ["kept"], store_updated=True),
+            id="absent: stored",
+        ),
+        pytest.param(
+            [], ENTRY, {"state": "absent"}, Expected("none", store_updated=True), id="absent: gone"
+        ),
+        pytest.param([], NOT_THERE, {"state": "absent"}, Expected("none"), id="absent: nothing"),
+        pytest.param(
+            [], INTENDED, {"state": "absent"}, Expected("none"), id="absent: only an intent"
+        ),
+        pytest.param(
+            [ORPHAN],
+            INTENDED,
+            {"state": "absent"},
+            Expected("none", None, [], ["orphan"]),
+            id="absent: an orphan",
+        ),
+        pytest.param(
+            [LIVE],
+            NOT_THERE,
+            {"state": "absent"},
+            Expected("deleted", "live", ["live"]),
+            id="absent: not stored",
+        ),
+        pytest.param(
+            [LIVE],
+            ENTRY,
+            {"state": "absent"},
+            Expected("deleted", "live", ["live"], store_updated=True),
+            id="absent: gone, another lives",
         ),
         pytest.param(
             [KEPT, EXPIRED, RETIRING],
@@ -434,34 +779,66 @@ class Expected(t.NamedTuple):
             id="absent: only a predecessor",
         ),
         pytest.param(
-            [UNNAMED], SAVED, {"state": "absent"}, Expected("deleted", "kept", ["kept"], store_updated=True), id="absent: not named yet"
+            [UNNAMED],
+            SAVED,
+            {"state": "absent"},
+            Expected("deleted", "kept", ["kept"], store_updated=True),
+            id="absent: not named yet",
         ),
     ],
 )
-def test_what_is_stored_decides_too(tokens: list[Token], entry: Entry, options: dict[str, t.Any], expected: Expected) -> None:
+def test_what_is_stored_decides_too(
+    tokens: list[Token], entry: Entry, options: dict[str, t.Any], expected: Expected
+) -> None:
     plan = a_plan(tokens, entry=entry, **options)
     subject = plan.before.id if plan.before else None
     assert expected._replace(deletes=list(expected.deletes), orphans=list(expected.orphans)) == (
         *(plan.action, subject, _ids(plan.deletes), _ids(plan.orphans)),
         *(plan.store_updated, plan.secret_held, plan.adopts),
     )
-    assert plan.changed is (plan.action != "none" or bool(plan.orphans + plan.deletes) or plan.store_updated)
+    assert plan.changed is (
+        plan.action != "none" or bool(plan.orphans + plan.deletes) or plan.store_updated
+    )
     assert plan.seals is plan.issues
     assert set(plan.retired) == {
-        (token, "deleted") for token in (*plan.orphans, *plan.deletes) if expected.action != "deleted" or token != plan.before
+        (token, "deleted")
+        for token in (*plan.orphans, *plan.deletes)
+        if expected.action != "deleted" or token != plan.before
     }
 
 
 @pytest.mark.parametrize(
     ("tokens", "entry", "kept_id", "says"),
     [
-        pytest.param([LIVE], ENTRY, OWN, ["live", "the secret of another, kept, which is gone"], id="gone"),
-        pytest.param([LIVE, KEPT_EXPIRED], ENTRY, OWN, ["live", "the secret of another, kept, which has expired"], id="expired"),
-        pytest.param([LIVE], NOT_THERE, OWN, ["live", "the store has no secret for it"], id="not there"),
-        pytest.param([LIVE], INTENDED, OWN, ["live", "the store has no secret for it"], id="only an intent"),
-        pytest.param([KEPT], ENTRY, "foreign", ["kept", "not its own but that of foreign"], id="foreign"),
-        pytest.param([KEPT], ENTRY, None, ["kept", "that of no token that Dynatrace knows"], id="unknown"),
-        pytest.param([KEPT, LIVE], ENTRY, "live", ["kept", "not its own but that of live"], id="that of another live one"),
+        pytest.param(
+            [LIVE], ENTRY, OWN, ["live", "the secret of another, kept, which is gone"], id="gone"
+        ),
+        pytest.param(
+            [LIVE, KEPT_EXPIRED],
+            ENTRY,
+            OWN,
+            ["live", "the secret of another, kept, which has expired"],
+            id="expired",
+        ),
+        pytest.param(
+            [LIVE], NOT_THERE, OWN, ["live", "the store has no secret for it"], id="not there"
+        ),
+        pytest.param(
+            [LIVE], INTENDED, OWN, ["live", "the store has no secret for it"], id="only an intent"
+        ),
+        pytest.param(
+            [KEPT], ENTRY, "foreign", ["kept", "not its own but that of foreign"], id="foreign"
+        ),
+        pytest.param(
+            [KEPT], ENTRY, None, ["kept", "that of no token that Dynatrace knows"], id="unknown"
+        ),
+        pytest.param(
+            [KEPT, LIVE],
+            ENTRY,
+            "live",
+            ["kept", "not its own but that of live"],
+            id="that of another live one",
+        ),
     ],
 )
 def test_by_default_a_token_whose_secret_is_not_stored_is_left_alone(
@@ -469,15 +846,29 @@ def test_by_default_a_token_whose_secret_is_not_stored_is_left_alone(
 ) -> None:
     with pytest.raises(Refused) as caught:
         a_plan(tokens, entry=entry, kept_id=kept_id)
-    assert [word for word in [*says, "on_missing_secret: rotate", "on_missing_secret: ignore"] if word not in str(caught.value)] == []
+    assert [
+        word
+        for word in [*says, "on_missing_secret: rotate", "on_missing_secret: ignore"]
+        if word not in str(caught.value)
+    ] == []
 
 
 @pytest.mark.parametrize("kept_id", ["foreign", None, "live"])
 def test_a_foreign_secret_in_the_store_is_none(kept_id: str | None) -> None:
     ignored = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **IGNORE)
-    assert (ignored.action, ignored.before, ignored.secret_held, ignored.changed) == ("none", KEPT, False, False)
+    assert (ignored.action, ignored.before, ignored.secret_held, ignored.changed) == (
+        "none",
+        KEPT,
+        False,
+        False,
+    )
     rotated = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **ROTATE)
-    assert (rotated.action, rotated.before, rotated.deletes, rotated.store_updated) == ("rotated", KEPT, (KEPT,), True)
+    assert (rotated.action, rotated.before, rotated.deletes, rotated.store_updated) == (
+        "rotated",
+        KEPT,
+        (KEPT,),
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -495,18 +886,37 @@ def test_a_foreign_secret_in_the_store_is_none(kept_id: str | None) -> None:
 def test_the_secret_that_is_given_is_put_into_the_store(
     tokens: list[Token], entry: Entry, kept_id: str | None, on_missing_secret: str | None
 ) -> None:
-    plan = a_plan(tokens, "live", entry, kept_id, token=DOTTED_SECRET, on_missing_secret=on_missing_secret)
+    plan = a_plan(
+        tokens, "live", entry, kept_id, token=DOTTED_SECRET, on_missing_secret=on_missing_secret
+    )
     assert (plan.action, plan.after, plan.deletes) == ("none", LIVE, ())
-    assert (plan.adopts, plan.seals, plan.store_updated, plan.changed, plan.secret_held) == (True, True, True, True, True)
+    assert (plan.adopts, plan.seals, plan.store_updated, plan.changed, plan.secret_held) == (
+        True,
+        True,
+        True,
+        True,
+        True,
+    )
 
 
 def test_the_secret_that_is_given_is_not_put_into_the_store_twice_or_without_one() -> None:
-    for plan in (a_plan([KEPT], "kept", ENTRY, token=DOTTED_SECRET), a_plan([KEPT], "kept", token=DOTTED_SECRET)):
-        assert (plan.action, plan.secret_held, plan.adopts, plan.store_updated, plan.changed) == ("none", True, False, False, False)
+    for plan in (
+        a_plan([KEPT], "kept", ENTRY, token=DOTTED_SECRET),
+        a_plan([KEPT], "kept", token=DOTTED_SECRET),
+    ):
+        assert (plan.action, plan.secret_held, plan.adopts, plan.store_updated, plan.changed) == (
+            "none",
+            True,
+            False,
+            False,
+            False,
+        )
 
 
 def test_the_secret_of_another_live_token_than_the_stored_one_is_refused() -> None:
-    with pytest.raises(Refused, match=r"the secret of live, but the store holds that of kept.* Nothing was changed") as caught:
+    with pytest.raises(
+        Refused, match=r"the secret of live, but the store holds that of kept.* Nothing was changed"
+    ) as caught:
         a_plan([KEPT, LIVE], "live", ENTRY, token=DOTTED_SECRET)
     assert DOTTED_SECRET not in str(caught.value)
 
@@ -516,8 +926,17 @@ def test_the_secret_of_another_live_token_than_the_stored_one_is_refused() -> No
 def test_one_of_several_is_never_deleted_by_name_because_the_next_run_would_delete_another(
     on_duplicates: str, held_id: str | None, entry: Entry | None
 ) -> None:
-    with pytest.raises(Refused, match=r"each run would delete another one.* Delete one by its token_id"):
-        a_plan([KEPT, LIVE], held_id, entry, on_duplicates=on_duplicates, state="absent", token=held_id and DOTTED_SECRET)
+    with pytest.raises(
+        Refused, match=r"each run would delete another one.* Delete one by its token_id"
+    ):
+        a_plan(
+            [KEPT, LIVE],
+            held_id,
+            entry,
+            on_duplicates=on_duplicates,
+            state="absent",
+            token=held_id and DOTTED_SECRET,
+        )
 
 
 @pytest.mark.parametrize("held_id", ["foreign", None, "retiring"])
@@ -531,14 +950,24 @@ def test_the_secret_of_no_candidate_does_not_hinder_the_stored_one(held_id: str 
     [
         ({}, ("metrics.read",), DATED.expires),
         ({"scopes": None}, ("logs.read",), DATED.expires),
-        ({"scopes": ["events.read"], "scopes_mode": "add"}, ("events.read", "logs.read"), DATED.expires),
+        (
+            {"scopes": ["events.read"], "scopes_mode": "add"},
+            ("events.read", "logs.read"),
+            DATED.expires,
+        ),
         ({"scopes": ["events.read"], "scopes_mode": "remove"}, ("logs.read",), DATED.expires),
         ({"expires_in": "90d"}, ("metrics.read",), NOW + 90 * DAY),
         ({"expiration_date": OTHER_DATE}, ("metrics.read",), NOW + 31 * DAY),
     ],
 )
-def test_a_token_in_place_of_another_has_what_that_one_had(options: dict[str, t.Any], scopes: tuple[str, ...], end: dt.datetime) -> None:
-    plan = a_plan([dataclasses.replace(DATED, scopes=("logs.read",))], entry=NOT_THERE, **{**ROTATE, **options})
+def test_a_token_in_place_of_another_has_what_that_one_had(
+    options: dict[str, t.Any], scopes: tuple[str, ...], end: dt.datetime
+) -> None:
+    plan = a_plan(
+        [dataclasses.replace(DATED, scopes=("logs.read",))],
+        entry=NOT_THERE,
+        **{**ROTATE, **options},
+    )
     assert plan.after == Token(None, "reports", True, scopes, False, end)
     assert str(plan.expires) == options.get("expires_in", str(end))
 
@@ -549,8 +978,12 @@ def test_a_token_in_place_of_one_without_an_end_has_none() -> None:
     assert (plan.expires, plan.after.expires) == (None, None)
 
 
-@pytest.mark.parametrize("scopes", [{"scopes": None}, {"scopes": ["logs.read"], "scopes_mode": "add"}])
-def test_a_token_that_was_not_told_whole_is_not_replaced_by_a_lesser_one(scopes: dict[str, t.Any]) -> None:
+@pytest.mark.parametrize(
+    "scopes", [{"scopes": None}, {"scopes": ["logs.read"], "scopes_mode": "add"}]
+)
+def test_a_token_that_was_not_told_whole_is_not_replaced_by_a_lesser_one(
+    scopes: dict[str, t.Any],
+) -> None:
     half = dataclasses.replace(LIVE, scopes=(), complete=False)
     with pytest.raises(Refused, match="did not tell its scopes"):
         a_plan([half], entry=NOT_THERE, **ROTATE, **scopes)
@@ -559,7 +992,10 @@ def test_a_token_that_was_not_told_whole_is_not_replaced_by_a_lesser_one(scopes:
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_a_missing_secret_means_depends_on_the_store(stored: bool) -> None:
     assert a_specification(stored).on_missing_secret == ("fail" if stored else "ignore")
-    assert {a_specification(stored, on_missing_secret=choice).on_missing_secret for choice in ("fail", "ignore")} == {"fail", "ignore"}
+    assert {
+        a_specification(stored, on_missing_secret=choice).on_missing_secret
+        for choice in ("fail", "ignore")
+    } == {"fail", "ignore"}
 
 
 @pytest.mark.parametrize("entry", [None, ENTRY])
@@ -581,7 +1017,12 @@ def test_a_token_that_is_meant_by_its_id_cannot_be_replaced(entry: Entry | None)
         ([KEPT_DISABLED], ENTRY, {}, ["is disabled and is left so"]),
         ([DISABLED], NOT_THERE, ROTATE, ["is disabled and is left so"]),
         ([PENDING, ORPHAN, KEPT], SAVED, {}, ["(pending) is from a run that was cut off"]),
-        ([PENDING, ORPHAN], INTENDED, {"state": "absent"}, ["(pending) is from a run that was cut off"]),
+        (
+            [PENDING, ORPHAN],
+            INTENDED,
+            {"state": "absent"},
+            ["(pending) is from a run that was cut off"],
+        ),
         ([PENDING, LIVE], NOT_THERE, ROTATE, ["(pending) is from a run that was cut off"]),
         ([UNNAMED], SAVED, {}, []),
         ([KEPT, RETIRING], ROTATED, {}, []),
@@ -595,16 +1036,24 @@ def test_what_is_odd_about_the_store_is_warned_of_once(
     assert all(expected in actual for expected, actual in zip(warnings, said))
 
 
-@pytest.mark.parametrize("facts", [{"name": "others"}, {"personal_access_token": True}, {"made_by_product": True}])
+@pytest.mark.parametrize(
+    "facts", [{"name": "others"}, {"personal_access_token": True}, {"made_by_product": True}]
+)
 def test_a_store_makes_no_other_token_ours(facts: dict[str, t.Any]) -> None:
     others = [a_token(**{"id": token_id, **facts}) for token_id in ("kept", "retiring")]
-    others.append(dataclasses.replace(ORPHAN, **{"name": provisional_name("others", INTENT.nonce), **facts}))
+    others.append(
+        dataclasses.replace(ORPHAN, **{"name": provisional_name("others", INTENT.nonce), **facts})
+    )
     plan = a_plan(others, entry=dataclasses.replace(ROTATED, intent=INTENT))
     assert (plan.action, plan.deletes, plan.orphans) == ("created", (), ())
 
 
-@pytest.mark.parametrize(("token_id", "harm"), [("orphan", "delete"), ("retiring", "delete"), ("kept", None)])
-def test_harm_to_the_calling_token_is_seen_beside_the_current_one(token_id: str, harm: str | None) -> None:
+@pytest.mark.parametrize(
+    ("token_id", "harm"), [("orphan", "delete"), ("retiring", "delete"), ("kept", None)]
+)
+def test_harm_to_the_calling_token_is_seen_beside_the_current_one(
+    token_id: str, harm: str | None
+) -> None:
     plan = a_plan([KEPT, RETIRING, ORPHAN], entry=dataclasses.replace(ROTATED, intent=INTENT))
     assert plan.harms(token_id) == harm
 
@@ -615,7 +1064,15 @@ STORED_TOKENS = st.lists(
     st.builds(
         Token,
         id=st.sampled_from(OWN_IDS[:4]),
-        name=st.sampled_from(["reports", "reports", "reports", "other", *(provisional_name("reports", nonce) for nonce in NONCES)]),
+        name=st.sampled_from(
+            [
+                "reports",
+                "reports",
+                "reports",
+                "other",
+                *(provisional_name("reports", nonce) for nonce in NONCES),
+            ]
+        ),
         enabled=st.booleans(),
         scopes=SCOPES.map(tuple),
         personal_access_token=st.sampled_from([False, False, False, True]),
@@ -656,7 +1113,10 @@ def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
     }
     if options["expires_in"]:
         options["expiration_date"] = None
-    options["overlap"], options["delete_after"] = draw(st.sampled_from(["0", "0", "2d"])), draw(st.sampled_from(["0", "0", "1d"]))
+    options["overlap"], options["delete_after"] = (
+        draw(st.sampled_from(["0", "0", "2d"])),
+        draw(st.sampled_from(["0", "0", "1d"])),
+    )
     options["retire"] = options["state"] == "absent" or draw(st.sampled_from([True, True, False]))
     own_id = draw(some_id)
     notes = draw(st.lists(NOTES, max_size=2, unique_by=lambda note: note.id))
@@ -674,21 +1134,47 @@ def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
 def _may_go(token: Token, situation: Situation) -> bool:
     """Whether there is a reason to delete this token."""
     specification, plan, entry = situation.specification, situation.plan, situation.entry
-    if token.made_by_product or token.personal_access_token is not specification.personal_access_token:
+    if (
+        token.made_by_product
+        or token.personal_access_token is not specification.personal_access_token
+    ):
         return False
     absent = specification.state == "absent"
-    at_once = absent or (specification.retire and not specification.overlap and not specification.delete_after)
-    orphan = entry.intent is not None and token.name == f"reports ~pending-{INTENT.nonce}" and token.id != entry.id
-    over = _note_due(token, entry) and (at_once or (specification.retire and (_note_due(token, entry, deletes=True) or token.ended(NOW))))
-    retiring = token.name == "reports" and (over or (absent and token.id in [note.id for note in entry.retiring]))
+    at_once = absent or (
+        specification.retire and not specification.overlap and not specification.delete_after
+    )
+    orphan = (
+        entry.intent is not None
+        and token.name == f"reports ~pending-{INTENT.nonce}"
+        and token.id != entry.id
+    )
+    over = _note_due(token, entry) and (
+        at_once
+        or (specification.retire and (_note_due(token, entry, deletes=True) or token.ended(NOW)))
+    )
+    retiring = token.name == "reports" and (
+        over or (absent and token.id in [note.id for note in entry.retiring])
+    )
     by_name = token.name == "reports" or entry.names(token)
-    unknown = token.id not in (situation.held_id, entry.id if situation.kept_id == OWN else situation.kept_id)
-    current = token == plan.before and (absent or (specification.on_missing_secret == "rotate" and unknown and at_once))
-    return orphan or retiring or (by_name and (current or (token.ended(NOW) and (absent or specification.retire))))
+    unknown = token.id not in (
+        situation.held_id,
+        entry.id if situation.kept_id == OWN else situation.kept_id,
+    )
+    current = token == plan.before and (
+        absent or (specification.on_missing_secret == "rotate" and unknown and at_once)
+    )
+    return (
+        orphan
+        or retiring
+        or (by_name and (current or (token.ended(NOW) and (absent or specification.retire))))
+    )
 
 
 def _note_due(token: Token, entry: Entry, deletes: bool = False) -> bool:
-    return any(note.id == token.id and note.due <= NOW and (note.delete_at or not deletes) for note in entry.retiring)
+    return any(
+        note.id == token.id and note.due <= NOW and (note.delete_at or not deletes)
+        for note in entry.retiring
+    )
 
 
 @settings(max_examples=100)
@@ -704,10 +1190,17 @@ def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) 
 def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -> None:
     plan, entry = situation.plan, situation.entry
     assert set(plan.noted) >= set(entry.retiring)
-    assert {note.id for note in plan.noted} >= {token.id for token in (*plan.replaced, *plan.disables)}
-    left, ours = {note.id for note in plan.retiring}, {token.id for token in situation.tokens if entry.retires(token)}
+    assert {note.id for note in plan.noted} >= {
+        token.id for token in (*plan.replaced, *plan.disables)
+    }
+    left, ours = (
+        {note.id for note in plan.retiring},
+        {token.id for token in situation.tokens if entry.retires(token)},
+    )
     assert left.isdisjoint(token.id for token in plan.deletes)
-    assert left | {token.id for token in plan.deletes} >= {token.id for token in plan.replaced} | ours
+    assert (
+        left | {token.id for token in plan.deletes} >= {token.id for token in plan.replaced} | ours
+    )
 
 
 @settings(max_examples=100)
@@ -717,7 +1210,9 @@ def test_what_is_replaced_works_until_the_overlap_is_over(situation: Situation) 
     for token in plan.disables:
         assert specification.retire
         assert specification.delete_after
-        assert _note_due(token, situation.entry) or (token in plan.replaced and not specification.overlap)
+        assert _note_due(token, situation.entry) or (
+            token in plan.replaced and not specification.overlap
+        )
     working = [token for token in plan.replaced if not token.ended(NOW)]
     if specification.overlap:
         assert not {*working} & {*plan.disables, *plan.deletes}
@@ -729,9 +1224,19 @@ def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None
     specification, tokens, held_id, entry, kept_id, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
-    gone = (*plan.orphans, *plan.deletes) if plan.issues else (plan.before, *plan.orphans, *plan.deletes)
-    left = [dataclasses.replace(token, enabled=token.enabled and token not in plan.disables) for token in tokens if token not in gone]
-    entry = dataclasses.replace(entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=plan.retiring)
+    gone = (
+        (*plan.orphans, *plan.deletes)
+        if plan.issues
+        else (plan.before, *plan.orphans, *plan.deletes)
+    )
+    left = [
+        dataclasses.replace(token, enabled=token.enabled and token not in plan.disables)
+        for token in tokens
+        if token not in gone
+    ]
+    entry = dataclasses.replace(
+        entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=plan.retiring
+    )
     found = find([*left, reached], specification, held_id, entry, OWN if plan.seals else kept_id)
     again = make_plan(found, specification, NOW)
     assert (again.action, again.before, again.changed) == ("none", reached, False)

@@ -7,11 +7,20 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import DAY, DOTTED_SECRET, NOW, SECRET_PART, UNDOTTED_SECRET, a_query, a_token, refusal
+from builders import (
+    DAY,
+    DOTTED_SECRET,
+    NOW,
+    SECRET_PART,
+    UNDOTTED_SECRET,
+    a_query,
+    a_token,
+    refusal,
+)
 
 TOKEN = a_token(
     owner="ada",
@@ -52,7 +61,9 @@ def test_what_never_ends_or_has_ended_does_not_expire_soon(expires: t.Any) -> No
     assert not a_query(expires_within="1y").matches(a_token(expires=expires), NOW)
 
 
-@pytest.mark.parametrize(("created", "matches"), [(NOW - 30 * DAY, True), (NOW - 29 * DAY, False), (None, True)])
+@pytest.mark.parametrize(
+    ("created", "matches"), [(NOW - 30 * DAY, True), (NOW - 29 * DAY, False), (None, True)]
+)
 def test_a_token_never_used_counts_from_its_creation(created: t.Any, matches: bool) -> None:
     assert a_query(unused_for="30d").matches(a_token(created=created), NOW) is matches
 
@@ -67,7 +78,9 @@ def test_a_token_never_used_counts_from_its_creation(created: t.Any, matches: bo
         ({"token_id": "a/b"}, "token_id: 'a/b' is not the id"),
     ],
 )
-def test_what_cannot_work_is_refused_by_the_name_of_the_option(options: dict[str, t.Any], says: str) -> None:
+def test_what_cannot_work_is_refused_by_the_name_of_the_option(
+    options: dict[str, t.Any], says: str
+) -> None:
     with pytest.raises(OptionError, match=f"^{says}"):
         a_query(**options)
 
@@ -81,7 +94,12 @@ def test_a_secret_in_a_public_option_is_refused_without_echo(option: str, secret
     assert UNDOTTED_SECRET not in str(caught.value)
 
 
-@given(st.sampled_from(["name", "name_regex", "owner", "token_id", "expires_within", "unused_for", "token"]), st.text())
+@given(
+    st.sampled_from(
+        ["name", "name_regex", "owner", "token_id", "expires_within", "unused_for", "token"]
+    ),
+    st.text(),
+)
 def test_any_text_is_understood_or_refused(option: str, text: str) -> None:
     said = refusal(lambda: a_query(**{option: text}).matches(TOKEN, NOW))
     assert said is None or option in said

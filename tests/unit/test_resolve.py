@@ -7,10 +7,16 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS, TOKEN_SET_OPTIONS
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    TOKEN_OPTIONS,
+    TOKEN_SET_OPTIONS,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import registers_token
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import proxy_for, resolve_options
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
+    proxy_for,
+    resolve_options,
+)
 
 from builders import URL
 
@@ -31,7 +37,10 @@ def test_the_nearest_source_of_an_option_wins(
     task: str | None, task_environment: dict[str, str], controller: dict[str, str], url: str | None
 ) -> None:
     given = {"environment_url": task} if task else {}
-    assert resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])["environment_url"] == url
+    assert (
+        resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])["environment_url"]
+        == url
+    )
 
 
 TOKEN = {"DYNATRACE_API_TOKEN": "token"}
@@ -59,16 +68,27 @@ GIVEN_CLIENT = {"oauth_client_id": "given", "oauth_client_secret": "given"}
     ],
 )
 def test_of_two_ways_to_call_that_of_the_nearest_source_counts(
-    given: dict[str, str], task_environment: dict[str, str], controller: dict[str, str], caller: tuple[str | None, ...]
+    given: dict[str, str],
+    task_environment: dict[str, str],
+    controller: dict[str, str],
+    caller: tuple[str | None, ...],
 ) -> None:
     params = resolve_options(given, TOKEN_OPTIONS, [task_environment, controller])
-    assert tuple(params[option] for option in ("api_token", "oauth_client_id", "oauth_client_secret")) == caller
+    assert (
+        tuple(params[option] for option in ("api_token", "oauth_client_id", "oauth_client_secret"))
+        == caller
+    )
 
 
 def test_options_are_typed_and_have_their_defaults() -> None:
     params = resolve_options({"enabled": "no", "scopes": "a,b", "timeout": "5"}, TOKEN_OPTIONS, [])
     assert params.keys() == TOKEN_OPTIONS.keys()
-    assert (params["enabled"], params["scopes"], params["timeout"], params["state"]) == (False, ["a", "b"], 5.0, "present")
+    assert (params["enabled"], params["scopes"], params["timeout"], params["state"]) == (
+        False,
+        ["a", "b"],
+        5.0,
+        "present",
+    )
 
 
 @pytest.mark.parametrize("given", [{"scope": ["a"]}, {"timeout": "soon"}, {"state": "gone"}])
@@ -86,21 +106,32 @@ def test_an_option_that_cannot_be_understood_is_named(given: dict[str, t.Any]) -
         (URL, [{"http_proxy": PROXY}], None),
         (URL, [{"https_proxy": PROXY}, {"https_proxy": "http://controller"}], PROXY),
         (URL, [{"https_proxy": PROXY, "no_proxy": ".dynatrace.com"}], None),
-        (URL, [{"no_proxy": "example.com,abc12345.live.dynatrace.com"}, {"https_proxy": PROXY}], None),
+        (
+            URL,
+            [{"no_proxy": "example.com,abc12345.live.dynatrace.com"}, {"https_proxy": PROXY}],
+            None,
+        ),
         (URL, [{"https_proxy": PROXY}, {"NO_PROXY": "*"}], None),
         (URL, [{"https_proxy": PROXY, "no_proxy": "example.com"}], PROXY),
         ("http://127.0.0.1:8080", [{"http_proxy": PROXY, "no_proxy": "127.0.0.0/8"}], None),
         ("no address", [{"https_proxy": PROXY}], None),
     ],
 )
-def test_the_proxy_comes_from_the_usual_variables(url: str, environments: list[dict[str, str]], proxy: str | None) -> None:
+def test_the_proxy_comes_from_the_usual_variables(
+    url: str, environments: list[dict[str, str]], proxy: str | None
+) -> None:
     assert proxy_for(url, environments) == proxy
     assert resolve_options({"environment_url": url}, TOKEN_OPTIONS, environments)["proxy"] == proxy
 
 
 def test_a_given_proxy_wins_over_the_variables() -> None:
     given = {"environment_url": URL, "proxy": PROXY}
-    assert resolve_options(given, TOKEN_OPTIONS, [{"https_proxy": "http://other", "no_proxy": "*"}])["proxy"] == PROXY
+    assert (
+        resolve_options(given, TOKEN_OPTIONS, [{"https_proxy": "http://other", "no_proxy": "*"}])[
+            "proxy"
+        ]
+        == PROXY
+    )
 
 
 def test_only_the_environments_that_are_given_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,9 +141,14 @@ def test_only_the_environments_that_are_given_count(monkeypatch: pytest.MonkeyPa
     assert (params["environment_url"], params["proxy"]) == (URL, PROXY)
 
 
-@pytest.mark.parametrize("url", ["https://[", "https://host:port", "https://host:99999", "https://user:password@\u2100.com"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://[", "https://host:port", "https://host:99999", "https://user:password@\u2100.com"],
+)
 def test_a_damaged_address_is_left_for_the_connection_to_refuse(url: str) -> None:
-    params = resolve_options({"environment_url": url}, TOKEN_OPTIONS, [{"https_proxy": PROXY, "no_proxy": "example.com"}])
+    params = resolve_options(
+        {"environment_url": url}, TOKEN_OPTIONS, [{"https_proxy": PROXY, "no_proxy": "example.com"}]
+    )
     assert params["environment_url"] == url
 
 
@@ -133,7 +169,13 @@ def test_a_task_keeps_the_token_where_it_registers_it(register: t.Any, keeps: bo
 
 
 def test_a_wrong_entry_of_a_list_is_told_by_its_number() -> None:
-    tokens = [{"name": "a"}, {"name": "b", "state": "gone"}, {"name": "c", "scope": []}, "d", {"name": "e", "enabled": "maybe"}]
+    tokens = [
+        {"name": "a"},
+        {"name": "b", "state": "gone"},
+        {"name": "c", "scope": []},
+        "d",
+        {"name": "e", "enabled": "maybe"},
+    ]
     with pytest.raises(OptionError) as error:
         resolve_options({"tokens": tokens, "workers": "many"}, TOKEN_SET_OPTIONS, [])
     said = str(error.value)

@@ -10,8 +10,12 @@ import datetime as dt
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience, asked_wait, pause_after
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import (
+    Patience,
+    asked_wait,
+    pause_after,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,9 +64,17 @@ def test_what_fails_in_passing_is_tried_again_after_ever_longer_pauses() -> None
 
 @pytest.mark.parametrize(
     ("error", "harmless"),
-    [(FORBIDDEN, True), (FORBIDDEN, False), (BUSY, False), (LOST, False), (RequestFailed("no JSON", status=200, maybe_done=True), True)],
+    [
+        (FORBIDDEN, True),
+        (FORBIDDEN, False),
+        (BUSY, False),
+        (LOST, False),
+        (RequestFailed("no JSON", status=200, maybe_done=True), True),
+    ],
 )
-def test_what_would_fail_again_or_may_have_been_carried_out_is_not_tried_again(error: RequestFailed, harmless: bool) -> None:
+def test_what_would_fail_again_or_may_have_been_carried_out_is_not_tried_again(
+    error: RequestFailed, harmless: bool
+) -> None:
     time = Time()
     with pytest.raises(RequestFailed) as raised:
         time.patience(60).persist(failing(time, error), harmless)
@@ -71,14 +83,18 @@ def test_what_would_fail_again_or_may_have_been_carried_out_is_not_tried_again(e
 
 
 @pytest.mark.parametrize("error", [THROTTLED, UNREACHABLE])
-def test_what_was_surely_not_carried_out_is_tried_again_whatever_it_would_have_done(error: RequestFailed) -> None:
+def test_what_was_surely_not_carried_out_is_tried_again_whatever_it_would_have_done(
+    error: RequestFailed,
+) -> None:
     time = Time()
     assert time.patience(60).persist(failing(time, error), harmless=False) == "done"
 
 
 def test_a_host_that_is_never_reached_is_given_up_soon() -> None:
     time = Time()
-    with pytest.raises(RequestFailed, match=r"unreachable Tried 4 times in 3\.5 s \(max_wait: 60 s\)\."):
+    with pytest.raises(
+        RequestFailed, match=r"unreachable Tried 4 times in 3\.5 s \(max_wait: 60 s\)\."
+    ):
         time.patience(60).persist(failing(time, *[UNREACHABLE] * 9), harmless=True)
 
 
@@ -93,7 +109,9 @@ def test_the_server_says_how_long_to_wait_within_bounds() -> None:
     max_wait=st.floats(0, 100),
     seconds=st.floats(0, 40),
     jitter=st.floats(0, 1),
-    requests=st.lists(st.lists(st.sampled_from([BUSY, LOST, UNREACHABLE, THROTTLED]), max_size=30), max_size=4),
+    requests=st.lists(
+        st.lists(st.sampled_from([BUSY, LOST, UNREACHABLE, THROTTLED]), max_size=30), max_size=4
+    ),
 )
 def test_all_that_fails_in_a_task_takes_no_longer_than_max_wait_and_one_try_more(
     max_wait: float, seconds: float, jitter: float, requests: list[list[RequestFailed]]
@@ -147,13 +165,21 @@ def microseconds(moment: dt.datetime) -> int:
         ({"Retry-After": "3", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 40)}, 3),
     ],
 )
-def test_the_wait_that_a_server_asks_for_is_read_from_every_known_form(headers: dict[str, str], seconds: float) -> None:
+def test_the_wait_that_a_server_asks_for_is_read_from_every_known_form(
+    headers: dict[str, str], seconds: float
+) -> None:
     assert asked_wait(headers, NOW) == pytest.approx(seconds)
 
 
 def test_a_reset_in_the_year_3000_asks_for_no_more_than_the_bound() -> None:
-    asked = asked_wait({"X-RateLimit-Reset": str(microseconds(dt.datetime(3000, 1, 1, tzinfo=dt.timezone.utc)))}, NOW)
-    assert pause_after(RequestFailed("busy", status=429, passing=True, asked_wait=asked), 1, 0.0) == 30.25
+    asked = asked_wait(
+        {"X-RateLimit-Reset": str(microseconds(dt.datetime(3000, 1, 1, tzinfo=dt.timezone.utc)))},
+        NOW,
+    )
+    assert (
+        pause_after(RequestFailed("busy", status=429, passing=True, asked_wait=asked), 1, 0.0)
+        == 30.25
+    )
 
 
 @given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Reset"]), st.text(max_size=30)))
@@ -162,7 +188,9 @@ def test_whatever_stands_in_these_headers_some_time_comes_out(headers: dict[str,
 
 
 @given(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1e12))
-def test_a_pause_is_never_nothing_and_never_longer_than_its_bounds(tries: int, jitter: float, asked: float) -> None:
+def test_a_pause_is_never_nothing_and_never_longer_than_its_bounds(
+    tries: int, jitter: float, asked: float
+) -> None:
     error = RequestFailed("busy", status=429, passing=True, asked_wait=asked)
     assert 0.25 <= pause_after(error, tries, jitter) <= 38
 

@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._scopes import KNOWN_SCOPES, MANAGING_SCOPES, unknown_scope_hint
+from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import (
+    KNOWN_SCOPES,
+    MANAGING_SCOPES,
+    unknown_scope_hint,
+)
 
 
 def test_a_known_scope_needs_no_hint() -> None:
@@ -14,7 +18,11 @@ def test_a_known_scope_needs_no_hint() -> None:
 
 @pytest.mark.parametrize(
     ("scope", "meant"),
-    [("metric.read", "metrics.read"), ("METRICS.READ", "metrics.read"), ("dataexport", "DataExport")],
+    [
+        ("metric.read", "metrics.read"),
+        ("METRICS.READ", "metrics.read"),
+        ("dataexport", "DataExport"),
+    ],
 )
 def test_a_misspelt_scope_gets_a_suggestion(scope: str, meant: str) -> None:
     hint = unknown_scope_hint(scope) or ""

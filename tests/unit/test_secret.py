@@ -10,19 +10,29 @@ import pickle
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret, looks_like_secret, printable, public_id, scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    looks_like_secret,
+    printable,
+    public_id,
+    scrub,
+)
 
 from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
 
 SECRET = Secret(DOTTED_SECRET)
 
 
-@pytest.mark.parametrize("show", [repr, str, format, "{}".format, "%s".__mod__, lambda secret: f"{secret!s} {secret!r}"])
+@pytest.mark.parametrize(
+    "show", [repr, str, format, "{}".format, "%s".__mod__, lambda secret: f"{secret!s} {secret!r}"]
+)
 def test_a_secret_prints_as_stars(show: t.Callable[[Secret], str]) -> None:
     assert set(show(SECRET)) <= set("* ")
 
 
-@pytest.mark.parametrize("serialise", [pickle.dumps, json.dumps, copy.copy, copy.deepcopy, vars, list])
+@pytest.mark.parametrize(
+    "serialise", [pickle.dumps, json.dumps, copy.copy, copy.deepcopy, vars, list]
+)
 def test_a_secret_cannot_be_turned_into_data(serialise: t.Callable[[t.Any], t.Any]) -> None:
     with pytest.raises(TypeError) as caught:
         serialise(SECRET)
@@ -30,7 +40,10 @@ def test_a_secret_cannot_be_turned_into_data(serialise: t.Callable[[t.Any], t.An
 
 
 def test_secrets_are_equal_by_their_text() -> None:
-    assert {SECRET, Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)} == {SECRET, Secret(UNDOTTED_SECRET)}
+    assert {SECRET, Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)} == {
+        SECRET,
+        Secret(UNDOTTED_SECRET),
+    }
     assert DOTTED_SECRET not in {SECRET}
 
 
@@ -49,14 +62,26 @@ def test_the_id_is_all_up_to_the_second_dot(text: str, token_id: str | None) -> 
     assert public_id(Secret(text)) == token_id
 
 
-@pytest.mark.parametrize("around", ["{}", "'{}'", "?Api-Token={}&x=1", "my-{}\n", "my_{}_", "%22{}%22", repr("\n{}\n")])
+@pytest.mark.parametrize(
+    "around", ["{}", "'{}'", "?Api-Token={}&x=1", "my-{}\n", "my_{}_", "%22{}%22", repr("\n{}\n")]
+)
 def test_a_secret_is_seen_and_scrubbed_wherever_it_stands(around: str) -> None:
     text = around.format(DOTTED_SECRET)
     assert looks_like_secret(text)
     assert scrub(text) == around.format(f"{PUBLIC_PART}.***")
 
 
-@pytest.mark.parametrize("text", ["", "reports", PUBLIC_PART, "metrics.read", "openpipeline.events_sdlc.custom", "dt0c01.reports.daily"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "reports",
+        PUBLIC_PART,
+        "metrics.read",
+        "openpipeline.events_sdlc.custom",
+        "dt0c01.reports.daily",
+    ],
+)
 def test_public_text_is_no_secret_and_left_alone(text: str) -> None:
     assert not looks_like_secret(text)
     assert scrub(text) == text

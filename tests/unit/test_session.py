@@ -11,11 +11,11 @@ import ssl
 
 import pytest
 import trustme
-from ansible_collections.community.dynatrace.plugins.module_utils._connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._http import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._session import tls_context
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.session import tls_context
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
 from builders import DOTTED_SECRET, SECRET_PART, refusal
 from support.scripted import answer, scripted
@@ -41,10 +41,16 @@ def test_what_holds_no_certificate_is_refused(tmp_path: pathlib.Path) -> None:
     assert str(refusal(lambda: trusted(tmp_path / "README"))).startswith("ca_path: ")
 
 
-def test_a_client_certificate_that_cannot_be_read_is_refused_without_asking_for_a_password(tmp_path: pathlib.Path) -> None:
+def test_a_client_certificate_that_cannot_be_read_is_refused_without_asking_for_a_password(
+    tmp_path: pathlib.Path,
+) -> None:
     file = tmp_path / "client.pem"
-    file.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
-    assert str(refusal(lambda: tls_context(True, None, str(file), None))).startswith("client_cert: ")
+    file.write_text(
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+    )
+    assert str(refusal(lambda: tls_context(True, None, str(file), None))).startswith(
+        "client_cert: "
+    )
 
 
 def test_without_checks_nothing_is_required() -> None:
@@ -53,12 +59,18 @@ def test_without_checks_nothing_is_required() -> None:
     assert (unchecked.verify_mode, unchecked.check_hostname) == (ssl.CERT_NONE, False)
 
 
-def test_a_token_in_the_address_is_not_in_what_the_library_logs(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_token_in_the_address_is_not_in_what_the_library_logs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("DEBUG")
     with scripted() as server:
         server.says = answer("200 OK", b"no header\r\n")
-        Http(Connection(server.url, Secret(DOTTED_SECRET), token_location="query"), Patience(0)).request("GET", "/v2/apiTokens")
+        Http(
+            Connection(server.url, Secret(DOTTED_SECRET), token_location="query"), Patience(0)
+        ).request("GET", "/v2/apiTokens")
         shown = caplog.text
-        Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0)).request("GET", "/v2/apiTokens")
+        Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0)).request(
+            "GET", "/v2/apiTokens"
+        )
     assert SECRET_PART not in shown
     assert "Failed to parse headers" in caplog.text

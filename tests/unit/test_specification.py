@@ -7,8 +7,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._token import provisional_name
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    provisional_name,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,10 +29,16 @@ from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, a_specificatio
         ({"token_id": ".."}, "token_id: '..' is not the id of a token"),
         ({"token_id": "dt0c01.ID\n"}, "token_id: .* is not the id of a token"),
         ({"scopes": []}, "scopes: the list is empty.*leave the option out"),
-        ({"scopes": ["metrics.read,logs.read"]}, "scopes: 'metrics.read,logs.read' .*one name such as"),
+        (
+            {"scopes": ["metrics.read,logs.read"]},
+            "scopes: 'metrics.read,logs.read' .*one name such as",
+        ),
         ({"expires_in": "90 days"}, "expires_in: '90 days' is not a period. Give"),
         ({"expires_in": "101y"}, "expires_in: '101y' is too long. The longest"),
-        ({"expires_in": "1d", "expiration_date": "2030-01-01T00:00:00Z"}, "expires_in and expiration_date exclude"),
+        (
+            {"expires_in": "1d", "expiration_date": "2030-01-01T00:00:00Z"},
+            "expires_in and expiration_date exclude",
+        ),
         ({"expiration_date": "2030-01-01"}, "expiration_date: '2030-01-01' .*with a zone. Give"),
         ({"expiration_date": "2026-06-01T12:00:00Z"}, "expiration_date: .* lies in the past"),
         ({"token": ""}, "token: the value is empty"),
@@ -38,7 +46,9 @@ from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, a_specificatio
         ({"token": "dt0c01.PUBLICPARTONLY"}, "token: the value is not the whole secret"),
     ],
 )
-def test_what_cannot_work_is_refused_by_the_name_of_the_option(options: dict[str, t.Any], says: str) -> None:
+def test_what_cannot_work_is_refused_by_the_name_of_the_option(
+    options: dict[str, t.Any], says: str
+) -> None:
     with pytest.raises(OptionError, match=f"^{says}"):
         a_specification(**options)
 
@@ -46,7 +56,9 @@ def test_what_cannot_work_is_refused_by_the_name_of_the_option(options: dict[str
 @pytest.mark.parametrize("secret", [DOTTED_SECRET, UNDOTTED_SECRET])
 @pytest.mark.parametrize("around", ["{}", "name_{}", "{}-name", "\n{}"])
 @pytest.mark.parametrize("option", ["name", "token_id", "scopes"])
-def test_a_secret_in_a_public_option_is_refused_without_echo(option: str, around: str, secret: str) -> None:
+def test_a_secret_in_a_public_option_is_refused_without_echo(
+    option: str, around: str, secret: str
+) -> None:
     value = around.format(secret)
     with pytest.raises(OptionError, match=f"^{option}: .*It is not shown here. Give") as caught:
         a_specification(**{option: [value] if option == "scopes" else value})
@@ -62,7 +74,10 @@ def test_a_secret_in_place_of_a_time_is_refused_without_echo(option: str, secret
     assert secret not in str(caught.value)
 
 
-@pytest.mark.parametrize("secret", [DOTTED_SECRET[:-1] + "!", DOTTED_SECRET + " ", "\n" + UNDOTTED_SECRET, SECRET_PART + ".x"])
+@pytest.mark.parametrize(
+    "secret",
+    [DOTTED_SECRET[:-1] + "!", DOTTED_SECRET + " ", "\n" + UNDOTTED_SECRET, SECRET_PART + ".x"],
+)
 def test_a_damaged_held_secret_is_refused_without_echo(secret: str) -> None:
     with pytest.raises(OptionError, match=r"^token: ") as caught:
         a_specification(token=secret)
@@ -81,7 +96,10 @@ def test_scopes_are_sorted_once_and_without_repeats() -> None:
 
 
 def test_a_past_end_does_not_keep_a_token_from_being_deleted() -> None:
-    assert a_specification(state="absent", expiration_date="2020-01-01T00:00:00Z").expiration_date is not None
+    assert (
+        a_specification(state="absent", expiration_date="2020-01-01T00:00:00Z").expiration_date
+        is not None
+    )
 
 
 def test_without_a_store_a_missing_secret_is_ignored() -> None:
@@ -90,7 +108,9 @@ def test_without_a_store_a_missing_secret_is_ignored() -> None:
 
 @given(
     st.sampled_from(["name", "token_id", "scopes", "expires_in", "expiration_date", "token"]),
-    st.text() | st.from_regex(r"\d{1,7}[a-zA-Z]") | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"),
+    st.text()
+    | st.from_regex(r"\d{1,7}[a-zA-Z]")
+    | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"),
 )
 def test_any_text_is_understood_or_refused(option: str, text: str) -> None:
     said = refusal(lambda: a_specification(**{option: [text] if option == "scopes" else text}))

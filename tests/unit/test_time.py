@@ -7,8 +7,13 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._time import Period, format_timestamp, parse_period, parse_timestamp
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
+    Period,
+    format_timestamp,
+    parse_period,
+    parse_timestamp,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -38,7 +43,13 @@ def test_a_point_in_time_needs_a_zone(text: str, moment: dt.datetime | None) -> 
     assert parse_timestamp(text) == moment
 
 
-@given(st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30), timezones=st.timezones()))
+@given(
+    st.datetimes(
+        min_value=dt.datetime(1, 1, 2),
+        max_value=dt.datetime(9999, 12, 30),
+        timezones=st.timezones(),
+    )
+)
 def test_a_point_in_time_survives_its_text_to_the_millisecond(moment: dt.datetime) -> None:
     read = parse_timestamp(format_timestamp(moment))
     assert read is not None
@@ -47,7 +58,10 @@ def test_a_point_in_time_survives_its_text_to_the_millisecond(moment: dt.datetim
 
 def test_times_are_written_as_the_api_writes_them() -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
-    assert format_timestamp(dt.datetime(2030, 1, 31, 1, 2, 3, 45678, tzinfo=zone)) == "2030-01-30T23:02:03.045Z"
+    assert (
+        format_timestamp(dt.datetime(2030, 1, 31, 1, 2, 3, 45678, tzinfo=zone))
+        == "2030-01-30T23:02:03.045Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +89,9 @@ def test_each_unit_has_its_length(text: str, end: dt.datetime) -> None:
         (dt.datetime(2026, 12, 15), Period(1, "M"), dt.datetime(2027, 1, 15)),
     ],
 )
-def test_months_and_years_follow_the_calendar(start: dt.datetime, period: Period, end: dt.datetime) -> None:
+def test_months_and_years_follow_the_calendar(
+    start: dt.datetime, period: Period, end: dt.datetime
+) -> None:
     assert period.after(start) == end
 
 

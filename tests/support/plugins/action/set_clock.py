@@ -13,5 +13,7 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        requests.put(self._task.args["url"], json={"now": self._task.args["now"]}, timeout=10).raise_for_status()
+        requests.put(
+            self._task.args["url"], json={"now": self._task.args["now"]}, timeout=10
+        ).raise_for_status()
         return {"changed": False}

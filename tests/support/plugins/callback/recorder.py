@@ -27,8 +27,15 @@ class CallbackModule(CallbackBase):
 
     def _record(self, event, result):
         task = result._task if hasattr(result, "_task") else result.task
-        entry = {"event": event, "task": task.get_name(), "host": result._host.get_name(), "result": result._result}
-        if task.action.startswith("community.dynatrace."):  # those of other tasks, such as set_fact, are not the collection's to hide
+        entry = {
+            "event": event,
+            "task": task.get_name(),
+            "host": result._host.get_name(),
+            "result": result._result,
+        }
+        if task.action.startswith(
+            "community.dynatrace."
+        ):  # those of other tasks, such as set_fact, are not the collection's to hide
             entry["arguments"] = repr(task.args)
         with open(os.environ["RECORDER_FILE"], "a") as file:
             file.write(json.dumps(entry, default=repr) + "\n")

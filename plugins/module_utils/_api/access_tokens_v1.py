@@ -1,0 +1,210 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Access tokens as the older Environment API v1 has them: ``/v1/tokens``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    an_object,
+    check_not_caller,
+    is_caller,
+    no_answer,
+    path_of,
+    read_token,
+    text_of,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    could_be_secret,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
+    Period,
+    format_timestamp,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Issued, Wanted
+
+_PATH = "/v1/tokens"
+_LIMIT = 1_000_000  # documented: the largest, and nothing tells that a list was cut off there
+_SCOPE = "TenantTokenManagement"  # documented: for everything but looking tokens up
+
+
+class TokenApiV1:
+    """See ``TokenApi``. A list has ids and names alone, so that each token that is wanted costs a request of its own."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def now(self) -> dt.datetime:
+        return self._http.now()
+
+    def skew(self) -> dt.timedelta:
+        return self._http.skew
+
+    def for_thread(self) -> TokenApiV1:
+        return TokenApiV1(self._http.for_thread())
+
+    def caller_id(self) -> str | None:
+        return self._caller_id
+
+    @functools.cached_property
+    def _caller_id(self) -> str | None:
+        # Looked up, because the examples of this version have ids that do not stand in the secret.
+        token = self.lookup(self._http.caller) if self._http.caller else None
+        return token.id if token else None
+
+    def lacks(self, plan: Plan) -> str | None:
+        if plan.issues and plan.after is not None and plan.after.personal_access_token:
+            return "The API v1 cannot issue personal access tokens. Use api_version: v2."
+        if (
+            plan.action == "updated"
+            and plan.after is not None
+            and plan.after.id == self.caller_id()
+        ):
+            return "The API v1 cannot change the token that it is called with. Use api_version: v2, or another token as api_token."
+        return None
+
+    def list(
+        self,
+        personal_access_token: bool | None = None,
+        usage: bool = False,
+        wanted: Wanted | None = None,
+    ) -> t.Iterator[Token]:
+        data = an_object(
+            "the list of tokens",
+            self._http.request("GET", _PATH, {"limit": str(_LIMIT)}, scope=_SCOPE).data,
+        )
+        values = data.get("values")
+        if not isinstance(values, list):
+            raise no_answer("the list of tokens")
+        stubs = [an_object("a token", stub) for stub in values]
+        if len(stubs) >= _LIMIT:
+            raise RequestFailed(
+                f"The list of tokens has {_LIMIT} or more, of which the API v1 tells no others. Use api_version: v2."
+            )
+        for stub in stubs:
+            if wanted is None or wanted(text_of(stub.get("id")), text_of(stub.get("name"))):
+                token = self.get(text_of(stub.get("id")))
+                if token is not None and personal_access_token in (
+                    None,
+                    token.personal_access_token,
+                ):
+                    yield token
+
+    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
+        listed = self.list(
+            personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name)
+        )
+        return [token for token in listed if token.is_called(name, personal_access_token)]
+
+    def get(self, token_id: str) -> Token | None:
+        answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
+        return (
+            read_token(self._http, _as_v2(answer.data), token_id) if answer.status != 404 else None
+        )
+
+    def create(
+        self,
+        name: str,
+        scopes: t.Sequence[str],
+        expires: Period | dt.datetime | None,
+        personal_access_token: bool,
+    ) -> Issued:
+        body: dict[str, t.Any] = {"name": name, "scopes": list(scopes)}
+        if expires is not None:
+            end = expires.after(self.now()) if isinstance(expires, Period) else expires
+            body["expiresIn"] = {
+                "value": max(1, round((end - self.now()).total_seconds() * 1000)),
+                "unit": "MILLIS",
+            }
+        secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE, text=True).data)
+        self._http.hide(secret)
+        token = self._issued(secret)
+        return Issued(str(token.id), secret, token.expires)
+
+    def _issued(self, secret: Secret) -> Token:
+        """What was issued just now: the answer has no id."""
+        try:
+            token = self.lookup(secret)
+        except RequestFailed as error:
+            error.maybe_done = True
+            raise
+        if token is None:
+            raise RequestFailed(
+                "Dynatrace does not know the token that it has just issued.", maybe_done=True
+            )
+        if secret == self._http.caller or is_caller(self._http, str(token.id)):
+            raise RequestFailed(
+                "Dynatrace's answer to the creation of a token is about the calling one.",
+                maybe_done=True,
+            )
+        return token
+
+    def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
+        body = {"name": name, "revoked": not enabled, "scopes": list(scopes)}
+        self._http.request("PUT", path_of(_PATH, token_id), body=body, scope=_SCOPE)
+
+    def delete(self, token_id: str) -> None:
+        check_not_caller(self._http, token_id)
+        self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
+
+    def lookup(self, secret: Secret) -> Token | None:
+        self._http.hide(secret)
+        answer = self._http.request(
+            "POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True
+        )
+        return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
+
+    def lookup_itself(self, secret: Secret) -> Token | None:
+        return TokenApiV1(self._http.as_caller(secret)).lookup(secret)
+
+
+def _secret(data: t.Any) -> Secret:
+    """The secret in the answer to a creation: as JSON, or as documented too, as plain text, or as CSV with or without a heading."""
+    lines = (
+        data.split()
+        if isinstance(data, str)
+        else [text_of(data.get("token")) if isinstance(data, dict) else ""]
+    )
+    text = lines[-1].strip('"') if lines else ""
+    if not could_be_secret(text):
+        raise RequestFailed(
+            "Dynatrace's answer to the creation of a token has no secret.", maybe_done=True
+        )
+    return Secret(text)
+
+
+def _as_v2(data: t.Any) -> dict[str, t.Any]:
+    """What version 2 would tell. Documented: of all this, only scopes is always there."""
+    data = an_object("a token", data)
+    revoked = data.get("revoked", False)
+    return {
+        "id": data.get("id"),
+        "name": data.get("name"),
+        "enabled": not revoked if isinstance(revoked, bool) else None,
+        "scopes": data.get("scopes"),
+        "personalAccessToken": data.get("personalAccessToken"),
+        "owner": data.get("userId"),
+        "creationDate": _date(data.get("created")),
+        "expirationDate": _date(data.get("expires")),
+        "lastUsedDate": _date(data.get("lastUse")),
+    }
+
+
+def _date(value: t.Any) -> t.Any:
+    """Milliseconds since 1970, as the schema says, as text, as the examples have it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return format_timestamp(dt.datetime.fromtimestamp(value / 1000, dt.timezone.utc))
+    except (ValueError, OverflowError, OSError):
+        return "no point in time"

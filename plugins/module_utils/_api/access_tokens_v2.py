@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Access tokens as the Environment API v2 has them: ``/v2/apiTokens``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    an_object,
+    check_not_caller,
+    is_caller,
+    is_id,
+    moment_of,
+    no_answer,
+    path_of,
+    read_token,
+    text_of,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    could_be_secret,
+    public_id,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
+    Period,
+    format_timestamp,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Issued, Wanted
+
+_PATH = "/v2/apiTokens"
+_PAGE_SIZE = 10000  # documented: the largest
+_READ, _WRITE = (
+    "apiTokens.read",
+    "apiTokens.write",
+)  # documented: the scopes that the operations need
+_MOST_PAGES = 1000
+
+# Documented: without being asked for, none of these is in a listing.
+_COMPARED_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata"
+_USAGE_FIELDS = ",+lastUsedDate,+lastUsedIpAddress,+modifiedDate"
+
+
+class TokenApiV2:
+    """See ``TokenApi``."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def now(self) -> dt.datetime:
+        return self._http.now()
+
+    def skew(self) -> dt.timedelta:
+        return self._http.skew
+
+    def for_thread(self) -> TokenApiV2:
+        return TokenApiV2(self._http.for_thread())
+
+    def caller_id(self) -> str | None:
+        if self._http.caller is None or is_bearer(self._http.caller):
+            return None
+        token_id = public_id(self._http.caller)
+        if token_id is None:
+            token = self.lookup(self._http.caller)
+            token_id = token.id if token else None
+        return token_id
+
+    def lacks(self, plan: Plan) -> str | None:
+        return None
+
+    def list(
+        self,
+        personal_access_token: bool | None = None,
+        usage: bool = False,
+        wanted: Wanted | None = None,
+    ) -> t.Iterator[Token]:
+        query = {
+            "pageSize": str(_PAGE_SIZE),
+            "fields": _COMPARED_FIELDS + (_USAGE_FIELDS if usage else ""),
+        }
+        if personal_access_token is not None:
+            query["apiTokenSelector"] = f"personalAccessToken({str(personal_access_token).lower()})"
+        seen: set[str] = set()
+        while len(seen) < _MOST_PAGES:
+            page = an_object(
+                "the list of tokens", self._http.request("GET", _PATH, query, scope=_READ).data
+            )
+            entries = page.get("apiTokens", [] if "totalCount" in page else None)
+            if not isinstance(entries, list):
+                raise no_answer("the list of tokens")
+            for entry in entries:
+                if (
+                    wanted is None
+                    or not isinstance(entry, dict)
+                    or wanted(text_of(entry.get("id")), text_of(entry.get("name")))
+                ):
+                    yield read_token(self._http, entry)
+            key = page.get("nextPageKey")
+            if not key:
+                return
+            if not isinstance(key, str) or not key.isprintable():
+                raise RequestFailed(
+                    "Dynatrace's list of tokens goes on behind a key that cannot be one. Run again later."
+                )
+            if key in seen:
+                raise RequestFailed(
+                    "Dynatrace answered the same page of its list of tokens twice. Run again later."
+                )
+            seen.add(key)
+            query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
+        raise RequestFailed(
+            f"Dynatrace's list of tokens has not ended after {_MOST_PAGES} pages. Run again later."
+        )
+
+    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
+        listed = self.list(
+            personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name)
+        )
+        return [token for token in listed if token.is_called(name, personal_access_token)]
+
+    def get(self, token_id: str) -> Token | None:
+        answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
+        return read_token(self._http, answer.data, token_id) if answer.status != 404 else None
+
+    def create(
+        self,
+        name: str,
+        scopes: t.Sequence[str],
+        expires: Period | dt.datetime | None,
+        personal_access_token: bool,
+    ) -> Issued:
+        body: dict[str, t.Any] = {
+            "name": name,
+            "scopes": list(scopes),
+            "personalAccessToken": personal_access_token,
+        }
+        if expires is not None:
+            body["expirationDate"] = (
+                f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)
+            )
+        data = an_object(
+            "the new token", self._http.request("POST", _PATH, body=body, scope=_WRITE).data
+        )
+        secret = Secret(text_of(data.get("token")))
+        self._http.hide(secret)
+        if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
+            raise RequestFailed(
+                "Dynatrace's answer to the creation of a token has no id or no secret.",
+                maybe_done=True,
+            )
+        if public_id(secret) not in (None, data["id"]) or is_caller(self._http, data["id"]):
+            raise RequestFailed(
+                "Dynatrace's answer to the creation of a token has the id of another token.",
+                maybe_done=True,
+            )
+        return Issued(data["id"], secret, moment_of(data.get("expirationDate")))
+
+    def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
+        self._http.request(
+            "PUT",
+            path_of(_PATH, token_id),
+            body={"name": name, "enabled": enabled, "scopes": list(scopes)},
+            scope=_WRITE,
+        )
+
+    def delete(self, token_id: str) -> None:
+        check_not_caller(self._http, token_id)
+        self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_WRITE)
+
+    def lookup(self, secret: Secret) -> Token | None:
+        self._http.hide(secret)
+        answer = self._http.request(
+            "POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True
+        )
+        return (
+            read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None
+        )
+
+    def lookup_itself(self, secret: Secret) -> Token | None:
+        return TokenApiV2(self._http.as_caller(secret)).lookup(secret)

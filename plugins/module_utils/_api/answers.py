@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What both versions of the token API have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+import urllib.parse
+
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    looks_like_secret,
+    public_id,
+    scrub,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import parse_timestamp
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Token,
+    is_token_id,
+    sorted_scopes,
+)
+
+
+def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
+    """A token from JSON in the form of v2; what is missing or of another type takes the value that claims least.
+
+    :param asked: the id of the token that was asked for.
+    :raises RequestFailed: where what the plan rests on is not known, or it is another token.
+    """
+    data = an_object("a token", data)
+    token_id, personal, end = (
+        data.get("id"),
+        data.get("personalAccessToken"),
+        data.get("expirationDate"),
+    )
+    if not is_id(token_id):
+        raise RequestFailed(
+            "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
+        )
+    if asked not in (None, token_id):
+        raise RequestFailed(
+            f"Dynatrace was asked for the token {asked} and told of another, {token_id}. Nothing was done with it."
+        )
+    if personal is not None and not isinstance(personal, bool):
+        raise RequestFailed(
+            f"Dynatrace gave a kind for the token {token_id} that is not known. Nothing was done with it."
+        )
+    if end is not None and moment_of(end) is None:
+        raise RequestFailed(
+            f"Dynatrace gave an end for the token {token_id} that is no point in time. Nothing was done with it."
+        )
+    told = [data.get("name"), *(data["scopes"] if isinstance(data.get("scopes"), list) else [])]
+    name, *scopes = (_shown(http, text) for text in told)
+    return Token(
+        id=token_id,
+        name=name,
+        enabled=data.get("enabled") is True,
+        scopes=sorted_scopes(filter(None, scopes)),
+        personal_access_token=personal is True,
+        expires=moment_of(end),
+        owner=_shown(http, data.get("owner")) or None,
+        created=moment_of(data.get("creationDate")),
+        modified=moment_of(data.get("modifiedDate")),
+        last_used=moment_of(data.get("lastUsedDate")),
+        last_used_ip=_shown(http, data.get("lastUsedIpAddress")) or None,
+        made_by_product=bool(data.get("additionalMetadata")),
+        complete=isinstance(data.get("enabled"), bool)
+        and isinstance(data.get("scopes"), list)
+        and [name, *scopes] == told,
+    )
+
+
+def _shown(http: Http, value: t.Any) -> str:
+    """A text of an answer as it may be shown, and written: without a secret, and without half a character."""
+    return scrub(text_of(value), [http.caller] if http.caller else [])
+
+
+def text_of(value: t.Any) -> str:
+    """The text; without what JSON can hold and UTF-8 can not. Empty where it is none."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def moment_of(value: t.Any) -> dt.datetime | None:
+    return parse_timestamp(value) if isinstance(value, str) else None
+
+
+def an_object(what: str, data: t.Any) -> dict[str, t.Any]:
+    if not isinstance(data, dict):
+        raise no_answer(what)
+    return data
+
+
+def no_answer(what: str) -> RequestFailed:
+    return RequestFailed(
+        f"Dynatrace's answer is not {what}. Is environment_url that of an environment?",
+        maybe_done=True,
+    )
+
+
+def is_caller(http: Http, token_id: str) -> bool:
+    """Whether the id is known to be that of the calling token, as far as this costs no request."""
+    return http.caller is not None and token_id == public_id(http.caller)
+
+
+def check_not_caller(http: Http, token_id: str) -> None:
+    if is_caller(http, token_id):
+        raise RequestFailed(
+            f"{token_id} is the token that this task itself calls Dynatrace with (api_token), so it was not deleted."
+        )
+
+
+def path_of(collection: str, token_id: str) -> str:
+    # Documented: DELETE takes a whole secret in the address too, where it must never stand.
+    if not is_id(token_id):
+        raise RequestFailed(
+            "Dynatrace gave an id for a token that cannot be one, so no request was made with it."
+        )
+    return f"{collection}/{urllib.parse.quote(token_id, safe='')}"
+
+
+def is_id(value: t.Any) -> bool:
+    return isinstance(value, str) and is_token_id(value) and not looks_like_secret(value)

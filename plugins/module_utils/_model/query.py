@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which tokens are asked for. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    check_public,
+    check_token_id,
+    parse_held_token,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
+    Period,
+    parse_period,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """Criteria for tokens; all that are given have to be met."""
+
+    name: str | None
+    name_regex: re.Pattern[str] | None
+    token_id: str | None
+    owner: str | None
+    scopes: frozenset[str]
+    personal_access_token: bool | None
+    enabled: bool | None
+    expires_within: Period | None
+    unused_for: Period | None
+    token: Secret | None
+
+    def is_about(self, name: str) -> bool:
+        """Whether a token of this name can match at all."""
+        return self.name in (None, name) and (
+            self.name_regex is None or self.name_regex.search(name) is not None
+        )
+
+    def matches(self, token: Token, now: dt.datetime) -> bool:
+        return (
+            self.is_about(token.name)
+            and self.owner in (None, token.owner)
+            and (not self.scopes or not self.scopes.isdisjoint(token.scopes))
+            and self.personal_access_token in (None, token.personal_access_token)
+            and self.enabled in (None, token.enabled)
+            and (self.expires_within is None or _expires_within(token, self.expires_within, now))
+            and (self.unused_for is None or _unused_for(token, self.unused_for, now))
+        )
+
+
+def _expires_within(token: Token, period: Period, now: dt.datetime) -> bool:
+    return token.expires is not None and now < token.expires <= period.after(now)
+
+
+def _unused_for(token: Token, period: Period, now: dt.datetime) -> bool:
+    """Whether neither its last use nor, where it was never used, its creation is more recent."""
+    last = token.last_used or token.created
+    return last is None or last <= period.before(now)
+
+
+def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ()) -> Query:
+    """The criteria, from the options of ``dynatrace_token_info``.
+
+    :raises OptionError: where an option cannot work; never with a secret in its message.
+    """
+    if params["token"] is not None and params["token_id"] is not None:
+        raise OptionError(
+            "token and token_id exclude each other: look a token up by its secret, or by its id."
+        )
+    token = parse_held_token(params["token"])
+    check_public(params, [*secrets, *([token] if token else [])])
+    if params["token_id"] is not None:
+        check_token_id(params["token_id"])
+    return Query(
+        name=params["name"],
+        name_regex=_parse_regex(params["name_regex"]),
+        token_id=params["token_id"],
+        owner=params["owner"],
+        scopes=frozenset(params["scopes"] or ()),
+        personal_access_token=params["personal_access_token"],
+        enabled=params["enabled"],
+        expires_within=_parse_period("expires_within", params),
+        unused_for=_parse_period("unused_for", params),
+        token=token,
+    )
+
+
+def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise OptionError(
+            f"name_regex: {pattern!r} is not a regular expression: {error}."
+        ) from None
+
+
+def _parse_period(option: str, params: t.Mapping[str, t.Any]) -> Period | None:
+    return None if params[option] is None else parse_period(option, params[option])

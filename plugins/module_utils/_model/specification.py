@@ -1,0 +1,300 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From options to what the user wants, or to an error that says which option cannot work and why."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import re
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    could_be_secret,
+    looks_like_secret,
+    public_id,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
+    NO_TIME,
+    Period,
+    format_timestamp,
+    parse_period,
+    parse_timestamp,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    is_provisional,
+    is_token_id,
+    sorted_scopes,
+)
+
+_SCOPE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Specification:
+    """One token as the user wants it. None means: not managed."""
+
+    state: str = "present"
+    name: str | None = None
+    token_id: str | None = None
+    personal_access_token: bool = False
+    scopes: tuple[str, ...] | None = None  # sorted
+    scopes_mode: str = "exact"
+    enabled: bool | None = None
+    expires_in: Period | None = None
+    expiration_date: dt.datetime | None = None
+    rotate: str = "never"
+    rotate_before: Period = NO_TIME
+    overlap: Period = NO_TIME
+    delete_after: Period = NO_TIME
+    retire: bool = True
+    on_immutable_change: str = "fail"
+    on_duplicates: str = "fail"
+    on_missing_secret: str = "ignore"
+    token: Secret | None = None
+
+    def label(self) -> str:
+        """How messages call this token."""
+        return repr(self.name) if self.name is not None else str(self.token_id)
+
+
+def parse_specification(
+    params: t.Mapping[str, t.Any],
+    now: dt.datetime,
+    secrets: t.Iterable[Secret] = (),
+    stored: bool = False,
+) -> Specification:
+    """What the user wants, from the options of ``dynatrace_token``.
+
+    :param params: the options, typed by the argument spec.
+    :param now: the clock of this machine: no request has been made yet.
+    :param secrets: secrets that must not stand where a public value belongs.
+    :param stored: whether a store keeps the secret. Somebody else may be using a token whose secret it does not have.
+    :raises OptionError: where an option cannot work; never with a secret in its message.
+    """
+    token = parse_held_token(params["token"])
+    check_public(params, [*secrets, *([token] if token else [])])
+    _check_identity(params["name"], params["token_id"])
+    if params["expires_in"] is not None and params["expiration_date"] is not None:
+        raise OptionError(
+            "expires_in and expiration_date exclude each other: give a period from now or a point in time."
+        )
+    expires_in = (
+        None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"])
+    )
+    rotate_before = parse_period("rotate_before", params["rotate_before"])
+    _check_rotation(params, expires_in, rotate_before, now)
+    overlap, delete_after = (
+        parse_period(option, params[option], or_none=True) for option in ("overlap", "delete_after")
+    )
+    _check_retirement(overlap, delete_after, params["retire"], stored)
+    return Specification(
+        state=params["state"],
+        name=params["name"],
+        token_id=params["token_id"],
+        personal_access_token=params["personal_access_token"],
+        scopes=parse_scopes(params["scopes"]),
+        scopes_mode=params["scopes_mode"],
+        enabled=params["enabled"],
+        expires_in=expires_in,
+        expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
+        rotate=params["rotate"],
+        rotate_before=rotate_before,
+        overlap=overlap,
+        delete_after=delete_after,
+        retire=params["retire"],
+        on_immutable_change=params["on_immutable_change"],
+        on_duplicates=params["on_duplicates"],
+        on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
+        token=token,
+    )
+
+
+def parse_specifications(
+    tokens: t.Sequence[t.Mapping[str, t.Any]],
+    now: dt.datetime,
+    secrets: t.Sequence[Secret] = (),
+    stored: bool = False,
+) -> list[Specification]:
+    """Each as ``parse_specification`` does.
+
+    :raises OptionError: naming all that cannot work.
+    """
+    specifications, problems = [], []
+    for number, params in enumerate(tokens):
+        try:
+            specifications.append(parse_specification(params, now, secrets, stored))
+        except OptionError as error:
+            problems.append(f"tokens[{number}]: {error}")
+    names = collections.Counter(
+        (one.name, one.personal_access_token) for one in specifications if one.name
+    )
+    ids = collections.Counter(one.token_id for one in specifications if one.token_id)
+    twice = [name for (name, _kind), times in names.items() if times > 1] + [
+        token_id for token_id, times in ids.items() if times > 1
+    ]
+    problems += [f"tokens: {one!r} stands more than once. Leave one of them." for one in twice]
+    if problems:
+        raise OptionError(" ".join(problems))
+    return specifications
+
+
+# The options that messages may show, so that a secret has no place in them, and what belongs there.
+_PUBLIC = {
+    "name": "token's name",
+    "name_regex": "pattern of a name",
+    "token_id": "token's id, which is all up to the second dot",
+    "owner": "owner's name",
+    "scopes": "names of scopes",
+    "expires_in": "period",
+    "expiration_date": "date",
+    "rotate_before": "period",
+    "overlap": "period",
+    "delete_after": "period",
+    "expires_within": "period",
+    "unused_for": "period",
+}
+
+
+def check_public(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret]) -> None:
+    """:raises OptionError: where a secret stands in an option that messages may show. It is not echoed."""
+    known = [secret.reveal() for secret in secrets if secret.reveal()]
+    for option, meant in _PUBLIC.items():
+        value = params.get(option) or ""
+        for text in value if isinstance(value, list) else [value]:
+            if looks_like_secret(text) or any(secret in text for secret in known):
+                raise OptionError(
+                    f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {meant}."
+                )
+
+
+def check_token_id(token_id: str) -> None:
+    """:raises OptionError: where this cannot be the id of a token."""
+    if not is_token_id(token_id):
+        raise OptionError(
+            f"token_id: {token_id!r} is not the id of a token. An id is the public part of a token, such as "
+            "dt0c01.ST2EY72KQINMH574WMNVI7YN, without a slash or a blank."
+        )
+
+
+def parse_held_token(text: str | None) -> Secret | None:
+    if text is None:
+        return None
+    if not could_be_secret(text):
+        raise OptionError(
+            "token: the value is empty, or has a space, a line break or another character that no token has."
+        )
+    if public_id(Secret(text)) is None and "." in text:
+        raise OptionError(
+            "token: the value is not the whole secret of a token (prefix, public part and secret part)."
+        )
+    return Secret(text)
+
+
+def _check_identity(name: str | None, token_id: str | None) -> None:
+    if name is None and token_id is None:
+        raise OptionError("name or token_id is needed: say which token is meant.")
+    if name is not None:
+        check_name(name)
+    if token_id is not None:
+        check_token_id(token_id)
+
+
+def _check_rotation(
+    params: t.Mapping[str, t.Any],
+    expires_in: Period | None,
+    rotate_before: Period,
+    now: dt.datetime,
+) -> None:
+    rotating = {
+        "rotate": ("expiring", "always"),
+        "on_immutable_change": ("rotate",),
+        "on_missing_secret": ("rotate",),
+    }
+    for option, values in rotating.items():
+        if params["token_id"] is not None and params[option] in values:
+            value = params[option]
+            raise OptionError(
+                f"{option}: {value} cannot go with token_id, because the token that is issued instead has another id."
+            )
+    if params["rotate"] != "expiring":
+        return
+    if expires_in is None:
+        raise OptionError(
+            "rotate: expiring needs expires_in, because it decides when the new token ends."
+        )
+    if rotate_before.after(now) >= expires_in.after(now):
+        raise OptionError(
+            f"rotate_before: {rotate_before} is not less than expires_in, {expires_in}, so every run would rotate the token. Shorten it."
+        )
+
+
+def _check_retirement(overlap: Period, delete_after: Period, retire: bool, stored: bool) -> None:
+    asked = [("overlap", overlap), ("delete_after", delete_after), ("retire: false", not retire)]
+    for option, given in asked:
+        if given and not stored:
+            raise OptionError(
+                f"{option} needs store, which remembers what is to be disabled and deleted later. A shipped module has none: say "
+                "delegate_to: localhost. Without a store the old token is deleted as soon as the new one is seen to work."
+            )
+
+
+def check_name(name: str) -> None:
+    """:raises OptionError: where this cannot be the name of a token."""
+    if not name.strip():
+        raise OptionError("name: it is empty. Give the name of the token.")
+    if name != name.strip():
+        raise OptionError(
+            f"name: {name!r} begins or ends with white space. Names are compared to the letter; take it away."
+        )
+    if not name.isprintable():
+        raise OptionError(f"name: {name!r} has a character that cannot be shown. Take it away.")
+    if is_provisional(name):
+        raise OptionError(
+            f"name: {name!r} is of the form that tokens carry while they are being issued. Choose another."
+        )
+
+
+def parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
+    """The scopes, sorted. :raises OptionError: where one cannot be the name of a scope."""
+    if scopes is None:
+        return None
+    if not scopes:
+        raise OptionError(
+            "scopes: the list is empty, and a token without a scope can do nothing. "
+            "Name at least one scope, or leave the option out to leave the scopes as they are."
+        )
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise OptionError(
+                f"scopes: {scope!r} is not the name of a scope. Give a list, one name such as metrics.read an entry."
+            )
+    return sorted_scopes(scopes)
+
+
+def _parse_expiration_date(text: str | None, now: dt.datetime, state: str) -> dt.datetime | None:
+    if text is None:
+        return None
+    moment = parse_timestamp(text)
+    if moment is None:
+        raise OptionError(
+            f"expiration_date: {text!r} is not a point in time with a zone. Give one such as 2030-01-31T12:00:00Z; "
+            "for a period from now there is expires_in."
+        )
+    if state == "present":
+        check_not_past(moment, now)
+    return moment
+
+
+def check_not_past(end: dt.datetime, now: dt.datetime) -> None:
+    """Raise ``OptionError`` for an end that no new token can have."""
+    if end <= now:
+        raise OptionError(
+            f"expiration_date: {format_timestamp(end)} lies in the past (it is {format_timestamp(now)}). "
+            "A token cannot be made that has ended."
+        )

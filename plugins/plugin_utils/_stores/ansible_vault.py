@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets in files, encrypted as ansible-vault does it, with the vault secrets of the play."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Sealed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
+    could_be_secret,
+)
+
+try:
+    from ansible.parsing.vault import VaultSecretsContext
+except ImportError:  # ansible-core 2.18
+    VaultSecretsContext = None
+
+HOW_TO_GIVE = "--vault-password-file, --vault-id, --ask-vault-pass or ANSIBLE_VAULT_PASSWORD_FILE"
+
+_VaultSecrets = t.Sequence[tuple[str, t.Any]]
+
+
+def vault_secrets(loader: t.Any) -> _VaultSecrets:
+    """The vault secrets of this run of Ansible: pairs of a vault id and a secret."""
+    if VaultSecretsContext is None:
+        return loader._vault.secrets or []
+    context = VaultSecretsContext.current(optional=True)
+    return context.secrets if context else []
+
+
+class AnsibleVault:
+    """Seals secrets with one of these vault secrets, and opens what any of them has sealed."""
+
+    def __init__(self, secrets: _VaultSecrets, encrypt_vault_id: str | None) -> None:
+        self._secrets = secrets
+        self._encrypt_vault_id = (
+            encrypt_vault_id
+            or constants.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY")
+            or None
+        )
+
+    def sealing_secret(self) -> tuple[str, t.Any]:
+        """The vault id and the vault secret to seal with.
+
+        :raises OptionError: where there is none, or several and nothing tells which.
+        """
+        if not self._secrets:
+            raise OptionError(
+                f"store: a secret would be written, and there is no vault secret to encrypt it with. Give one with {HOW_TO_GIVE}, "
+                "or say encrypt: false in store to have it written in the clear."
+            )
+        wanted = self._encrypt_vault_id
+        fitting = [
+            (vault_id, secret) for vault_id, secret in self._secrets if wanted in (None, vault_id)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        known = ", ".join(vault_id for vault_id, _secret in self._secrets)
+        if fitting and wanted is None:
+            raise OptionError(
+                f"store: there are several vault secrets ({known}), and nothing tells which one to encrypt with. Name its vault id as "
+                "encrypt_vault_id in store, or set vault_encrypt_identity."
+            )
+        if not fitting:
+            raise OptionError(
+                f"store: encrypt_vault_id is {wanted!r}, and there is no vault secret of that id, but of {known}."
+            )
+        return fitting[0]  # given several times, the first counts, as in ansible-vault
+
+    def seal(self, secret: Secret) -> Sealed:
+        vault_id, vault_secret = self.sealing_secret()
+        return Sealed(
+            VaultLib(self._secrets).encrypt(secret.reveal(), vault_secret, vault_id).decode()
+        )
+
+    def unseal(self, sealed: Sealed, place: str) -> Secret:
+        """:raises DynatraceError: where none of the vault secrets opens it."""
+        if not self._secrets:
+            raise DynatraceError(
+                f"The secret in {place} is encrypted, and there is no vault secret. Give one with {HOW_TO_GIVE}."
+            )
+        try:
+            text = VaultLib(self._secrets).decrypt(sealed.text.encode()).decode()
+        except (AnsibleError, ValueError):
+            # Not chained: what the library says is not ours to know the contents of.
+            known = ", ".join(vault_id for vault_id, _secret in self._secrets)
+            raise DynatraceError(
+                f"The secret in {place} cannot be decrypted with the vault secrets at hand ({known}). Nothing was changed. Give the one "
+                "that it was encrypted with; if that is lost, remove the file, and the next run has no secret for the token."
+            ) from None
+        if not could_be_secret(text):
+            raise DynatraceError(
+                f"The value in {place} is not the secret of a token: it is empty, or has a space or a line break in it."
+            )
+        return Secret(text)
