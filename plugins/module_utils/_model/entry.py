@@ -10,78 +10,103 @@ import dataclasses
 import datetime as dt
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
     Token,
     provisional_name,
 )
 
-Identity = tuple[str, bool]  # a name, and whether it is that of a personal access token
+
+class Identity(t.NamedTuple):
+    """Which token a task is about."""
+
+    place: str  # the environment's key
+    name: str
+    kind: Kind
 
 
 @dataclasses.dataclass(frozen=True)
 class Sealed:
-    """A secret as the store wrote it: encrypted, and opened by that store alone."""
+    """A secret as the store wrote it: encrypted, and opened by that store only."""
 
     text: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Intent:
-    """That a token is being issued, which bears this nonce in its provisional name."""
+    """That a token is about to be issued, and how to tell it from others if its answer is lost."""
 
-    nonce: str
+    nonce: str  # in its provisional name
     since: dt.datetime  # the server's clock
+    expires: dt.datetime | None = None  # its expiration date, if that is its mark
+    known_ids: tuple[str, ...] = ()  # of the tokens of its name that were there before
 
 
 @dataclasses.dataclass(frozen=True)
-class Retiring:
-    """A token that another has replaced, and until when it is left. By the server's clock."""
+class Predecessor:
+    """A token that another has replaced, and when it is retired. By the server's clock."""
 
     id: str
-    disable_at: dt.datetime
+    disable_at: dt.datetime | None  # None: it was taken back, and stays
     delete_at: dt.datetime | None = None  # decided when it is disabled
 
     @property
-    def due(self) -> dt.datetime:
-        """When something is to be done with it."""
+    def due(self) -> dt.datetime | None:
+        """When it is disabled, or deleted if it is disabled already."""
         return self.delete_at or self.disable_at
+
+    def is_due(self, now: dt.datetime) -> bool:
+        return self.due is not None and self.due <= now
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What a store holds for one name and kind. Without an id it holds no token; without a version it is not there at all."""
+    """What a store holds for one identity.
 
-    name: str
-    personal_access_token: bool
+    ``id is None``: no token is stored. ``version is None``: no entry exists.
+    """
+
+    identity: Identity
     id: str | None = None
     secret: Secret | Sealed | None = None
     scopes: tuple[str, ...] = ()  # with expires: for people to read, never compared
     expires: dt.datetime | None = None
-    created: dt.datetime | None = (
-        None  # when the collection issued the token; None where it was adopted
-    )
-    intent: Intent | None = None
-    retiring: tuple[Retiring, ...] = ()
-    version: t.Hashable = dataclasses.field(
-        default=None, compare=False, repr=False
-    )  # what the store had when this was read
+    created: dt.datetime | None = None  # None: the token was adopted, not issued
+    handed_over: bool = True  # False: issued, and its users may not have the secret yet
+    intents: tuple[Intent, ...] = ()  # the newest last
+    predecessors: tuple[Predecessor, ...] = ()
+    version: t.Hashable = dataclasses.field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    @property
+    def kind(self) -> Kind:
+        return self.identity.kind
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is worth an entry."""
+        return self.id is None and not self.intents and not self.predecessors
+
+    def knows(self, token: Token) -> bool:
+        """Whether the token is a predecessor, one that was taken back included."""
+        return self._predecessor(token) is not None
 
     def retires(self, token: Token) -> bool:
-        """Whether the token is one of those that are retiring. That an id is among them does not make its token ours."""
-        return (
-            any(note.id == token.id for note in self.retiring)
-            and (token.name, token.personal_access_token) == (self.name, self.personal_access_token)
-            and not token.made_by_product
-        )
+        """Whether the token is a predecessor that is to go."""
+        predecessor = self._predecessor(token)
+        return predecessor is not None and predecessor.due is not None
 
-    def names(self, token: Token) -> bool:
-        """Whether the token is of this entry's kind and bears its name, or the one that it was being issued under."""
-        own_names = {self.name} | (
-            {provisional_name(self.name, self.intent.nonce)} if self.intent else set()
-        )
-        return (
-            token.name in own_names
-            and token.personal_access_token == self.personal_access_token
-            and not token.made_by_product
-        )
+    def _predecessor(self, token: Token) -> Predecessor | None:
+        # A store can be written by others: an id in it does not make a token ours.
+        if not token.has_name_and_kind(self.name, self.kind):
+            return None
+        return next((one for one in self.predecessors if one.id == token.id), None)
+
+    def is_of(self, token: Token) -> bool:
+        """Whether the token has this entry's kind, and its name or the provisional one of an intent."""
+        names = {self.name, *(provisional_name(self.name, intent.nonce) for intent in self.intents)}
+        return any(token.has_name_and_kind(name, self.kind) for name in names)

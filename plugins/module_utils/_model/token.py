@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Dynatrace says of a token, and the names that tokens carry while they are being issued."""
+"""What Dynatrace tells about a token, and the names of tokens that are being issued."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import datetime as dt
 import re
 import typing as t
 
-_PENDING = " ~pending-"
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
+
+_PROVISIONAL = " ~pending-"
 _ID = re.compile(r"[A-Za-z0-9._~:=+@-]{1,200}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Token:
-    """One access token, without its secret. A token that is only planned has no id."""
+    """One token, without its secret. A planned token has no id."""
 
     id: str | None
     name: str
     enabled: bool
     scopes: tuple[str, ...]  # sorted
-    personal_access_token: bool = False
+    kind: Kind = ACCESS
     expires: dt.datetime | None = None  # None: never
     owner: str | None = None
     created: dt.datetime | None = None
@@ -31,22 +33,28 @@ class Token:
     last_used: dt.datetime | None = None
     last_used_ip: str | None = None
     made_by_product: bool = False
-    complete: bool = True  # whether Dynatrace told both enabled and scopes, without which an update could take one away
+    # Whether Dynatrace told both enabled and scopes: an update without them could take one away.
+    complete: bool = True
 
-    def is_called(self, name: str, personal_access_token: bool) -> bool:
-        """Whether it is of this name and kind, its provisional name counted, and not made by the product for itself."""
-        return (
-            (self.name == name or is_provisional_of(self.name, name))
-            and self.personal_access_token == personal_access_token
-            and not self.made_by_product
+    def has_name_and_kind(self, name: str, kind: Kind) -> bool:
+        """Whether it has exactly this name and kind, and was not made by the product for itself."""
+        return self.name == name and self.kind is kind and not self.made_by_product
+
+    def has_final_name(self, name: str, kind: Kind) -> bool:
+        """The same, where a provisional name counts as the name that it becomes."""
+        return self.has_name_and_kind(name, kind) or (
+            is_provisional_of(self.name, name) and self.has_name_and_kind(self.name, kind)
         )
 
-    def ended(self, now: dt.datetime) -> bool:
+    def has_expired(self, now: dt.datetime) -> bool:
         return self.expires is not None and self.expires <= now
 
 
 def is_token_id(text: str) -> bool:
-    """Whether the text can be an id, and so a part of an address. Documented ids are dt0c01.PUBLIC, or UUIDs in the API v1."""
+    """Whether the text can be an id, and so a part of an address.
+
+    Documented: ids are dt0c01.PUBLIC, or UUIDs in the API v1.
+    """
     return _ID.fullmatch(text) is not None and text not in (".", "..")
 
 
@@ -54,23 +62,19 @@ def sorted_scopes(scopes: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(scopes)))
 
 
-def kind_name(personal_access_token: bool) -> str:
-    return "personal access token" if personal_access_token else "API token"
-
-
 def provisional_name(name: str, nonce: str) -> str:
-    """The name of a token between its creation and the moment its secret is safe."""
-    return f"{name}{_PENDING}{nonce}"
+    """The name of a token between its creation and the moment its secret is saved."""
+    return f"{name}{_PROVISIONAL}{nonce}"
 
 
 def is_provisional(name: str) -> bool:
-    return _PENDING in name
+    return _PROVISIONAL in name
 
 
 def is_provisional_of(provisional: str, name: str) -> bool:
-    return provisional.startswith(name + _PENDING)
+    return provisional.startswith(name + _PROVISIONAL)
 
 
 def final_name(name: str) -> str:
-    """The name that the token of this name has, or is to have when it is issued."""
-    return name.partition(_PENDING)[0]
+    """The name itself, or the one that a provisional name becomes."""
+    return name.partition(_PROVISIONAL)[0]

@@ -17,17 +17,18 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Entry,
     Identity,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
 
 Wanted = t.Callable[[str, str], bool]
+Operation = t.Literal["save", "remove"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Issued:
-    """What the API answers to a creation; the secret is in this answer and nowhere else, ever."""
+    """The answer to a creation. The secret is in this answer and nowhere else, ever."""
 
     id: str
     secret: Secret
@@ -35,16 +36,19 @@ class Issued:
 
 
 class TokenReader(t.Protocol):
-    """What finding and planning need. Every operation may raise ``RequestFailed``."""
+    """What finding needs. Every operation may raise ``RequestFailed``."""
 
     def now(self) -> dt.datetime:
         """The server's clock."""
 
     def caller_id(self) -> str | None:
-        """The id of the calling token; None where Dynatrace does not tell, or it is a platform token or an OAuth client."""
+        """The id of the calling token.
 
-    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
-        """The tokens of this name and kind, those among them that are being issued."""
+        None where Dynatrace does not tell, or for a platform token or an OAuth client.
+        """
+
+    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
+        """The tokens of this name and kind, those under a provisional name included."""
 
     def get(self, token_id: str) -> Token | None:
         """The token of this id, None where there is none."""
@@ -52,12 +56,15 @@ class TokenReader(t.Protocol):
     def lookup(self, secret: Secret) -> Token | None:
         """The token that this secret belongs to; None where Dynatrace knows none."""
 
-    def lacks(self, plan: Plan) -> str | None:
-        """What this version of the API cannot do of the plan, None where it can do all."""
+    def id_of(self, secret: Secret) -> str | None:
+        """The id of the token that this secret belongs to, by a request where it needs one."""
 
 
 class TokenApi(TokenReader, t.Protocol):
     """The operations. Every one may raise ``RequestFailed``."""
+
+    issues: t.Collection[Kind]  # the kinds that it can create
+    changes_caller: bool  # whether it can change the calling token
 
     def skew(self) -> dt.timedelta:
         """How far the server's clock is ahead of this machine's."""
@@ -66,34 +73,25 @@ class TokenApi(TokenReader, t.Protocol):
         """The same for another thread."""
 
     def list(
-        self,
-        personal_access_token: bool | None = None,
-        usage: bool = False,
-        wanted: Wanted | None = None,
+        self, kind: Kind | None = None, usage: bool = False, wanted: Wanted | None = None
     ) -> t.Iterator[Token]:
         """All tokens; of one kind, if it is given.
 
-        :param usage: whether it is to be told how they have been used.
-        :param wanted: whether a token of this id and name is one of them. What is not wanted costs next to nothing.
+        :param usage: whether to tell how they have been used.
+        :param wanted: whether a token of this id and name is to be read. Others cost next to nothing.
         """
 
-    def create(
-        self,
-        name: str,
-        scopes: t.Sequence[str],
-        expires: Period | dt.datetime | None,
-        personal_access_token: bool,
-    ) -> Issued:
-        """Issue a token."""
+    def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:
+        """Issue a token with this name, these scopes and so on."""
 
-    def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
-        """Replace all that can be changed. Documented: the scopes are replaced as a whole."""
+    def update(self, before: Token, after: Token) -> None:
+        """Change a token into another state, within what its kind ``changes``."""
 
     def delete(self, token_id: str) -> None:
         """Delete a token; one that is gone already is no error."""
 
-    def lookup_itself(self, secret: Secret) -> Token | None:
-        """As ``lookup``, but called with this very token. Documented: any scope suffices."""
+    def problem_of(self, secret: Secret, token: Token) -> str | None:
+        """The reason why the token cannot be used with this secret as specified; None if it can."""
 
 
 class Store(t.Protocol):
@@ -107,22 +105,19 @@ class Store(t.Protocol):
     def exclusive(self) -> bool:
         """Whether nobody else can be at work on an entry while its lock is held."""
 
-    @property
-    def secrets(self) -> t.Sequence[Secret]:
-        """What the store itself is opened with, to be kept out of messages."""
-
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         """What to hold from reading these entries to the last time they are written."""
 
-    def load(self, name: str, personal_access_token: bool) -> Entry:
+    def load(self, identity: Identity) -> Entry:
         """The entry, its secret sealed; one without a version where there is none."""
 
-    def entries(self) -> list[Entry]:
-        """All that it holds for this environment, secrets sealed."""
+    def entries(self, place: str) -> list[Entry]:
+        """All entries of this place, secrets sealed."""
 
     def save(self, entry: Entry) -> Entry:
-        """Write the entry so that it is there whatever happens next; returns it with its new version.
+        """Write the entry so that it is there whatever happens next.
 
+        :returns: the entry with its new version.
         :raises StoreChanged: where the store has another version by now; it is left as it is.
         """
 
@@ -135,11 +130,8 @@ class Store(t.Protocol):
     def unseal(self, entry: Entry) -> Secret | None:
         """The entry's secret, None where it has none."""
 
-    def check_writable(self, entry: Entry) -> None:
-        """Fail where the entry with a secret could not be written now. Writes nothing."""
-
-    def check_removable(self, entry: Entry) -> None:
-        """Fail where the entry could not be removed now. Removes nothing."""
+    def check_may(self, operation: Operation, entry: Entry) -> None:
+        """Fail where the operation would surely be refused now. Writes nothing."""
 
 
 class NoStore:
@@ -147,15 +139,14 @@ class NoStore:
 
     keeps = False
     exclusive = True
-    secrets = ()
 
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def load(self, name: str, personal_access_token: bool) -> Entry:
-        return Entry(name, personal_access_token)
+    def load(self, identity: Identity) -> Entry:
+        return Entry(identity)
 
-    def entries(self) -> list[Entry]:
+    def entries(self, place: str) -> list[Entry]:
         return []
 
     def save(self, entry: Entry) -> Entry:
@@ -167,10 +158,7 @@ class NoStore:
     def unseal(self, entry: Entry) -> Secret | None:
         return None
 
-    def check_writable(self, entry: Entry) -> None:
-        pass
-
-    def check_removable(self, entry: Entry) -> None:
+    def check_may(self, operation: Operation, entry: Entry) -> None:
         pass
 
 
@@ -187,17 +175,15 @@ def _nonce() -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Runtime:
+class RunContext:
+    """What a run depends on besides its options."""
+
     check_mode: bool
-    hands_out: bool  # whether somebody receives the secret with the result
-    may_issue: bool  # whether the secret of a token that is issued now would be kept
+    return_secret: bool  # whether somebody receives the secret with the result
+    secret_has_receiver: bool  # whether the secret of a token that is issued now would be kept
     warn: t.Callable[[str], None]
     store: Store = dataclasses.field(default_factory=NoStore)
-    before_secret: t.Callable[[], None] = (
-        _nothing  # called right before the request that answers with a secret
-    )
-    progress: t.Callable[[int, int], None] = (
-        _no_progress  # called with how many tokens are done, and of how many
-    )
+    on_secret_expected: t.Callable[[], None] = _nothing  # right before the answer with a secret
+    progress: t.Callable[[int, int], None] = _no_progress  # how many tokens are done, of how many
     nonce: t.Callable[[], str] = _nonce
     sleep: t.Callable[[float], None] = time.sleep

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The kinds of tokens. A kind is a value that says what can be done with its tokens; the rest of the code asks it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+# How a new token is told apart until its secret is saved: by a provisional name, by an expiration date
+# that only it has, or by the ids that the tokens of its name had before.
+Mark = t.Literal["name", "expiration_date", "ids"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind of token. Names of attributes are those of options and results."""
+
+    option: str  # how options and stores name it
+    words: str  # how messages name it
+    suffix: str = ""  # of the names of its entries in a store
+    has: frozenset[str] = frozenset({"scopes", "enabled"})
+    changes: frozenset[str] = frozenset({"name", "scopes", "enabled"})  # of an existing token
+    tells: frozenset[str] = frozenset({"owner", "creation_date"})  # in a listing
+    marked_by: Mark = "name"
+    personal: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.option}>"
+
+
+# Documented: an expiration date cannot be changed.
+ACCESS = Kind("access", "API token")
+PERSONAL_ACCESS = Kind("personal_access", "personal access token", suffix=".pat", personal=True)
+
+KINDS = {kind.option: kind for kind in (ACCESS, PERSONAL_ACCESS)}
+
+
+def access_kind(personal_access_token: bool) -> Kind:
+    """The kind that the option ``personal_access_token`` means."""
+    return PERSONAL_ACCESS if personal_access_token else ACCESS
