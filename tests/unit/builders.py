@@ -76,6 +76,10 @@ def a_token(**facts: t.Any) -> Token:
     return Token(**{**usual, **facts})
 
 
+# What is asked for in a creation.
+CI = Token(id=None, name="ci", enabled=True, scopes=("metrics.read",))
+
+
 def an_entry(**facts: t.Any) -> Entry:
     """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
     usual: dict[str, t.Any] = {
