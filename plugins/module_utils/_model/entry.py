@@ -40,6 +40,7 @@ class Intent:
     nonce: str  # in its provisional name
     since: dt.datetime  # the server's clock
     expires: dt.datetime | None = None  # its expiration date, if that is its mark
+    scopes: tuple[str, ...] = ()
     known_ids: tuple[str, ...] = ()  # of the tokens of its name that were there before
 
 
