@@ -20,16 +20,14 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
+    environment_key,
     parse_connection,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Retiring,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
@@ -50,19 +48,22 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.apply imp
     reconcile,
     warn_of_skew,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._run.many import reconcile_all
+from ansible_collections.community.dynatrace.plugins.module_utils._run.many import (
+    Purge,
+    reconcile_all,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
-    Runtime,
+    RunContext,
     Store,
     TokenApi,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import (
     diff,
-    public_line,
-    public_lines,
     result,
     results,
     retirement,
+    summary_line,
+    summary_lines,
     usage,
 )
 
@@ -78,58 +79,55 @@ class Report(t.NamedTuple):
     public_line: str
 
 
-def manage_token(params: Params, runtime: Runtime) -> Report:
+def manage_token(params: Params, context: RunContext) -> Report:
     """One task of ``dynatrace_token``.
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, runtime.warn)
-    known_secrets = [*connection.secrets, *runtime.store.secrets]
+    connection = connect(params, context.warn)
+    known_secrets = connection.secrets
     specification = parse_specification(
-        params, utc_now(), known_secrets, stored=runtime.store.keeps
+        params, utc_now(), known_secrets, context.store.keeps, _place(params)
     )
-    api = open_api(connection, runtime.sleep)
+    api = open_api(connection, context.sleep)
     try:
-        outcome = reconcile(api, specification, runtime)
+        outcome = reconcile(api, specification, context)
     finally:
-        warn_of_skew(api, runtime.warn)
+        warn_of_skew(api, context.warn)
     return Report(
-        {**result(outcome, runtime.hands_out), "diff": diff(outcome.plan)},
-        public_line(outcome, runtime.check_mode),
+        {**result(outcome, context.return_secret), "diff": diff(outcome.plan)},
+        summary_line(outcome, context.check_mode),
     )
 
 
-def manage_tokens(params: Params, runtime: Runtime) -> Report:
+def manage_tokens(params: Params, context: RunContext) -> Report:
     """One task of ``dynatrace_token_set``.
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    connection = connect(params, runtime.warn)
-    known_secrets = [*connection.secrets, *runtime.store.secrets]
+    connection = connect(params, context.warn)
+    known_secrets = connection.secrets
     specifications = parse_specifications(
-        params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps
+        params["tokens"], utc_now(), known_secrets, context.store.keeps, _place(params)
     )
-    workers, max_deletes = (
-        _parse_workers(params["workers"]),
-        _parse_max_deletes(params, runtime.store),
-    )
-    api = open_api(connection, runtime.sleep)
+    workers, purge = _parse_workers(params["workers"]), _parse_purge(params, context.store)
+    api = open_api(connection, context.sleep)
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(
             api,
             specifications,
-            dataclasses.replace(runtime, warn=warnings.append),
+            dataclasses.replace(context, warn=warnings.append),
             workers,
-            max_deletes,
+            purge,
         )
     finally:
         # Not from the threads: Ansible's output is for one at a time.
         for warning in dict.fromkeys(warnings):
-            runtime.warn(warning)
-        warn_of_skew(api, runtime.warn)
-    line = public_lines(specifications, done, purged, runtime.check_mode)
-    return Report(results(specifications, done, purged, runtime.hands_out), line)
+            context.warn(warning)
+        warn_of_skew(api, context.warn)
+    line = summary_lines(specifications, done, purged, context.check_mode)
+    return Report(results(specifications, done, purged, context.return_secret), line)
 
 
 def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sleep) -> TokenApi:
@@ -160,33 +158,39 @@ def _parse_workers(workers: int) -> int:
     return workers
 
 
-def _parse_max_deletes(params: Params, store: Store) -> int | None:
-    """How many tokens may be purged. ``None``: nothing is to be."""
+def _parse_purge(params: Params, store: Store) -> Purge | None:
+    """What may be purged. ``None``: nothing is to be."""
     if params["max_deletes"] < 0:
         raise OptionError(
-            f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at most."
+            f"max_deletes is {params['max_deletes']}. Give how many tokens purge may delete at "
+            "most."
         )
     if not params["purge"]:
         return None
     if not store.keeps:
         raise OptionError(
-            "purge needs store: it deletes what a store holds and tokens does not name, and nothing else."
+            "purge needs store: it deletes what a store holds and tokens does not name, and "
+            "nothing else."
         )
-    return int(params["max_deletes"])
+    return Purge(_place(params), int(params["max_deletes"]))
 
 
-def query_tokens(params: Params, runtime: Runtime) -> Report:
+def _place(params: Params) -> str:
+    return environment_key(params["environment_url"])
+
+
+def query_tokens(params: Params, context: RunContext) -> Report:
     """One task of ``dynatrace_token_info``.
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, runtime.warn)
-    query = parse_query(params, [*connection.secrets, *runtime.store.secrets])
-    api = open_api(connection, runtime.sleep)
+    connection = connect(params, context.warn)
+    query = parse_query(params, connection.secrets)
+    api = open_api(connection, context.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
-    warn_of_skew(api, runtime.warn)
-    noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}
-    tokens = [{**usage(token), "retiring": _retirement_of(token, noted)} for token in found]
+    warn_of_skew(api, context.warn)
+    place = _place(params)
+    tokens = [{**usage(one), "retiring": _retirement_of(one, place, context)} for one in found]
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
 
@@ -196,30 +200,31 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     elif query.token_id is not None:
         found = api.get(query.token_id)
     else:
-        return api.list(
-            query.personal_access_token, usage=True, wanted=lambda _id, name: query.is_about(name)
-        )
+        return api.list(query.kind, usage=True, wanted=lambda _id, name: query.is_about(name))
     return [found] if found else []
 
 
-def _retirement_of(
-    token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]
-) -> dict[str, t.Any] | None:
-    entry, note = noted.get(token.id, (None, None))
-    return retirement(note) if entry and note and entry.retires(token) else None
+def _retirement_of(token: Token, place: str, context: RunContext) -> dict[str, t.Any] | None:
+    entry = context.store.load(Identity(place, token.name, token.kind))
+    if not entry.retires(token):
+        return None
+    return next(retirement(one) for one in entry.predecessors if one.id == token.id)
 
 
-def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) -> None:
+def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report]) -> None:
     """One task on a host: where its action cannot run it in process. Ends the process.
 
     :param module: Ansible's part of it, with its parameters. Its ``reveal``, if it has one, says whether the secret may leave the host.
     """
     reveal = bool(module.params.get("reveal"))
-    runtime = Runtime(
-        check_mode=module.check_mode, hands_out=reveal, may_issue=reveal, warn=module.warn
+    context = RunContext(
+        check_mode=module.check_mode,
+        return_secret=reveal,
+        secret_has_receiver=reveal,
+        warn=module.warn,
     )
     try:
-        report = perform(module.params, runtime)
+        report = perform(module.params, context)
     except DynatraceError as error:
         module.fail_json(msg=str(error))
     except Exception as error:

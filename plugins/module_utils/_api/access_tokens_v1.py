@@ -16,11 +16,14 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
     is_caller,
     no_answer,
     path_of,
+    problem_of,
     read_token,
     text_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
     could_be_secret,
@@ -30,7 +33,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
     format_timestamp,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Issued, Wanted
 
 _PATH = "/v1/tokens"
@@ -40,6 +42,9 @@ _SCOPE = "TenantTokenManagement"  # documented: for everything but looking token
 
 class TokenApiV1:
     """See ``TokenApi``. A list has ids and names alone, so that each token that is wanted costs a request of its own."""
+
+    issues = (ACCESS,)
+    changes_caller = False
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -58,24 +63,16 @@ class TokenApiV1:
 
     @functools.cached_property
     def _caller_id(self) -> str | None:
-        # Looked up, because the examples of this version have ids that do not stand in the secret.
-        token = self.lookup(self._http.caller) if self._http.caller else None
-        return token.id if token else None
+        return self.id_of(self._http.caller) if self._http.caller else None
 
-    def lacks(self, plan: Plan) -> str | None:
-        if plan.issues and plan.after is not None and plan.after.personal_access_token:
-            return "The API v1 cannot issue personal access tokens. Use api_version: v2."
-        if (
-            plan.action == "updated"
-            and plan.after is not None
-            and plan.after.id == self.caller_id()
-        ):
-            return "The API v1 cannot change the token that it is called with. Use api_version: v2, or another token as api_token."
-        return None
+    def id_of(self, secret: Secret) -> str | None:
+        # Looked up, because the examples of this version have ids that do not stand in the secret.
+        token = self.lookup(secret)
+        return token.id if token else None
 
     def list(
         self,
-        personal_access_token: bool | None = None,
+        kind: Kind | None = None,
         usage: bool = False,
         wanted: Wanted | None = None,
     ) -> t.Iterator[Token]:
@@ -94,17 +91,13 @@ class TokenApiV1:
         for stub in stubs:
             if wanted is None or wanted(text_of(stub.get("id")), text_of(stub.get("name"))):
                 token = self.get(text_of(stub.get("id")))
-                if token is not None and personal_access_token in (
-                    None,
-                    token.personal_access_token,
-                ):
+                if token is not None and kind in (None, token.kind):
                     yield token
 
-    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
-        listed = self.list(
-            personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name)
-        )
-        return [token for token in listed if token.is_called(name, personal_access_token)]
+    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
+        name, kind = identity.name, identity.kind
+        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
+        return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
@@ -112,14 +105,8 @@ class TokenApiV1:
             read_token(self._http, _as_v2(answer.data), token_id) if answer.status != 404 else None
         )
 
-    def create(
-        self,
-        name: str,
-        scopes: t.Sequence[str],
-        expires: Period | dt.datetime | None,
-        personal_access_token: bool,
-    ) -> Issued:
-        body: dict[str, t.Any] = {"name": name, "scopes": list(scopes)}
+    def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:
+        body: dict[str, t.Any] = {"name": token.name, "scopes": list(token.scopes)}
         if expires is not None:
             end = expires.after(self.now()) if isinstance(expires, Period) else expires
             body["expiresIn"] = {
@@ -128,8 +115,8 @@ class TokenApiV1:
             }
         secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE, text=True).data)
         self._http.hide(secret)
-        token = self._issued(secret)
-        return Issued(str(token.id), secret, token.expires)
+        issued = self._issued(secret)
+        return Issued(str(issued.id), secret, issued.expires)
 
     def _issued(self, secret: Secret) -> Token:
         """What was issued just now: the answer has no id."""
@@ -149,9 +136,9 @@ class TokenApiV1:
             )
         return token
 
-    def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
-        body = {"name": name, "revoked": not enabled, "scopes": list(scopes)}
-        self._http.request("PUT", path_of(_PATH, token_id), body=body, scope=_SCOPE)
+    def update(self, before: Token, after: Token) -> None:
+        body = {"name": after.name, "revoked": not after.enabled, "scopes": list(after.scopes)}
+        self._http.request("PUT", path_of(_PATH, before.id or ""), body=body, scope=_SCOPE)
 
     def delete(self, token_id: str) -> None:
         check_not_caller(self._http, token_id)
@@ -164,8 +151,8 @@ class TokenApiV1:
         )
         return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
 
-    def lookup_itself(self, secret: Secret) -> Token | None:
-        return TokenApiV1(self._http.as_caller(secret)).lookup(secret)
+    def problem_of(self, secret: Secret, token: Token) -> str | None:
+        return problem_of(TokenApiV1(self._http.as_caller(secret)).lookup(secret), token)
 
 
 def _secret(data: t.Any) -> Secret:

@@ -12,17 +12,25 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
     check_not_caller,
+    id_of,
     is_caller,
     is_id,
     moment_of,
     no_answer,
     path_of,
+    problem_of,
     read_token,
     text_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
+    PERSONAL_ACCESS,
+    Kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
     could_be_secret,
@@ -33,7 +41,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
     format_timestamp,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Issued, Wanted
 
 _PATH = "/v2/apiTokens"
@@ -52,6 +59,9 @@ _USAGE_FIELDS = ",+lastUsedDate,+lastUsedIpAddress,+modifiedDate"
 class TokenApiV2:
     """See ``TokenApi``."""
 
+    issues = (ACCESS, PERSONAL_ACCESS)
+    changes_caller = True
+
     def __init__(self, http: Http) -> None:
         self._http = http
 
@@ -67,18 +77,14 @@ class TokenApiV2:
     def caller_id(self) -> str | None:
         if self._http.caller is None or is_bearer(self._http.caller):
             return None
-        token_id = public_id(self._http.caller)
-        if token_id is None:
-            token = self.lookup(self._http.caller)
-            token_id = token.id if token else None
-        return token_id
+        return self.id_of(self._http.caller)
 
-    def lacks(self, plan: Plan) -> str | None:
-        return None
+    def id_of(self, secret: Secret) -> str | None:
+        return id_of(secret, self.lookup)
 
     def list(
         self,
-        personal_access_token: bool | None = None,
+        kind: Kind | None = None,
         usage: bool = False,
         wanted: Wanted | None = None,
     ) -> t.Iterator[Token]:
@@ -86,8 +92,8 @@ class TokenApiV2:
             "pageSize": str(_PAGE_SIZE),
             "fields": _COMPARED_FIELDS + (_USAGE_FIELDS if usage else ""),
         }
-        if personal_access_token is not None:
-            query["apiTokenSelector"] = f"personalAccessToken({str(personal_access_token).lower()})"
+        if kind is not None:
+            query["apiTokenSelector"] = f"personalAccessToken({str(kind.personal).lower()})"
         seen: set[str] = set()
         while len(seen) < _MOST_PAGES:
             page = an_object(
@@ -120,27 +126,20 @@ class TokenApiV2:
             f"Dynatrace's list of tokens has not ended after {_MOST_PAGES} pages. Run again later."
         )
 
-    def called(self, name: str, personal_access_token: bool) -> t.Sequence[Token]:
-        listed = self.list(
-            personal_access_token, wanted=lambda _id, listed_name: listed_name.startswith(name)
-        )
-        return [token for token in listed if token.is_called(name, personal_access_token)]
+    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
+        name, kind = identity.name, identity.kind
+        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
+        return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
         return read_token(self._http, answer.data, token_id) if answer.status != 404 else None
 
-    def create(
-        self,
-        name: str,
-        scopes: t.Sequence[str],
-        expires: Period | dt.datetime | None,
-        personal_access_token: bool,
-    ) -> Issued:
+    def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:
         body: dict[str, t.Any] = {
-            "name": name,
-            "scopes": list(scopes),
-            "personalAccessToken": personal_access_token,
+            "name": token.name,
+            "scopes": list(token.scopes),
+            "personalAccessToken": token.kind.personal,
         }
         if expires is not None:
             body["expirationDate"] = (
@@ -163,13 +162,11 @@ class TokenApiV2:
             )
         return Issued(data["id"], secret, moment_of(data.get("expirationDate")))
 
-    def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
-        self._http.request(
-            "PUT",
-            path_of(_PATH, token_id),
-            body={"name": name, "enabled": enabled, "scopes": list(scopes)},
-            scope=_WRITE,
-        )
+    def update(self, before: Token, after: Token) -> None:
+        # All three, because one that is left out might be taken away.
+        body = {"name": after.name, "enabled": after.enabled, "scopes": list(after.scopes)}
+        path = path_of(_PATH, before.id or "")
+        self._http.request("PUT", path, body=body, scope=_WRITE)
 
     def delete(self, token_id: str) -> None:
         check_not_caller(self._http, token_id)
@@ -184,5 +181,6 @@ class TokenApiV2:
             read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None
         )
 
-    def lookup_itself(self, secret: Secret) -> Token | None:
-        return TokenApiV2(self._http.as_caller(secret)).lookup(secret)
+    def problem_of(self, secret: Secret, token: Token) -> str | None:
+        # Documented: any scope suffices for a token to look itself up.
+        return problem_of(TokenApiV2(self._http.as_caller(secret)).lookup(secret), token)

@@ -11,8 +11,13 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    Refused,
+    RequestFailed,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Secret,
     looks_like_secret,
     public_id,
     scrub,
@@ -60,7 +65,7 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
         name=name,
         enabled=data.get("enabled") is True,
         scopes=sorted_scopes(filter(None, scopes)),
-        personal_access_token=personal is True,
+        kind=access_kind(personal is True),
         expires=moment_of(end),
         owner=_shown(http, data.get("owner")) or None,
         created=moment_of(data.get("creationDate")),
@@ -101,6 +106,25 @@ def no_answer(what: str) -> RequestFailed:
     )
 
 
+def id_of(secret: Secret, lookup: t.Callable[[Secret], Token | None]) -> str | None:
+    """The id in the secret itself; of a token of the old format, without dots, by a request."""
+    token_id = public_id(secret)
+    if token_id is not None:
+        return token_id
+    token = lookup(secret)
+    return token.id if token else None
+
+
+def problem_of(seen: Token | None, token: Token) -> str | None:
+    """The reason why a token that looked itself up is not as specified, None if it is."""
+    lacking = sorted(set(token.scopes).difference(seen.scopes if seen else ()))
+    if lacking:
+        return f"It lacks {', '.join(lacking)}."
+    if seen is None or seen.id != token.id:
+        return "Its secret is that of another token."
+    return None
+
+
 def is_caller(http: Http, token_id: str) -> bool:
     """Whether the id is known to be that of the calling token, as far as this costs no request."""
     return http.caller is not None and token_id == public_id(http.caller)
@@ -108,7 +132,7 @@ def is_caller(http: Http, token_id: str) -> bool:
 
 def check_not_caller(http: Http, token_id: str) -> None:
     if is_caller(http, token_id):
-        raise RequestFailed(
+        raise Refused(
             f"{token_id} is the token that this task itself calls Dynatrace with (api_token), so it was not deleted."
         )
 

@@ -12,6 +12,10 @@ import re
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    Kind,
+    access_kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     check_public,
@@ -34,7 +38,7 @@ class Query:
     token_id: str | None
     owner: str | None
     scopes: frozenset[str]
-    personal_access_token: bool | None
+    kind: Kind | None
     enabled: bool | None
     expires_within: Period | None
     unused_for: Period | None
@@ -51,7 +55,7 @@ class Query:
             self.is_about(token.name)
             and self.owner in (None, token.owner)
             and (not self.scopes or not self.scopes.isdisjoint(token.scopes))
-            and self.personal_access_token in (None, token.personal_access_token)
+            and self.kind in (None, token.kind)
             and self.enabled in (None, token.enabled)
             and (self.expires_within is None or _expires_within(token, self.expires_within, now))
             and (self.unused_for is None or _unused_for(token, self.unused_for, now))
@@ -87,12 +91,16 @@ def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ())
         token_id=params["token_id"],
         owner=params["owner"],
         scopes=frozenset(params["scopes"] or ()),
-        personal_access_token=params["personal_access_token"],
+        kind=_parse_kind(params["personal_access_token"]),
         enabled=params["enabled"],
         expires_within=_parse_period("expires_within", params),
         unused_for=_parse_period("unused_for", params),
         token=token,
     )
+
+
+def _parse_kind(personal_access_token: bool | None) -> Kind | None:
+    return None if personal_access_token is None else access_kind(personal_access_token)
 
 
 def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:

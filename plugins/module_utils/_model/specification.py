@@ -12,7 +12,13 @@ import datetime as dt
 import re
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
+    Kind,
+    access_kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
     could_be_secret,
@@ -42,7 +48,8 @@ class Specification:
     state: str = "present"
     name: str | None = None
     token_id: str | None = None
-    personal_access_token: bool = False
+    kind: Kind = ACCESS
+    place: str = ""  # the environment's key
     scopes: tuple[str, ...] | None = None  # sorted
     scopes_mode: str = "exact"
     enabled: bool | None = None
@@ -58,6 +65,11 @@ class Specification:
     on_missing_secret: str = "ignore"
     token: Secret | None = None
 
+    @property
+    def identity(self) -> Identity:
+        """By which the store and the locks know it; without a name, that of no entry."""
+        return Identity(self.place, self.name or "", self.kind)
+
     def label(self) -> str:
         """How messages call this token."""
         return repr(self.name) if self.name is not None else str(self.token_id)
@@ -68,13 +80,16 @@ def parse_specification(
     now: dt.datetime,
     secrets: t.Iterable[Secret] = (),
     stored: bool = False,
+    place: str = "",
 ) -> Specification:
     """What the user wants, from the options of ``dynatrace_token``.
 
     :param params: the options, typed by the argument spec.
     :param now: the clock of this machine: no request has been made yet.
     :param secrets: secrets that must not stand where a public value belongs.
-    :param stored: whether a store keeps the secret. Somebody else may be using a token whose secret it does not have.
+    :param stored: whether a store keeps the secret. Somebody else may be using a token whose
+        secret it does not have.
+    :param place: the key of the environment that the task is about.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
     token = parse_held_token(params["token"])
@@ -97,7 +112,8 @@ def parse_specification(
         state=params["state"],
         name=params["name"],
         token_id=params["token_id"],
-        personal_access_token=params["personal_access_token"],
+        kind=access_kind(params["personal_access_token"]),
+        place=place,
         scopes=parse_scopes(params["scopes"]),
         scopes_mode=params["scopes_mode"],
         enabled=params["enabled"],
@@ -120,6 +136,7 @@ def parse_specifications(
     now: dt.datetime,
     secrets: t.Sequence[Secret] = (),
     stored: bool = False,
+    place: str = "",
 ) -> list[Specification]:
     """Each as ``parse_specification`` does.
 
@@ -128,12 +145,10 @@ def parse_specifications(
     specifications, problems = [], []
     for number, params in enumerate(tokens):
         try:
-            specifications.append(parse_specification(params, now, secrets, stored))
+            specifications.append(parse_specification(params, now, secrets, stored, place))
         except OptionError as error:
             problems.append(f"tokens[{number}]: {error}")
-    names = collections.Counter(
-        (one.name, one.personal_access_token) for one in specifications if one.name
-    )
+    names = collections.Counter((one.name, one.kind) for one in specifications if one.name)
     ids = collections.Counter(one.token_id for one in specifications if one.token_id)
     twice = [name for (name, _kind), times in names.items() if times > 1] + [
         token_id for token_id, times in ids.items() if times > 1

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to do, from what there is and what is wanted. Pure: no request, no clock, no Ansible."""
+"""From what was found and what is wanted to a plan: every step, and the entry that the store ends with.
+
+Pure: no request, no clock, no Ansible.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Retiring,
+    Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     OptionError,
@@ -20,89 +23,111 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import (
     MANAGING_SCOPES,
-    unknown_scope_hint,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
     check_not_past,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
-    Period,
-    format_timestamp,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
     Token,
-    is_provisional,
-    kind_name,
-    provisional_name,
     sorted_scopes,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan import messages
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import (
+    Found,
+    is_leftover,
+    open_intents,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.predecessors import (
     Retirement,
-    note_of,
     plan_retirement,
+    predecessor_of,
 )
 
-# A hand-written date is rarely finer. The API v1 takes durations, so that an end is off by what the request and the clocks take.
+Expiration = t.Union[Period, dt.datetime, None]
+
+# A hand-written date is rarely finer. The API v1 takes durations, so that an expiration date is off
+# by what the request and the clocks take. The mark of a new token moves its date by less than that.
 _SAME_MOMENT = dt.timedelta(minutes=1)
+
+# The attributes that can differ, by the names of options, and their fields.
+_FIELDS = {
+    "name": "name",
+    "scopes": "scopes",
+    "enabled": "enabled",
+    "expiration_date": "expires",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """The tokens of one identity, newest first, and what is known of secrets."""
+class Issue:
+    """Issue a token: intent, creation, secret into the store, final name, verification."""
 
-    live: tuple[Token, ...]
-    expired: tuple[Token, ...]
-    pending: tuple[Token, ...] = ()  # provisional ones of somebody else
-    orphans: tuple[Token, ...] = ()  # provisional ones of an earlier run, whose secret is lost
-    retiring: tuple[
-        Token, ...
-    ] = ()  # predecessors that the store knows; all of them, or those that are due
-    gone: tuple[
-        str, ...
-    ] = ()  # ids that the store says are retiring, and that are not there, or are no longer ours
-    held_id: str | None = None  # the id of the token that the caller's secret belongs to
-    entry: Entry | None = None  # what the store holds; None without a store
-    kept_id: str | None = None  # the id of the token that the store's secret belongs to
-
-    def knows_secret_of(self, token: Token) -> bool:
-        return token.id is not None and token.id in (self.held_id, self.kept_id)
-
-    def retires(self, token: Token) -> bool:
-        return self.entry is not None and self.entry.retires(token)
+    token: Token
+    expires: Expiration
+    entry: Entry  # what the store gets with the secret
+    replaced: tuple[Token, ...] = ()
+    verifies: bool = False  # whether it must be seen to work before the old one goes
 
 
-class Retired(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Update:
+    before: Token
+    after: Token
+
+
+@dataclasses.dataclass(frozen=True)
+class Verify:
+    """See that the token in the store works, which a run that was cut off may not have done."""
+
+    token: Token
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete:
+    """Delete the token that the plan is about."""
+
+    token: Token
+
+
+@dataclasses.dataclass(frozen=True)
+class Retire:
+    """Disable or delete another token than the one that the plan is about."""
+
     token: Token
     action: str  # disabled, deleted
+    soft: bool = False  # whether the run goes on if it fails
+
+
+@dataclasses.dataclass(frozen=True)
+class Save:
+    """Write an entry. After an issue it gets what the issue told."""
+
+    entry: Entry
+    soft: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Remove:
+    entry: Entry
+    soft: bool = False
+
+
+Step = t.Union[Issue, Update, Verify, Delete, Retire, Save, Remove]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be done to reach what is wanted.
-
-    First the tokens in ``orphans`` are deleted. A token is issued for ``created`` and ``rotated``, changed by one
-    update for ``updated``; after that the tokens in ``disables`` are disabled, and those in ``deletes`` deleted, in order.
-    """
+    """What is to be done, in order, and how Dynatrace and the store end."""
 
     action: str  # none, created, updated, rotated, deleted: of the current token
     before: Token | None
     after: Token | None
-    expires: Period | dt.datetime | None = None  # of the token to issue
-    orphans: tuple[Token, ...] = ()
-    replaced: tuple[Token, ...] = ()  # by the one that is issued
-    unnamed: tuple[
-        Token, ...
-    ] = ()  # those among them that are to get their name first, by which they are known as ours
-    disables: tuple[Token, ...] = ()
-    deletes: tuple[Token, ...] = ()
-    noted: tuple[Retiring, ...] = ()  # what the store must know before one of them is touched
-    retiring: tuple[Retiring, ...] = ()  # what it knows when all is done
+    entry: Entry | None = None  # what the store ends with; an issue adds id and secret
+    steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
-    secret_held: bool = False
-    verifies: bool = False  # whether what is issued must be seen to work before the old one goes
-    adopts: bool = False  # whether the caller's secret is to be put into the store
-    forgets: bool = False  # whether the store is to forget the token that it holds
+    secret_known: bool = False  # whether the caller or the store holds the secret of ``after``
     store_updated: bool = False
 
     @property
@@ -110,92 +135,58 @@ class Plan:
         return self.action != "none" or bool(self.retired) or self.store_updated
 
     @property
-    def issues(self) -> bool:
-        return self.action in ("created", "rotated")
+    def issue(self) -> Issue | None:
+        return next((step for step in self.steps if isinstance(step, Issue)), None)
 
     @property
-    def seals(self) -> bool:
-        """Whether a secret is to be written into the store."""
-        return self.adopts or self.issues
+    def retired(self) -> tuple[Retire, ...]:
+        """What is done to tokens beside the one that the plan is about."""
+        return tuple(step for step in self.steps if isinstance(step, Retire))
 
     @property
-    def retired(self) -> tuple[Retired, ...]:
-        """What is done to tokens beside the one that the action is about."""
-        deletes = self.orphans + (self.deletes[1:] if self.action == "deleted" else self.deletes)
-        return tuple(Retired(token, "disabled") for token in self.disables) + tuple(
-            Retired(token, "deleted") for token in deletes
-        )
+    def deleted(self) -> tuple[Token, ...]:
+        one = tuple(step.token for step in self.steps if isinstance(step, Delete))
+        return one + tuple(step.token for step in self.retired if step.action == "deleted")
 
-    def harms(self, token_id: str | None) -> str | None:
-        """What this plan would do to that token that its bearer cannot want, or None."""
+    def harm_to(self, token_id: str | None) -> str | None:
+        """The harm that this plan would do to the calling token, or None."""
         if token_id is None:
             return None
-        if any(token.id == token_id for token in self.orphans + self.deletes):
+        if any(token.id == token_id for token in self.deleted):
             return "delete"
-        if any(token.id == token_id for token in self.disables):
+        if any(step.token.id == token_id for step in self.retired):
             return "disable"
-        if any(token.id == token_id for token in self.replaced):
+        if self.issue and any(token.id == token_id for token in self.issue.replaced):
             return "replace"
-        if (
-            self.action != "updated"
-            or self.before is None
-            or self.after is None
-            or self.before.id != token_id
-        ):
-            return None
-        if self.before.enabled and not self.after.enabled:
-            return "disable"
-        lost = MANAGING_SCOPES.intersection(self.before.scopes) - set(self.after.scopes)
-        return f"take {', '.join(sorted(lost))} from" if lost else None
+        updates = (step for step in self.steps if isinstance(step, Update))
+        return next((_harm_of(step) for step in updates if step.before.id == token_id), None)
+
+
+def _harm_of(update: Update) -> str | None:
+    if update.before.enabled and not update.after.enabled:
+        return "disable"
+    lost = MANAGING_SCOPES.intersection(update.before.scopes) - set(update.after.scopes)
+    return f"take {', '.join(sorted(lost))} from" if lost else None
 
 
 NOTHING = Plan("none", None, None)
 
 
-def sort_out(
-    tokens: t.Iterable[Token],
-    now: dt.datetime,
-    held_id: str | None = None,
-    entry: Entry | None = None,
-    kept_id: str | None = None,
-    looked_for: t.Iterable[Retiring] = (),
-) -> Found:
-    """Tell apart the tokens that bear on one specification.
+@dataclasses.dataclass(frozen=True)
+class _Draft:
+    """The plan for the current token, before that for its predecessors is added."""
 
-    :param looked_for: the notes whose tokens are here, if they are anywhere.
-    """
-    sorted_tokens: dict[str, list[Token]] = {
-        "live": [],
-        "expired": [],
-        "pending": [],
-        "orphans": [],
-        "retiring": [],
-    }
-    for token in tokens:
-        sorted_tokens[_role(token, now, entry)].append(token)
-    seen = {token.id for token in sorted_tokens["retiring"]}
-    return Found(
-        **{role: _newest_first(of_role) for role, of_role in sorted_tokens.items()},
-        gone=tuple(note.id for note in looked_for if note.id not in seen),
-        held_id=held_id,
-        entry=entry,
-        kept_id=kept_id,
-    )
+    action: str
+    before: Token | None
+    after: Token | None
+    entry: Entry  # after these steps
+    steps: tuple[Step, ...] = ()
+    doomed: tuple[Token, ...] = ()  # tokens to delete at the end, the one of the action first
+    warnings: tuple[str, ...] = ()
 
-
-def _role(token: Token, now: dt.datetime, entry: Entry | None) -> str:
-    if entry is not None and token.id != entry.id:
-        if entry.retires(token):
-            return "retiring"
-        if entry.intent and token.name == provisional_name(entry.name, entry.intent.nonce):
-            return "orphans"
-    if is_provisional(token.name) and not (
-        entry is not None and token.id == entry.id and entry.names(token)
-    ):
-        return "pending"
-    if is_provisional(token.name) and token.ended(now):
-        return "orphans"  # the next intent would make it unknown
-    return "expired" if token.ended(now) else "live"
+    @property
+    def issue(self) -> Issue | None:
+        return next((step for step in self.steps if isinstance(step, Issue)), None)
 
 
 def make_plan(found: Found, specification: Specification, now: dt.datetime) -> Plan:
@@ -207,163 +198,200 @@ def make_plan(found: Found, specification: Specification, now: dt.datetime) -> P
     """
     current = _choose(found, specification)
     if specification.state == "absent":
-        plan = _plan_absent(current, found)
+        draft = _plan_absent(current, found, specification)
     elif current is None:
-        plan = _plan_issue(found, specification, now)
+        draft = _plan_first(found, specification, now)
     else:
-        plan = _plan_current(current, found, specification, now)
-    plan = _retiring(plan, found, specification, now)
-    return dataclasses.replace(
-        plan, orphans=found.orphans, store_updated=_updates_store(plan, found)
-    )
-
-
-def _retiring(plan: Plan, found: Found, specification: Specification, now: dt.datetime) -> Plan:
-    """The plan with what becomes of predecessors: those of earlier runs, and those that it replaces itself."""
-    noted = (found.entry.retiring if found.entry else ()) + tuple(
-        note_of(token, specification.overlap, now) for token in plan.replaced
-    )
-    if specification.token_id is not None:
-        told = {token.id for token in found.live + found.expired}
-        retirement = Retirement(
-            deletes=plan.deletes, left=tuple(note for note in noted if note.id not in told)
-        )
-    elif specification.state == "absent":
-        retirement = Retirement(deletes=plan.deletes + found.retiring)
-    elif not specification.retire or _unusable(plan, specification):
-        retirement = Retirement(left=noted)
-    else:
-        retirement = plan_retirement(
-            noted, found.retiring + plan.replaced, found.gone, specification.delete_after, now
-        )
-    return dataclasses.replace(
-        plan,
-        noted=noted,
-        disables=retirement.disables,
-        deletes=retirement.deletes,
-        retiring=retirement.left,
-    )
-
-
-def _unusable(plan: Plan, specification: Specification) -> bool:
-    """Whether the token was disabled by somebody else, so that its predecessor may be all that works."""
-    return plan.after is not None and not plan.after.enabled and specification.enabled is None
-
-
-def _updates_store(plan: Plan, found: Found) -> bool:
-    """Whether the store will hold something else. That a run left an intent there does not count."""
-    entry = found.entry
-    if entry is None:
-        return False
-    if plan.seals or plan.retiring != entry.retiring:
-        return True
-    return entry.id is not None and (
-        plan.forgets
-        or (plan.action == "updated" and plan.after is not None and plan.after.id == entry.id)
-    )
+        draft = _plan_current(current, found, specification, now)
+    if draft.issue and found.doubtful:
+        raise Refused(messages.doubtful(found))
+    return _complete(draft, found, specification, now)
 
 
 def _choose(found: Found, specification: Specification) -> Token | None:
-    if len(found.live) > 1 and specification.state == "absent":
-        raise Refused(_duplicates_message(found, specification))
-    entry_id = found.entry.id if found.entry else None
-    kept = next((token for token in found.live if token.id == entry_id), None)
-    held = next((token for token in found.live if token.id == found.held_id), None)
+    live, entry = found.live, found.entry
+    if specification.state == "absent":
+        unknown = [token for token in live if token.id != entry.id and not entry.knows(token)]
+        if len(live) > 1 and unknown:
+            raise Refused(messages.duplicates(found, specification))
+    kept = next((token for token in live if token.id == entry.id), None)
+    held = next((token for token in live if token.id == found.held_id), None)
     if kept and held and kept is not held:
-        raise Refused(
-            f"token: the value given is the secret of {held.id}, but the store holds that of {kept.id}, and both are named "
-            f"{kept.name!r}. Nothing was changed. Leave token out to go on with the one in the store, or delete that one by its token_id."
-        )
-    if kept or held:
-        return kept or held
-    if len(found.live) > 1:
-        if specification.on_duplicates == "fail":
-            raise Refused(_duplicates_message(found, specification))
-        return found.live[0 if specification.on_duplicates == "newest" else -1]
-    return found.live[0] if found.live else None
+        raise Refused(messages.two_secrets(held, kept))
+    if kept or held or len(live) < 2:
+        return kept or held or next(iter(live), None)
+    if specification.on_duplicates == "fail" and specification.state == "present":
+        raise Refused(messages.duplicates(found, specification))
+    return live[-1 if specification.on_duplicates == "oldest" else 0]
 
 
-def _plan_absent(current: Token | None, found: Found) -> Plan:
-    doomed = ((current,) if current else ()) + found.expired
-    return Plan(
+def _plan_absent(current: Token | None, found: Found, specification: Specification) -> _Draft:
+    entry = found.entry
+    others = tuple(token for token in found.live if token is not current)
+    doomed = ((current,) if current else ()) + others + found.expired
+    if specification.token_id is None:
+        left = Entry(entry.identity, intents=entry.intents)
+    else:
+        left = _without(entry, specification.token_id)
+    return _Draft(
         action="deleted" if doomed else "none",
-        before=doomed[0] if doomed else None,
+        before=next(iter(doomed), None),
         after=None,
-        deletes=doomed,
-        warnings=_pending_warnings(found),
-        forgets=not any(map(found.retires, doomed)),
+        entry=left,
+        doomed=doomed,
+        warnings=messages.foreign_warnings(found) + messages.doubtful_warnings(found),
     )
 
 
-def _plan_issue(found: Found, specification: Specification, now: dt.datetime) -> Plan:
-    scopes = specification.scopes
+def _without(entry: Entry, token_id: str | None) -> Entry:
+    """The entry once this token is gone."""
+    predecessors = tuple(one for one in entry.predecessors if one.id != token_id)
+    if entry.id != token_id:
+        return dataclasses.replace(entry, predecessors=predecessors)
+    return Entry(entry.identity, intents=entry.intents, predecessors=predecessors)
+
+
+def _plan_first(found: Found, specification: Specification, now: dt.datetime) -> _Draft:
+    """There is no token that could be used."""
     if specification.token_id is not None:
-        raise OptionError(
-            f"token_id: {specification.token_id} expired on {format_timestamp(_end(found.expired[0]))}, and the end of a token "
-            "cannot be changed. Ask for the token by its name to have a new one issued."
-        )
-    if scopes is None or specification.scopes_mode == "remove":
-        raise OptionError(
-            f"scopes: there is no usable token named {specification.name!r}, and one cannot be issued without scopes. "
-            "Name its scopes, with scopes_mode exact or add."
-        )
-    return Plan(
-        action="rotated" if found.expired else "created",
-        before=found.expired[0] if found.expired else None,
-        after=_new_token(specification, scopes, _asked_end(specification, now)),
-        expires=specification.expires_in or specification.expiration_date,
+        raise OptionError(messages.expired_by_id(found.expired[0]))
+    scopes = _scopes_to_issue(specification)
+    token = _new_token(specification, scopes, _asked_date(specification, now))
+    entry = _announced(token, found, found.expired, specification, now)
+    issue = Issue(
+        token,
+        specification.expires_in or specification.expiration_date,
+        entry,
         replaced=found.expired,
-        verifies=any(not token.ended(now) for token in found.retiring),
-        warnings=_scope_warnings(scopes) + _pending_warnings(found) + _gone_warnings(found),
+        verifies=any(not one.has_expired(now) for one in found.predecessors),
     )
+    return _Draft(
+        action="rotated" if found.expired else "created",
+        before=next(iter(found.expired), None),
+        after=token,
+        entry=entry,
+        steps=(issue,),
+        warnings=messages.scope_warnings(scopes)
+        + messages.foreign_warnings(found)
+        + messages.gone_warnings(found),
+    )
+
+
+def _scopes_to_issue(specification: Specification) -> tuple[str, ...]:
+    scopes = specification.scopes
+    if "scopes" not in specification.kind.has:
+        return ()
+    if scopes is None or specification.scopes_mode == "remove":
+        raise OptionError(messages.no_scopes_to_issue(specification))
+    return scopes
 
 
 def _plan_current(
     current: Token, found: Found, specification: Specification, now: dt.datetime
-) -> Plan:
-    missing = not found.knows_secret_of(current) and not found.retires(current)
-    if missing and specification.on_missing_secret == "fail":
-        raise Refused(_missing_secret_message(current, found, specification))
-    replaces = (missing and specification.on_missing_secret == "rotate") or _rotation_due(
-        current, specification, now
+) -> _Draft:
+    missing = not found.knows_secret_of(current) and not _is_known_by_id(
+        current, found, specification
     )
-    if replaces and (current.enabled or specification.enabled is not None):
+    if missing and specification.on_missing_secret == "fail":
+        raise Refused(messages.missing_secret(current, found, specification))
+    wanted = _wanted(current, specification)
+    fixed = [name for name in _differences(current, wanted) if name not in current.kind.changes]
+    due = missing and specification.on_missing_secret == "rotate"
+    due = due or _rotation_is_due(current, bool(fixed), specification, now)
+    if due and (current.enabled or specification.enabled is not None):
         return _plan_replacement(current, found, specification, now)
-    return _plan_update(current, found, specification)
+    if fixed and specification.on_immutable_change == "fail":
+        raise Refused(messages.immutable(current, fixed, specification))
+    reached = {_FIELDS[name]: getattr(wanted, _FIELDS[name]) for name in _changeable(current)}
+    return _plan_update(current, dataclasses.replace(current, **reached), found, specification)
 
 
-def _rotation_due(current: Token, specification: Specification, now: dt.datetime) -> bool:
-    if specification.on_immutable_change == "rotate" and _ends_otherwise(current, specification):
+def _is_known_by_id(current: Token, found: Found, specification: Specification) -> bool:
+    """Whether the task names, by its id, a predecessor, of which the store keeps no secret."""
+    return specification.token_id is not None and found.entry.knows(current)
+
+
+def _wanted(current: Token, specification: Specification) -> Token:
+    """The token as it would be if everything could be changed."""
+    enabled = current.enabled if specification.enabled is None else specification.enabled
+    expires = current.expires
+    if _expires_otherwise(current, specification):
+        expires = specification.expiration_date
+    return dataclasses.replace(
+        current,
+        name=specification.name or current.name,
+        enabled=enabled,
+        scopes=_wanted_scopes(current, specification),
+        expires=expires,
+    )
+
+
+def _differences(one: Token, other: Token) -> list[str]:
+    return [name for name, field in _FIELDS.items() if getattr(one, field) != getattr(other, field)]
+
+
+def _changeable(token: Token) -> list[str]:
+    return [name for name in _FIELDS if name in token.kind.changes]
+
+
+def _rotation_is_due(
+    current: Token, differs: bool, specification: Specification, now: dt.datetime
+) -> bool:
+    if specification.on_immutable_change == "rotate" and differs:
         return True
     if specification.rotate == "expiring":
-        return current.expires is not None and current.expires <= specification.rotate_before.after(
-            now
+        return current.expires is not None and (
+            current.expires <= specification.rotate_before.after(now)
         )
     return specification.rotate == "always"
 
 
 def _plan_replacement(
     current: Token, found: Found, specification: Specification, now: dt.datetime
-) -> Plan:
-    """Another token with what this one has, where nothing else is asked for, its end too."""
+) -> _Draft:
+    """Another token with what this one has, where nothing else is asked for; its expiration too."""
     scopes = _wanted_scopes(current, specification)
-    told = current.complete or (
-        specification.scopes is not None and specification.scopes_mode == "exact"
-    )
-    if not told or not scopes:
-        raise Refused(
-            f"{_label(current)} would be replaced, but Dynatrace did not tell its scopes. Name them all with scopes."
-        )
-    replaced = dataclasses.replace(current, name=specification.name or "")
-    return Plan(
+    named = specification.scopes is not None and specification.scopes_mode == "exact"
+    if "scopes" in current.kind.has and not (scopes and (current.complete or named)):
+        raise Refused(messages.scopes_not_told(current))
+    final = current
+    first: tuple[Step, ...] = ()
+    if current.name != specification.name and "name" in current.kind.changes:
+        # By its final name a later run recognises it as ours.
+        final = dataclasses.replace(current, name=specification.name or current.name)
+        first = (Update(current, final),) if current.complete else ()
+    token = _new_token(specification, scopes, _asked_date(specification, now) or current.expires)
+    replaced = (final, *found.expired)
+    entry = _announced(token, found, replaced, specification, now)
+    expires = specification.expires_in or specification.expiration_date or current.expires
+    return _Draft(
         action="rotated",
         before=current,
-        unnamed=(replaced,) if replaced != current and current.complete else (),
-        after=_new_token(specification, scopes, _asked_end(specification, now) or current.expires),
-        expires=specification.expires_in or specification.expiration_date or current.expires,
-        replaced=(replaced, *found.expired),
-        verifies=True,
-        warnings=_scope_warnings(set(scopes).difference(current.scopes)) + _pending_warnings(found),
+        after=token,
+        entry=entry,
+        steps=(*first, Issue(token, expires, entry, replaced, verifies=True)),
+        warnings=messages.scope_warnings(set(scopes).difference(current.scopes))
+        + messages.foreign_warnings(found),
+    )
+
+
+def _announced(
+    token: Token,
+    found: Found,
+    replaced: tuple[Token, ...],
+    specification: Specification,
+    now: dt.datetime,
+) -> Entry:
+    """The entry of a token that is about to be issued."""
+    new = tuple(predecessor_of(one, specification.overlap, now) for one in replaced)
+    ids = {one.id for one in new}
+    return Entry(
+        found.entry.identity,
+        scopes=token.scopes,
+        expires=token.expires,
+        handed_over=specification.retire,
+        intents=found.entry.intents,
+        predecessors=(*(one for one in found.entry.predecessors if one.id not in ids), *new),
     )
 
 
@@ -375,47 +403,94 @@ def _new_token(
         name=specification.name or "",
         enabled=specification.enabled is not False,
         scopes=scopes,
-        personal_access_token=specification.personal_access_token,
+        kind=specification.kind,
         expires=expires,
     )
 
 
-def _asked_end(specification: Specification, now: dt.datetime) -> dt.datetime | None:
+def _asked_date(specification: Specification, now: dt.datetime) -> dt.datetime | None:
+    if specification.expires_in:
+        return specification.expires_in.after(now)
     if specification.expiration_date is not None:
         check_not_past(specification.expiration_date, now)  # by the server's clock, too
-    return (
-        specification.expires_in.after(now)
-        if specification.expires_in
-        else specification.expiration_date
-    )
+    return specification.expiration_date
 
 
-def _plan_update(current: Token, found: Found, specification: Specification) -> Plan:
-    _check_expiration(current, specification)
-    after = dataclasses.replace(
-        current,
-        name=specification.name or current.name,
-        enabled=current.enabled if specification.enabled is None else specification.enabled,
-        scopes=_wanted_scopes(current, specification),
-    )
+def _plan_update(
+    current: Token, after: Token, found: Found, specification: Specification
+) -> _Draft:
     if after != current and not current.complete:
-        raise Refused(
-            f"{_label(current)} would be changed, but Dynatrace did not tell its scopes or whether it is enabled, and an update replaces "
-            "both. Nothing was changed. Run again, or change it by hand."
-        )
+        raise Refused(messages.not_complete(current))
+    entry = _entry_of(current, after, found, specification)
+    steps: list[Step] = []
+    if entry.identity != found.entry.identity or entry.id != found.entry.id:
+        steps.append(Save(entry))  # first, because it would be lost if the run were cut off
+    elif entry.secret != found.entry.secret:
+        steps.append(Save(entry))
+    if after != current:
+        steps.append(Update(current, after))
+    if _is_unverified(current, found):
+        steps.append(Verify(after))
     added = set(after.scopes).difference(current.scopes)
-    return Plan(
+    return _Draft(
         action="none" if after == current else "updated",
         before=current,
         after=after,
-        warnings=_scope_warnings(sorted(added))
-        + _state_warnings(current, specification)
-        + _pending_warnings(found),
-        secret_held=found.knows_secret_of(current),
-        adopts=found.entry is not None
-        and found.held_id == current.id
-        and found.kept_id != current.id
-        and not found.retires(current),
+        entry=entry,
+        steps=tuple(steps),
+        warnings=messages.scope_warnings(sorted(added))
+        + messages.state_warnings(current, specification)
+        + messages.foreign_warnings(found)
+        + messages.doubtful_warnings(found),
+    )
+
+
+def _entry_of(current: Token, after: Token, found: Found, specification: Specification) -> Entry:
+    """The entry of a token that stays, under its name, or the one that it gets."""
+    entry = found.entry
+    target = found.target or entry
+    if not found.stored:
+        return entry
+    if _is_known_by_id(current, found, specification):
+        return _taken_back(current, target)
+    if found.held_id == current.id and found.kept_id != current.id:
+        return dataclasses.replace(
+            target,
+            id=current.id,
+            secret=specification.token,
+            scopes=after.scopes,
+            expires=after.expires,
+            created=None,
+            handed_over=True,
+            predecessors=tuple(one for one in target.predecessors if one.id != current.id),
+        )
+    if entry.id != current.id:
+        return entry
+    kept = dataclasses.replace(entry, handed_over=entry.handed_over or specification.retire)
+    if target is not entry:
+        kept = dataclasses.replace(kept, identity=target.identity, predecessors=target.predecessors)
+    if after != current:
+        kept = dataclasses.replace(kept, scopes=after.scopes, expires=after.expires)
+    return kept
+
+
+def _taken_back(token: Token, entry: Entry) -> Entry:
+    """The entry with this token among its predecessors, as one that stays."""
+    stays = Predecessor(token.id or "", None)
+    if all(one.id != token.id for one in entry.predecessors):
+        return dataclasses.replace(entry, predecessors=(*entry.predecessors, stays))
+    predecessors = tuple(stays if one.id == token.id else one for one in entry.predecessors)
+    return dataclasses.replace(entry, predecessors=predecessors)
+
+
+def _is_unverified(current: Token, found: Found) -> bool:
+    """Whether a run was cut off before it saw that this token works, and there are predecessors."""
+    entry = found.entry
+    if entry.id != current.id or not entry.predecessors:
+        return False
+    return any(
+        intent.expires is None or is_leftover(current, intent, entry.name)
+        for intent in entry.intents
     )
 
 
@@ -427,138 +502,95 @@ def _wanted_scopes(current: Token, specification: Specification) -> tuple[str, .
     if specification.scopes_mode == "remove":
         left = sorted_scopes(set(current.scopes).difference(specification.scopes))
         if not left and current.scopes:
-            raise OptionError(
-                f"scopes: removing {', '.join(specification.scopes)} would leave {_label(current)} without any scope. "
-                "Leave one, disable the token with enabled: false, or delete it with state: absent."
-            )
+            raise OptionError(messages.no_scope_left(current, specification))
         return left
     return specification.scopes
 
 
-def _check_expiration(current: Token, specification: Specification) -> None:
+def _expires_otherwise(current: Token, specification: Specification) -> bool:
+    """Whether the token expires at another moment than asked for. A period is for new tokens."""
     asked = specification.expiration_date
-    if (
-        asked is not None
-        and specification.on_immutable_change == "fail"
-        and _ends_otherwise(current, specification)
-    ):
-        real = f"ends at {format_timestamp(current.expires)}" if current.expires else "never ends"
-        raise Refused(
-            f"expiration_date: {_label(current)} {real}, not at {format_timestamp(asked)}, and Dynatrace cannot change the end of "
-            "a token. Ask for the real date, leave the option out, or say on_immutable_change: rotate to have another token issued in "
-            "its place, or ignore."
-        )
+    if asked is None:
+        return False
+    return current.expires is None or abs(current.expires - asked) >= _SAME_MOMENT
 
 
-def _ends_otherwise(current: Token, specification: Specification) -> bool:
-    """Whether the token ends at another moment than asked for. A period is asked for at creation alone."""
-    asked = specification.expiration_date
-    return asked is not None and (
-        current.expires is None or abs(current.expires - asked) >= _SAME_MOMENT
+def _complete(draft: _Draft, found: Found, specification: Specification, now: dt.datetime) -> Plan:
+    """The plan with what becomes of predecessors, and of the store."""
+    retirement = _retirement(draft, found, specification, now)
+    entry = dataclasses.replace(
+        draft.entry, intents=open_intents(found, now), predecessors=retirement.remaining
+    )
+    steps = (
+        *(Retire(token, "deleted") for token in found.leftovers),
+        *draft.steps,
+        *_retiring_steps(draft, retirement),
+        *_store_steps(draft, entry, found),
+    )
+    return Plan(
+        action=draft.action,
+        before=draft.before,
+        after=draft.after,
+        entry=entry,
+        steps=steps,
+        warnings=draft.warnings,
+        secret_known=draft.after is not None and found.knows_secret_of(draft.after),
+        store_updated=found.stored
+        and (bool(draft.issue) or _public(entry) != _public(found.entry)),
     )
 
 
-def _scope_warnings(scopes: t.Iterable[str]) -> tuple[str, ...]:
-    return tuple(hint for hint in map(unknown_scope_hint, scopes) if hint)
+def _public(entry: Entry) -> Entry:
+    """The entry without intents, which come and go with a run."""
+    return dataclasses.replace(entry, intents=())
 
 
-def _state_warnings(current: Token, specification: Specification) -> tuple[str, ...]:
-    warnings = []
-    if not current.enabled and specification.enabled is None:
-        warnings.append(
-            f"{_label(current)} is disabled and is left so, because enabled was not given. Say enabled: true to enable it."
-        )
-    if specification.expires_in and current.expires is None:
-        warnings.append(
-            f"{_label(current)} never ends, although expires_in asks for {specification.expires_in}. "
-            "The end of a token cannot be changed, so it is left as it is."
-        )
-    return tuple(warnings)
-
-
-def _pending_warnings(found: Found) -> tuple[str, ...]:
-    return tuple(
-        f"{_label(token)} is from a run that was cut off, or that is still going on. "
-        "If none is going on, delete it by its id: nobody knows its secret."
-        for token in found.pending
-    )
-
-
-def _duplicates_message(found: Found, specification: Specification) -> str:
-    listed = "; ".join(_describe(token) for token in found.live)
+def _retirement(
+    draft: _Draft, found: Found, specification: Specification, now: dt.datetime
+) -> Retirement:
+    predecessors = draft.entry.predecessors
+    if specification.token_id is not None:
+        return Retirement(deletes=draft.doomed, remaining=predecessors)
     if specification.state == "absent":
-        why, next_step = "each run would delete another one", "Delete one by its token_id."
-    else:
-        why = "nothing tells which is meant"
-        next_step = "Give the token_id of one, or, to keep one of them as specified, say on_duplicates: newest or oldest."
-    kind = kind_name(specification.personal_access_token)
-    return f"There are {len(found.live)} tokens of the kind {kind} named {specification.name!r}, and {why}: {listed}. {next_step}"
+        return Retirement(deletes=draft.doomed + found.predecessors)
+    if not specification.retire or _disabled_by_others(draft, specification):
+        return Retirement(remaining=predecessors)
+    replaced = draft.issue.replaced if draft.issue else ()
+    tokens = found.predecessors + replaced
+    return plan_retirement(predecessors, tokens, found.gone, specification.delete_after, now)
 
 
-def _gone_warnings(found: Found) -> tuple[str, ...]:
-    entry = found.entry
-    if (
-        entry is None
-        or entry.id is None
-        or any(token.id == entry.id for token in found.expired + found.orphans)
-    ):
-        return ()
-    return (
-        f"The token {entry.name!r} ({entry.id}), which the store holds, is gone: it was deleted by somebody else. A new one is issued.",
-    )
+def _disabled_by_others(draft: _Draft, specification: Specification) -> bool:
+    """Whether somebody else disabled the token, so that a predecessor may be all that works."""
+    return draft.after is not None and not draft.after.enabled and specification.enabled is None
 
 
-def _missing_secret_message(current: Token, found: Found, specification: Specification) -> str:
-    return (
-        f"{_label(current)} exists, but {_why_missing(current, found, specification)}; on_missing_secret is fail. "
-        "Give its secret as token, say on_missing_secret: rotate to have another token issued in its place (whoever uses this one "
-        "is locked out then), or on_missing_secret: ignore to go on without it."
-    )
+def _retiring_steps(draft: _Draft, retirement: Retirement) -> t.Iterator[Step]:
+    # The secret of a new token must not be lost for the sake of an old one.
+    soft = draft.issue is not None
+    for token in retirement.disables:
+        yield Retire(token, "disabled", soft)
+    for token in retirement.deletes:
+        is_current = draft.action == "deleted" and token is draft.before
+        yield Delete(token) if is_current else Retire(token, "deleted", soft)
 
 
-def _why_missing(current: Token, found: Found, specification: Specification) -> str:
-    reasons = []
-    entry = found.entry
-    if entry is not None and entry.id is None:
-        reasons.append("the store has no secret for it")
-    elif entry is not None and entry.id == current.id:
-        reasons.append(
-            f"the secret in the store is not its own but that of {found.kept_id or 'no token that Dynatrace knows'}"
-        )
-    elif entry is not None:
-        fate = "has expired" if any(token.id == entry.id for token in found.expired) else "is gone"
-        reasons.append(f"the store holds the secret of another, {entry.id}, which {fate}")
-    if specification.token is not None and found.held_id is None:
-        reasons.append("the secret given as token belongs to no token that Dynatrace knows")
-    elif specification.token is not None:
-        reasons.append(f"the secret given as token belongs to another token, {found.held_id}")
-    return (
-        " and ".join(reasons)
-        or "its secret was shown when it was made and never again, and was not given as token"
-    )
+def _store_steps(draft: _Draft, entry: Entry, found: Found) -> t.Iterator[Step]:
+    """What brings the store from where the draft leaves it to where it ends."""
+    if not found.stored:
+        return
+    # A secret that is safe does not fail for a note; the next run writes it again.
+    soft = draft.after is not None
+    issued = draft.issue is not None
+    saved = issued or any(isinstance(step, Save) for step in draft.steps)
+    yield from _store_step(draft.entry if saved else found.entry, entry, soft, issued)
+    if entry.identity != found.entry.identity:
+        source = _without(found.entry, draft.after.id if draft.after else None)
+        yield from _store_step(found.entry, source, soft)
 
 
-def _newest_first(tokens: t.Iterable[Token]) -> tuple[Token, ...]:
-    return tuple(
-        sorted(tokens, key=lambda token: (token.created or _EPOCH, token.id or ""), reverse=True)
-    )
-
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-
-
-def _end(token: Token) -> dt.datetime:
-    return token.expires or _EPOCH
-
-
-def _label(token: Token) -> str:
-    return f"The token {token.name!r} ({token.id})"
-
-
-def _describe(token: Token) -> str:
-    made = (
-        f"created {format_timestamp(token.created)}" if token.created else "creation date unknown"
-    )
-    return (
-        f"{token.id} ({made}, {'enabled' if token.enabled else 'disabled'}, owner {token.owner!r})"
-    )
+def _store_step(before: Entry, after: Entry, soft: bool, issued: bool = False) -> t.Iterator[Step]:
+    if issued or (after != before and not after.is_empty):
+        yield Save(after, soft)
+    elif after.is_empty and not before.is_empty and before.version is not None:
+        yield Remove(before, soft)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find, plan, apply. Check mode is the same plan, not applied."""
+"""Find, plan, and walk the steps of the plan. Check mode is the same plan, not applied."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Retiring,
+    Identity,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
-    RequestFailed,
     StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
@@ -25,18 +24,27 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     Specification,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import Found
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
-    Found,
+    Delete,
+    Issue,
     Plan,
-    Retired,
+    Remove,
+    Retire,
+    Save,
+    Step,
+    Update,
+    Verify,
     make_plan,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.find import find
-from ansible_collections.community.dynatrace.plugins.module_utils._run.issue import issue, verify
+from ansible_collections.community.dynatrace.plugins.module_utils._run.issue import (
+    Made,
+    issue,
+    verify,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
-    Issued,
-    Runtime,
-    Store,
+    RunContext,
     TokenApi,
     TokenReader,
 )
@@ -45,9 +53,10 @@ _TOLERATED_SKEW = dt.timedelta(minutes=5)
 _TRIES = 3
 
 NOBODY_KEEPS = (
-    "A token would be issued, and nobody would keep its secret, which Dynatrace shows only once. Nothing was issued. "
-    "Keep the secret with store, hand it to later tasks with register (under until, where a task runs again and again, "
-    "that is not enough), or have it printed with reveal: true."
+    "A token would be issued, and nobody would keep its secret, which Dynatrace shows only once. "
+    "Nothing was issued. Keep the secret with store, hand it to later tasks with register (under "
+    "until, where a task runs again and again, that is not enough), or have it printed with "
+    "reveal: true."
 )
 
 
@@ -56,16 +65,17 @@ class Outcome:
     """What was done, or in check mode would be."""
 
     plan: Plan
-    token: Token | None  # the current token, as it is now or would be
+    token: Token | None = None  # the current token, as it is now or would be
     secret: Secret | None = None  # where it was asked for
     secret_available: bool = False
-    retired: tuple[Retired, ...] = ()
-    retiring: tuple[Retiring, ...] = ()
+    retired: tuple[Retire, ...] = ()
+    entry: Entry | None = None  # as the store has it now, or would have it
+    stored: bool = False  # whether there is a store
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What is to be done for one token, seen to be possible as far as that can be seen before."""
+    """What is to be done for one token, possible as far as that can be known before."""
 
     specification: Specification
     found: Found
@@ -73,28 +83,29 @@ class Prepared:
     known: Secret | None  # the secret of what was found, if somebody is to receive it
 
 
-def reconcile(api: TokenApi, specification: Specification, runtime: Runtime) -> Outcome:
+def reconcile(api: TokenApi, specification: Specification, context: RunContext) -> Outcome:
     """Make one token be as specified.
 
     :raises DynatraceError: with nothing done, or saying what was.
     """
     for _try in range(_TRIES):
         try:
-            return perform(api, prepare(api, specification, runtime), runtime)
+            return perform(api, prepare(api, specification, context), context)
         except StoreChanged:
             continue
     raise Refused(
-        f"Others keep changing the entry of {specification.label()} in the store. Nothing was issued. Run again later."
+        f"Others keep changing the entry of {specification.label()} in the store. "
+        "Nothing was issued. Run again later."
     )
 
 
-def prepare(api: TokenReader, specification: Specification, runtime: Runtime) -> Prepared:
+def prepare(api: TokenReader, specification: Specification, context: RunContext) -> Prepared:
     """Find and plan. Sends only requests that read.
 
     :raises DynatraceError: where it cannot be done, or must not be.
     """
-    found, known = find(api, specification, runtime)
-    return prepare_found(api, specification, found, known, runtime)
+    found, known = find(api, specification, context)
+    return prepare_found(api, specification, found, known, context)
 
 
 def prepare_found(
@@ -102,31 +113,33 @@ def prepare_found(
     specification: Specification,
     found: Found,
     known: Secret | None,
-    runtime: Runtime,
+    context: RunContext,
 ) -> Prepared:
     plan = make_plan(found, specification, api.now())
     if plan.after is not None and plan.after.id is not None and found.held_id == plan.after.id:
         known = specification.token
     _spare_the_caller(api, plan, specification)
-    lack = api.lacks(plan)
-    if lack:
-        raise Refused(f"{lack} Nothing was changed.")
-    if plan.issues and not runtime.may_issue:
+    _check_supported(api, plan)
+    if plan.issue and not context.secret_has_receiver:
         raise Refused(NOBODY_KEEPS)
-    if found.entry is not None:
-        _check_store(runtime.store, found.entry, plan)
+    if found.stored:
+        _check_permissions(plan, found, context)
     return Prepared(specification, found, plan, known)
 
 
-def perform(api: TokenApi, prepared: Prepared, runtime: Runtime) -> Outcome:
+def perform(api: TokenApi, prepared: Prepared, context: RunContext) -> Outcome:
     """Apply the plan; in check mode, say what that would do."""
-    for warning in prepared.plan.warnings:
-        runtime.warn(warning)
-    if runtime.check_mode:
-        return _outcome(
-            prepared.plan, prepared.known, None, prepared.plan.retired, prepared.plan.retiring
-        )
-    return _apply(api, prepared, runtime)
+    plan = prepared.plan
+    for warning in plan.warnings:
+        context.warn(warning)
+    if context.check_mode:
+        return _outcome(prepared, None, plan.retired, plan.entry)
+    progress = _Progress(api, context, prepared.found)
+    for step in plan.steps:
+        progress.take(step)
+    entry = progress.written.get(plan.entry.identity, plan.entry) if plan.entry else None
+    retired = tuple(step for step in plan.retired if step.token.id not in progress.failed)
+    return _outcome(prepared, progress.made, retired, entry)
 
 
 def warn_of_skew(api: TokenApi, warn: t.Callable[[str], None]) -> None:
@@ -134,154 +147,150 @@ def warn_of_skew(api: TokenApi, warn: t.Callable[[str], None]) -> None:
     if abs(skew) > _TOLERATED_SKEW:
         direction = "behind" if skew > dt.timedelta(0) else "ahead of"
         warn(
-            f"This machine's clock is {abs(skew).total_seconds() / 60:.0f} minutes {direction} Dynatrace's, whose clock counts here."
+            f"This machine's clock is {abs(skew).total_seconds() / 60:.0f} minutes {direction} "
+            "Dynatrace's, whose clock counts here."
         )
 
 
-def _check_store(store: Store, entry: Entry, plan: Plan) -> None:
+def _check_permissions(plan: Plan, found: Found, context: RunContext) -> None:
     """Fail where the store could not take what the plan has for it, before anything is done."""
-    if plan.seals:
-        store.check_writable(entry)
-        store.unseal(entry)  # what cannot be opened is not overwritten
-    elif plan.after is None and entry.version is not None:
-        store.check_removable(entry)
+    for step in plan.steps:
+        if isinstance(step, Issue) or (isinstance(step, Save) and not step.soft):
+            context.store.check_may("save", found.entry)
+            context.store.unseal(found.entry)  # what cannot be opened is not overwritten
+        if isinstance(step, Remove) and not step.soft:
+            context.store.check_may("remove", step.entry)
 
 
 def _spare_the_caller(api: TokenReader, plan: Plan, specification: Specification) -> None:
     if plan.action in ("none", "created") and not plan.retired:
         return
-    harm = plan.harms(api.caller_id())
+    harm = plan.harm_to(api.caller_id())
     if harm:
         raise Refused(
-            f"This would {harm} {specification.label()}, the token that this task itself calls Dynatrace with (api_token). "
-            "Nothing was changed. Use another token as api_token for this."
+            f"This would {harm} {specification.label()}, the token that this task itself calls "
+            "Dynatrace with (api_token). Nothing was changed. Use another token as api_token for "
+            "this."
         )
 
 
-def _apply(api: TokenApi, prepared: Prepared, runtime: Runtime) -> Outcome:
-    specification, found, plan = prepared.specification, prepared.found, prepared.plan
-    for orphan in plan.orphans:
-        api.delete(orphan.id or "")
-    before = found.entry or Entry(specification.name or "", specification.personal_access_token)
-    entry, issued = before, None
-    for token in plan.unnamed:
-        api.update(token.id or "", token.name, token.enabled, token.scopes)
-    if plan.after is not None and plan.issues:
-        issued, entry = issue(api, plan, plan.after, before, runtime)
-    elif plan.after is not None:
-        entry = _keep(before, plan, plan.after, specification.token, runtime.store)
-        if plan.action == "updated":
-            api.update(plan.after.id or "", plan.after.name, plan.after.enabled, plan.after.scopes)
-        _verify_cut_off(api, entry, plan, plan.after, runtime)
-    failed = _retire(api, plan, issued, runtime)
-    retired = tuple(retired for retired in plan.retired if retired.token.id not in failed)
-    retiring = tuple(note for note in plan.retiring if note.id not in failed) + tuple(
-        note for note in plan.noted if note.id in failed
-    )
-    _settle(before, entry, plan, retiring, runtime)
-    return _outcome(plan, prepared.known, issued, retired, retiring)
+def _check_supported(api: TokenReader, plan: Plan) -> None:
+    """Fail where this version of the API cannot do what the plan has for it."""
+    if plan.issue and plan.issue.token.kind not in api.issues:
+        words = plan.issue.token.kind.words
+        raise Refused(
+            f"The API v1 cannot issue a {words}. Use api_version: v2. Nothing was changed."
+        )
+    updates = [step.before.id for step in plan.steps if isinstance(step, Update)]
+    if updates and not api.changes_caller and api.caller_id() in updates:
+        raise Refused(
+            "The API v1 cannot change the token that it is called with. Use api_version: v2, or "
+            "another token as api_token. Nothing was changed."
+        )
 
 
-def _verify_cut_off(
-    api: TokenApi, entry: Entry, plan: Plan, after: Token, runtime: Runtime
-) -> None:
-    """What a run that was cut off may not have come to: to see that the token works, before what it replaces goes."""
-    if entry.intent is None or entry.id != after.id or not entry.retiring:
-        return
-    secret = runtime.store.unseal(entry)
-    if secret is not None:
-        verify(api, secret, after, runtime)
+class _Progress:
+    """Takes the steps of a plan, and knows what they have led to."""
 
+    def __init__(self, api: TokenApi, context: RunContext, found: Found) -> None:
+        self._api = api
+        self._context = context
+        self._found = found
+        self.made: Made | None = None
+        self.failed: list[str | None] = []  # ids of tokens that could not be retired
+        self.written: dict[Identity, Entry] = {
+            entry.identity: entry for entry in (found.target, found.entry) if entry
+        }
 
-def _retire(api: TokenApi, plan: Plan, issued: Issued | None, runtime: Runtime) -> list[str]:
-    """Disable and delete what is to go. The ids of those where that failed, but the new token is good."""
-    steps = [("disabled", token) for token in plan.disables] + [
-        ("deleted", token) for token in plan.deletes
-    ]
-    failed = []
-    for done, token in steps:
+    def take(self, step: Step) -> None:
+        """:raises DynatraceError: where a step fails that is not soft."""
         try:
-            if done == "disabled":
-                api.update(token.id or "", token.name, False, token.scopes)
+            self._take(step)
+        except DynatraceError as error:
+            if isinstance(step, Retire) and step.soft:
+                self._retired_in_vain(step, error)
+            elif isinstance(step, (Save, Remove)) and step.soft:
+                # The secret is safe, and the next run does this again.
+                self._context.warn(
+                    f"The entry of {step.entry.name!r} in the store could not be brought up to "
+                    f"date: {error}"
+                )
             else:
-                api.delete(token.id or "")
-        except RequestFailed as error:
-            if issued is None:
                 raise
-            # The secret of the new token must not be lost for the sake of the old one.
-            next_step = (
-                "The next run tries again." if runtime.store.keeps else "Delete it by its id."
-            )
-            runtime.warn(
-                f"The token {token.name!r} ({token.id}) was replaced, but could not be {done}: {error} {next_step}"
-            )
-            failed.append(token.id or "")
-    return failed
 
+    def _take(self, step: Step) -> None:
+        if isinstance(step, Issue):
+            self.made = issue(self._api, step, self._found.entry, self._context)
+            self.written[self.made.entry.identity] = self.made.entry
+        elif isinstance(step, Update):
+            self._api.update(step.before, step.after)
+        elif isinstance(step, Verify):
+            self._verify(step.token)
+        elif isinstance(step, Delete):
+            self._api.delete(step.token.id or "")
+        elif isinstance(step, Retire):
+            self._retire(step)
+        elif isinstance(step, Save):
+            self._save(step.entry)
+        else:
+            self._remove(step.entry)
 
-def _keep(entry: Entry, plan: Plan, after: Token, secret: Secret | None, store: Store) -> Entry:
-    """Put into the store, before anything else is done, what would otherwise be lost: an adopted secret, an entry that moves."""
-    if plan.adopts:
-        kept = dataclasses.replace(
-            entry,
-            id=after.id,
-            secret=secret,
-            scopes=after.scopes,
-            expires=after.expires,
-            created=None,
+    def _verify(self, token: Token) -> None:
+        secret = self._context.store.unseal(self._found.entry)
+        if secret is not None:
+            verify(self._api, secret, token, self._context)
+
+    def _retire(self, step: Retire) -> None:
+        if step.action == "disabled":
+            self._api.update(step.token, dataclasses.replace(step.token, enabled=False))
+        else:
+            self._api.delete(step.token.id or "")
+
+    def _retired_in_vain(self, step: Retire, error: DynatraceError) -> None:
+        next_step = "Delete it by its id."
+        if self._context.store.keeps:
+            next_step = "The next run tries again."
+        self._context.warn(
+            f"The token {step.token.name!r} ({step.token.id}) was replaced, but could not be "
+            f"{step.action}: {error} {next_step}"
         )
-    else:
-        kept = entry
-    if after.name != entry.name and kept.id == after.id:
-        place = store.load(after.name, entry.personal_access_token)
-        return store.save(dataclasses.replace(kept, name=after.name, version=place.version))
-    return store.save(kept) if kept != entry else entry
+        self.failed.append(step.token.id)
 
+    def _save(self, entry: Entry) -> None:
+        before = self.written.get(entry.identity, entry)
+        if self.made is not None:
+            entry = self._with_issued(entry, self.made)
+        saved = self._context.store.save(dataclasses.replace(entry, version=before.version))
+        self.written[entry.identity] = saved
 
-def _settle(
-    before: Entry, entry: Entry, plan: Plan, retiring: tuple[Retiring, ...], runtime: Runtime
-) -> None:
-    """Bring the store up to date when all is done."""
-    final = dataclasses.replace(entry, intent=None, retiring=retiring)
-    if plan.forgets:
-        final = Entry(
-            entry.name, entry.personal_access_token, retiring=retiring, version=entry.version
-        )
-    elif plan.action == "updated" and plan.after is not None and plan.after.id == entry.id:
-        final = dataclasses.replace(final, scopes=plan.after.scopes, expires=plan.after.expires)
-    try:
-        if final.id is None and not final.retiring:
-            _remove(entry, runtime.store)
-        elif final != entry:
-            runtime.store.save(final)
-        if before.name != entry.name:
-            _remove(before, runtime.store)
-    except DynatraceError as error:
-        if plan.forgets:
-            raise
-        # The secret is safe, and the next run does this again.
-        runtime.warn(
-            f"The entry of {entry.name!r} in the store could not be brought up to date: {error}"
+    def _with_issued(self, entry: Entry, made: Made) -> Entry:
+        """The entry with the token that was issued, and with the predecessors that are still there."""
+        still_there = (one for one in made.entry.predecessors if one.id in self.failed)
+        remaining = {one.id: one for one in (*entry.predecessors, *still_there)}
+        return dataclasses.replace(
+            made.entry,
+            handed_over=entry.handed_over,
+            intents=entry.intents + made.open_intents,
+            predecessors=tuple(remaining.values()),
         )
 
-
-def _remove(entry: Entry, store: Store) -> None:
-    if entry.version is not None:
-        store.remove(entry)
+    def _remove(self, entry: Entry) -> None:
+        written = self.written.get(entry.identity, entry)
+        self._context.store.remove(written)
+        self.written[entry.identity] = Entry(entry.identity)
 
 
 def _outcome(
-    plan: Plan,
-    known: Secret | None,
-    issued: Issued | None,
-    retired: tuple[Retired, ...],
-    retiring: tuple[Retiring, ...],
+    prepared: Prepared,
+    made: Made | None,
+    retired: tuple[Retire, ...],
+    entry: Entry | None,
 ) -> Outcome:
-    if issued is not None and plan.after is not None:
-        token = dataclasses.replace(
-            plan.after, id=issued.id, expires=issued.expires or plan.after.expires
-        )
-        return Outcome(plan, token, issued.secret, True, retired, retiring)
-    return Outcome(
-        plan, plan.after, known if plan.secret_held else None, plan.secret_held, retired, retiring
-    )
+    plan, stored = prepared.plan, prepared.found.stored
+    if made is None or plan.after is None:
+        known = prepared.known if plan.secret_known else None
+        return Outcome(plan, plan.after, known, plan.secret_known, retired, entry, stored)
+    issued = made.issued
+    expires = issued.expires or plan.after.expires
+    token = dataclasses.replace(plan.after, id=issued.id, expires=expires)
+    return Outcome(plan, token, issued.secret, True, retired, entry, stored)

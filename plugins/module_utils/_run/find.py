@@ -12,69 +12,63 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Retiring,
+    Identity,
+    Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     OptionError,
     Refused,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
-    Secret,
-    public_id,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
-    Token,
-    kind_name,
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import (
+    Found,
+    sort_out,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Found, sort_out
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
-    Runtime,
+    RunContext,
     Store,
     TokenReader,
 )
 
-# How long a run on another machine may take from its intent to the secret in the store before it is taken for dead.
-# Whoever is wrong about that loses nothing: the store refuses the later of two writers, who takes back what it issued.
-_PATIENCE = dt.timedelta(seconds=60)
+_WAIT_FOR_OTHER_RUN = dt.timedelta(seconds=60)
 _PAUSE = 0.5  # seconds
 
 
 def find(
-    api: TokenReader, specification: Specification, runtime: Runtime
+    api: TokenReader, specification: Specification, context: RunContext
 ) -> tuple[Found, Secret | None]:
     """What there is of this identity, and its secret if somebody is to receive it.
 
     :raises OptionError: where the options cannot work with what there is.
     :raises Refused: where the store names a token that is not this one.
     """
-    held_id = _id_of(api, specification.token) if specification.token else None
-    by = _find_by_name if specification.token_id is None else _find_by_id
-    found, secret = by(api, specification, runtime, held_id)
-    return (found if runtime.store.keeps else dataclasses.replace(found, entry=None)), secret
+    held_id = api.id_of(specification.token) if specification.token else None
+    if specification.token_id is None:
+        found, secret = _find_by_name(api, specification, context, held_id)
+    else:
+        found, secret = _find_by_id(api, specification, context)
+    return dataclasses.replace(found, held_id=held_id, stored=context.store.keeps), secret
 
 
 def _find_by_name(
-    api: TokenReader, specification: Specification, runtime: Runtime, held_id: str | None
+    api: TokenReader, specification: Specification, context: RunContext, held_id: str | None
 ) -> tuple[Found, Secret | None]:
-    entry = _load(api, specification, runtime)
-    kept = _get_kept(api, entry, runtime.store)
-    secret, kept_id = _open(api, entry, runtime) if kept else (None, None)
-    alone = (
-        entry.intent is None and specification.state == "present" and held_id in (None, entry.id)
-    )
-    if kept and alone and not kept.ended(api.now()):
+    entry = _load(api, specification, context)
+    kept = _get_kept(api, entry, context.store)
+    secret, kept_id = _open(api, entry, context) if kept else (None, None)
+    is_settled = not entry.intents and held_id in (None, entry.id)
+    if kept and is_settled and specification.state == "present" and not _expired(api, kept):
         looked_for = _due(entry, specification, api.now())
-        tokens: t.Sequence[Token] = [
-            kept,
-            *_get_each(api, [note.id for note in looked_for if note.id != kept.id]),
-        ]
+        predecessors = _get_each(api, (one.id for one in looked_for if one.id != kept.id))
+        tokens: t.Sequence[Token] = [kept, *predecessors]
     else:
-        looked_for = entry.retiring
-        tokens = api.called(entry.name, entry.personal_access_token)
-    return sort_out(tokens, api.now(), held_id, entry, kept_id, looked_for), secret
+        looked_for = entry.predecessors
+        tokens = api.find_by_name(entry.identity)
+    return sort_out(tokens, api.now(), entry, looked_for, kept_id=kept_id), secret
 
 
 def find_kept(api: TokenReader, entry: Entry, store: Store) -> Found:
@@ -83,49 +77,54 @@ def find_kept(api: TokenReader, entry: Entry, store: Store) -> Found:
     :raises Refused: where the token has another name.
     """
     kept = _get_kept(api, entry, store)
-    orphans = api.called(entry.name, entry.personal_access_token) if entry.intent else ()
-    retiring = [
-        token
-        for token in _get_each(api, [note.id for note in entry.retiring])
-        if entry.retires(token)
-    ]
-    tokens = {token.id: token for token in [*([kept] if kept else []), *retiring, *orphans]}
-    found = sort_out(tokens.values(), api.now(), entry=entry, kept_id=entry.id)
-    live, expired = (
-        tuple(token for token in of_role if token.id == entry.id)
-        for of_role in (found.live, found.expired)
+    named = api.find_by_name(entry.identity) if entry.intents else ()
+    predecessors = _get_each(api, (one.id for one in entry.predecessors))
+    ours = [token for token in predecessors if entry.knows(token)]
+    tokens = {token.id: token for token in [*([kept] if kept else []), *ours, *named]}
+    found = sort_out(tokens.values(), api.now(), entry, kept_id=entry.id)
+    return dataclasses.replace(
+        found,
+        stored=True,
+        live=_known_among(found.live, entry),
+        expired=_known_among(found.expired, entry),
+        doubtful=(),
+        foreign_provisional=(),
     )
-    return dataclasses.replace(found, live=live, expired=expired, pending=())
 
 
-def _due(entry: Entry, specification: Specification, now: dt.datetime) -> tuple[Retiring, ...]:
-    return tuple(note for note in entry.retiring if specification.retire and note.due <= now)
+def _known_among(tokens: t.Iterable[Token], entry: Entry) -> tuple[Token, ...]:
+    return tuple(token for token in tokens if token.id == entry.id or entry.knows(token))
+
+
+def _expired(api: TokenReader, token: Token) -> bool:
+    return token.has_expired(api.now())
+
+
+def _due(entry: Entry, specification: Specification, now: dt.datetime) -> tuple[Predecessor, ...]:
+    return tuple(one for one in entry.predecessors if specification.retire and one.is_due(now))
 
 
 def _get_each(api: TokenReader, token_ids: t.Iterable[str]) -> t.Iterator[Token]:
     return filter(None, map(api.get, token_ids))
 
 
-def _id_of(api: TokenReader, secret: Secret) -> str | None:
-    token = api.lookup(secret)
-    return token.id if token else None
-
-
-def _load(api: TokenReader, specification: Specification, runtime: Runtime) -> Entry:
+def _load(api: TokenReader, specification: Specification, context: RunContext) -> Entry:
     """The entry of this name, once no run on another machine is busy with it any more."""
-    store = runtime.store
+    store = context.store
     waited = dt.timedelta(0)
     while True:
-        entry = store.load(specification.name or "", specification.personal_access_token)
-        if entry.intent is None or store.exclusive or runtime.check_mode:
+        entry = store.load(specification.identity)
+        if not entry.intents or store.exclusive or context.check_mode:
             return entry
-        if waited >= _PATIENCE or api.now() - entry.intent.since >= _PATIENCE:
+        age = api.now() - entry.intents[-1].since
+        if max(waited, age) >= _WAIT_FOR_OTHER_RUN:
             return entry
         if not waited:
-            runtime.warn(
-                f"Another run is about to issue {specification.label()}, or was cut off. Waiting for it, a minute at most."
+            context.warn(
+                f"Another run is about to issue {specification.label()}, or was cut off. "
+                "Waiting for it, a minute at most."
             )
-        runtime.sleep(_PAUSE)
+        context.sleep(_PAUSE)
         waited += dt.timedelta(seconds=_PAUSE)
 
 
@@ -135,95 +134,127 @@ def _get_kept(api: TokenReader, entry: Entry, store: Store) -> Token | None:
     A store can be written by others: that it names a token does not make it ours.
     """
     token = api.get(entry.id) if entry.id else None
-    if token is None or entry.names(token):
+    if token is None or entry.is_of(token):
         return token
-    elsewhere = store.load(token.name, token.personal_access_token)
+    elsewhere = store.load(Identity(entry.identity.place, token.name, token.kind))
     if elsewhere.id == token.id:
         return None  # renamed by its id, and the run was cut off before it removed this entry
     raise Refused(
-        f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows it as the "
-        f"{kind_name(token.personal_access_token)} {token.name!r}. Nothing was changed. To give it its name back, rename it in "
-        f"Dynatrace, or run once with this token_id and this name; to have another one issued, remove the entry from the store."
+        f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows "
+        f"it as the {token.kind.words} {token.name!r}. Nothing was changed. To give it its name "
+        "back, rename it in Dynatrace, or run once with this token_id and this name; to have "
+        "another one issued, remove the entry from the store."
     )
 
 
-def _open(api: TokenReader, entry: Entry, runtime: Runtime) -> tuple[Secret | None, str | None]:
-    """The secret in the store, if it is to be handed out, and the id of the token that it belongs to."""
-    if entry.secret is None or not runtime.hands_out:
+def _open(api: TokenReader, entry: Entry, context: RunContext) -> tuple[Secret | None, str | None]:
+    """The secret in the store, if it is to be returned, and the id of the token it belongs to."""
+    if entry.secret is None or not context.return_secret:
         return None, entry.id
-    secret = runtime.store.unseal(entry)
-    return secret, (public_id(secret) or _id_of(api, secret)) if secret else None
+    secret = context.store.unseal(entry)
+    return secret, api.id_of(secret) if secret else None
 
 
 def _find_by_id(
-    api: TokenReader, specification: Specification, runtime: Runtime, held_id: str | None
+    api: TokenReader, specification: Specification, context: RunContext
 ) -> tuple[Found, Secret | None]:
     token = _get(api, specification)
     if token is None:
-        return Found(
-            (), (), held_id=held_id, entry=_entry_of_gone(specification, runtime.store)
-        ), None
-    entry = _entry_by_id(token, specification, runtime.store)
-    secret, kept_id = _open(api, entry, runtime)
-    live, expired = ((), (token,)) if token.ended(api.now()) else ((token,), ())
-    return Found(live, expired, held_id=held_id, entry=entry, kept_id=kept_id), secret
+        return Found(_entry_of_gone(specification, context.store)), None
+    entry, target = _entries_by_id(token, specification, context.store)
+    secret, kept_id = _open(api, entry, context)
+    found = Found(entry, kept_id=kept_id, target=target)
+    if _expired(api, token):
+        return dataclasses.replace(found, expired=(token,)), secret
+    return dataclasses.replace(found, live=(token,)), secret
 
 
-def _entry_of_gone(specification: Specification, store: Store) -> Entry | None:
+def _entry_of_gone(specification: Specification, store: Store) -> Entry:
     """The entry of a token that is gone, if it stands under the name that is given."""
     if specification.name is None:
-        return None
-    entry = store.load(specification.name, specification.personal_access_token)
-    return entry if entry.id == specification.token_id and entry.intent is None else None
+        return Entry(specification.identity)
+    entry = store.load(specification.identity)
+    if entry.id == specification.token_id and not entry.intents:
+        return entry
+    return Entry(specification.identity)
 
 
-def _entry_by_id(token: Token, specification: Specification, store: Store) -> Entry:
-    """The entry that holds this token or has it retire, under its name or under the one that it is to get."""
-    entries = [
-        store.load(name, token.personal_access_token)
-        for name in dict.fromkeys((token.name, specification.name or token.name))
-    ]
-    for entry in entries:
-        if entry.intent is not None:
-            raise Refused(
-                f"A run for the token {entry.name!r} was cut off, or is still going on. Nothing was changed. Run a task for it by its "
-                "name first, which puts it right."
-            )
-        if entry.id == token.id and entry.retiring and specification.name not in (None, token.name):
-            predecessors = ", ".join(note.id for note in entry.retiring)
-            raise Refused(
-                f"The token {token.name!r} ({token.id}) would be renamed while those that it replaced are still retiring under that name: "
-                f"{predecessors}. Nothing was changed. Rename it when they are gone, or delete them first, each by its token_id."
-            )
-        if entry.retires(token) and specification.token is None:
-            return entry
-    target = entries[-1]
+def _entries_by_id(
+    token: Token, specification: Specification, store: Store
+) -> tuple[Entry, Entry | None]:
+    """The entry that knows this token, and that of the name it is to get, if it is another."""
+    source = store.load(Identity(specification.place, token.name, token.kind))
+    target = source
+    if specification.name not in (None, token.name):
+        target = store.load(specification.identity)
+    for entry in (source, target):
+        _check_settled(entry)
+    if source.id == token.id and target is not source:
+        _check_no_predecessors(token, source)
+    holder = next((one for one in (source, target) if _concerns(one, token)), None)
+    if holder is None or holder.id == token.id:
+        _check_free(token, specification, target)
+    if holder is None:
+        return _unheld(target), None
+    return holder, (target if holder is not target else None)
+
+
+def _concerns(entry: Entry, token: Token) -> bool:
+    return entry.id == token.id or entry.knows(token)
+
+
+def _unheld(target: Entry) -> Entry:
+    """An entry to adopt the token into; what holds another token is not that."""
+    return target if target.id is None else Entry(target.identity)
+
+
+def _check_settled(entry: Entry) -> None:
+    if entry.intents and entry.kind.marked_by == "name":
+        raise Refused(
+            f"A run for the token {entry.name!r} was cut off, or is still going on. Nothing was "
+            "changed. Run a task for it by its name first, which puts it right."
+        )
+
+
+def _check_no_predecessors(token: Token, entry: Entry) -> None:
+    retiring = [one.id for one in entry.predecessors if one.due is not None]
+    if retiring:
+        raise Refused(
+            f"The token {token.name!r} ({token.id}) would be renamed while those that it replaced "
+            f"are still retiring under that name: {', '.join(retiring)}. Nothing was changed. "
+            "Rename it when they are gone, or delete them first, each by its token_id."
+        )
+
+
+def _check_free(token: Token, specification: Specification, target: Entry) -> None:
     if specification.state == "present" and target.id not in (None, token.id):
         raise Refused(
-            f"The store holds the secret of another token, {target.id}, under the name {target.name!r}. Nothing was changed. "
-            "Choose another name, or delete that token first."
+            f"The store holds the secret of another token, {target.id}, under the name "
+            f"{target.name!r}. Nothing was changed. Choose another name, or delete that token "
+            "first."
         )
-    nowhere = target if target.id is None else Entry(target.name, target.personal_access_token)
-    return next((entry for entry in entries if entry.id == token.id), nowhere)
 
 
 def _get(api: TokenReader, specification: Specification) -> Token | None:
     token = api.get(specification.token_id or "")
     if token is None and specification.state == "present":
         raise OptionError(
-            f"token_id: there is no token {specification.token_id}. It was deleted, or belongs to another environment. "
-            "A token cannot be made with an id that is given; ask for it by name to have one issued."
+            f"token_id: there is no token {specification.token_id}. It was deleted, or belongs to "
+            "another environment. A token cannot be made with an id that is given; ask for it by "
+            "name to have one issued."
         )
     if token is None:
         return None
-    if token.personal_access_token != specification.personal_access_token:
+    if token.kind is not specification.kind:
+        personal = str(token.kind.personal).lower()
         raise OptionError(
             f"personal_access_token: {specification.token_id} is of the other kind, of the kind "
-            f"{kind_name(token.personal_access_token)}. Say personal_access_token: {str(token.personal_access_token).lower()}."
+            f"{token.kind.words}. Say personal_access_token: {personal}."
         )
     if specification.state == "absent" and specification.name not in (None, token.name):
         raise OptionError(
-            f"name: the token {specification.token_id} is named {token.name!r}, not {specification.name!r}, so it was not deleted. "
-            "Correct the one that is wrong, or leave name out."
+            f"name: the token {specification.token_id} is named {token.name!r}, not "
+            f"{specification.name!r}, so it was not deleted. Correct the one that is wrong, or "
+            "leave name out."
         )
     return token

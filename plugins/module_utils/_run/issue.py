@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry, Intent
@@ -17,14 +18,19 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
     Token,
     provisional_name,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import (
+    is_leftover,
+    may_be_leftover,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Issue
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
     Issued,
-    Runtime,
+    RunContext,
     Store,
     TokenApi,
 )
@@ -32,131 +38,210 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 # A new token may take a moment until every server of the environment knows it.
 _PAUSES = (0.0, 0.5, 1.0, 2.0)  # seconds
 
-# How often a token is asked for if the answer is lost each time, and how long a request that was lost has to be carried out after all.
+# How often a token is asked for if each answer is lost, and how long a lost request has to be
+# carried out after all.
 _CREATIONS = 3
 _PAUSE_WHEN_LOST = 1.0  # seconds
 
+# Within how much of its life, at most, the expiration date of a new token may move to mark it.
+_MARK_WINDOW = dt.timedelta(hours=1)
+_MARK_PART_OF_LIFE = 10
+_MARK_WINDOW_OF_DATE = dt.timedelta(minutes=1)
 
-def issue(
-    api: TokenApi, plan: Plan, wanted: Token, found: Entry, runtime: Runtime
-) -> tuple[Issued, Entry]:
-    """Intent, POST under a provisional name, save, only then the real name, and where it replaces another, see that it works.
 
-    :returns: what was issued, and its entry in the store, which still has the intent and names what it replaces.
-    :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token that only lacks its name.
+@dataclasses.dataclass(frozen=True)
+class _Creation:
+    """What is sent, and the mark by which the token is known until its secret is saved."""
+
+    token: Token  # under its provisional name, or with the date that marks it
+    expires: Period | dt.datetime | None
+    intent: Intent
+
+
+class Made(t.NamedTuple):
+    """A token that was issued."""
+
+    issued: Issued
+    entry: Entry  # as the store has it: still with the intent, and with the predecessors
+    open_intents: tuple[Intent, ...]  # of creations whose answer was lost, and that may turn up
+
+
+def issue(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> Made:
+    """Intent, POST with a mark, save, final name, and where it replaces another, verify.
+
+    :raises DynatraceError: saying what is left: nothing, or, where the secret is saved, a token
+        that only lacks its name.
     """
-    store, intent = runtime.store, Intent(runtime.nonce(), api.now())
-    provisional = provisional_name(wanted.name, intent.nonce)
-    entry = store.save(dataclasses.replace(found, intent=intent))
-    issued, stage = None, "unsaved"
-    runtime.before_secret()
+    store = context.store
+    creation = _creation_of(api, step, context)
+    entry = store.save(dataclasses.replace(found, intents=(*found.intents, creation.intent)))
+    made, issued, stage = None, None, "unsaved"
+    context.on_secret_expected()
     try:
-        issued = _create(api, plan, wanted, provisional, runtime)
-        entry = store.save(_entry_of(issued, entry, plan, wanted))
+        issued, open_intents = _create(api, step, creation, context)
+        entry = store.save(_entry_of(issued, entry, step, creation.intent))
+        made = Made(issued, entry, open_intents)
         stage = "saved" if store.keeps else stage
-        api.update(issued.id, wanted.name, wanted.enabled, wanted.scopes)
-        if plan.verifies:
+        _finish(api, step.token, creation, issued.id)
+        if step.verifies:
             stage = "named"
-            verify(api, issued.secret, dataclasses.replace(wanted, id=issued.id), runtime)
+            verify(api, issued.secret, dataclasses.replace(step.token, id=issued.id), context)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        left = _SAVED if stage == "saved" else _take_back(api, wanted, provisional, issued, error)
+        left = _SAVED
+        if stage != "saved":
+            left = _take_back(api, step, creation, issued, error)
         if left.nothing:
             _withdraw(entry, found, store)
-        if isinstance(error, DynatraceError) and not (
-            isinstance(error, StoreChanged) and left.nothing
-        ):
+        if isinstance(error, DynatraceError) and not _starts_over(error, left):
             raise DynatraceError(f"{error} {left.message}") from None
         raise
-    return issued, entry
+    return made
 
 
-def _create(api: TokenApi, plan: Plan, wanted: Token, provisional: str, runtime: Runtime) -> Issued:
-    """POST. If its answer is lost, what it made is deleted, and another is asked for.
+def _starts_over(error: DynatraceError, left: _Left) -> bool:
+    return isinstance(error, StoreChanged) and left.nothing
 
-    The provisional name has a nonce of this run, so that a token with exactly this name is nobody else's.
 
+def _creation_of(api: TokenApi, step: Issue, context: RunContext) -> _Creation:
+    token, nonce, now = step.token, context.nonce(), api.now()
+    if token.kind.marked_by == "name":
+        marked = dataclasses.replace(token, name=provisional_name(token.name, nonce))
+        return _Creation(marked, step.expires, Intent(nonce, now))
+    known = api.find_by_name(step.entry.identity)
+    intent = Intent(
+        nonce, now, scopes=token.scopes, known_ids=tuple(one.id for one in known if one.id)
+    )
+    if token.kind.marked_by == "ids" or step.expires is None:
+        return _Creation(token, step.expires, intent)
+    date = marking_date(step.expires, nonce, now)
+    intent = dataclasses.replace(intent, expires=date)
+    return _Creation(dataclasses.replace(token, expires=date), date, intent)
+
+
+def marking_date(expires: Period | dt.datetime, nonce: str, now: dt.datetime) -> dt.datetime:
+    """An expiration date that no other token has, shortly before the asked one.
+
+    :param nonce: hexadecimal digits, which decide where in that time it is.
+    :returns: a date to the millisecond, within the last hour before the asked one, the last tenth
+        of a shorter life, or the last minute before a date that was asked for.
+    """
+    if isinstance(expires, Period):
+        asked, window = expires.after(now), _MARK_WINDOW
+    else:
+        asked, window = expires, _MARK_WINDOW_OF_DATE
+    window = min(window, (asked - now) / _MARK_PART_OF_LIFE)
+    part: float = int(nonce, 16) / 16 ** len(nonce)
+    moved = asked - window * part
+    return moved.replace(microsecond=moved.microsecond // 1000 * 1000)
+
+
+def _create(
+    api: TokenApi, step: Issue, creation: _Creation, context: RunContext
+) -> tuple[Issued, tuple[Intent, ...]]:
+    """POST. If an answer is lost, what it made is deleted, and another is asked for.
+
+    :returns: what was issued, and the intents of lost creations that may still turn up.
     :raises RequestFailed: of which ``maybe_done`` says whether a token may be left.
     """
     lost = False
-    for last in (*[False] * (_CREATIONS - 1), True):
+    for attempt in range(1, _CREATIONS + 1):
         try:
-            issued = api.create(
-                provisional, wanted.scopes, plan.expires, wanted.personal_access_token
-            )
-        except RequestFailed as error:
-            again = error.maybe_done and not last
-            lost = error.maybe_done = error.maybe_done or lost
-            if not again:
-                raise
-            runtime.sleep(_PAUSE_WHEN_LOST)
-            try:
-                _delete_called(api, wanted, provisional)
-            except DynatraceError:
-                raise error from None
-        else:
+            issued = api.create(creation.token, creation.expires)
             break
-    if lost:
-        try:
-            _delete_called(api, wanted, provisional, but=issued.id)
-        except DynatraceError as error:
-            runtime.warn(
-                f"The answer to the creation of {wanted.name!r} was lost once. It may have left a token {provisional!r}: {error}"
-            )
-    return issued
+        except RequestFailed as error:
+            if not error.maybe_done or attempt == _CREATIONS:
+                error.maybe_done = error.maybe_done or lost
+                raise
+            lost = True
+            context.sleep(_PAUSE_WHEN_LOST)
+            _delete_lost(api, step, creation, error)
+    if not lost:
+        return issued, ()
+    # Another one with the same mark is a leftover.
+    known_ids = (*creation.intent.known_ids, issued.id)
+    intent = dataclasses.replace(creation.intent, known_ids=known_ids)
+    _delete_late(api, step, dataclasses.replace(creation, intent=intent), context)
+    return issued, ((intent,) if intent.expires else ())
 
 
-def _delete_called(
-    api: TokenApi, wanted: Token, provisional: str, but: str | None = None
-) -> list[str]:
-    """Delete the tokens of exactly this name.
+def _delete_lost(api: TokenApi, step: Issue, creation: _Creation, error: RequestFailed) -> None:
+    """:raises RequestFailed: this error, where what the creation made cannot be deleted."""
+    try:
+        _delete_marked(api, step, creation)
+    except DynatraceError:
+        raise error from None
+
+
+def _delete_late(api: TokenApi, step: Issue, creation: _Creation, context: RunContext) -> None:
+    try:
+        _delete_marked(api, step, creation)
+    except DynatraceError as error:
+        context.warn(
+            f"The answer to the creation of {step.token.name!r} was lost once. It may have left a "
+            f"token {creation.token.name!r}: {error}"
+        )
+
+
+def _delete_marked(api: TokenApi, step: Issue, creation: _Creation) -> list[str]:
+    """Delete the tokens with the mark of this creation.
 
     :returns: their ids.
+    :raises DynatraceError: where a token may be one of them, and nothing tells.
     """
-    called = api.called(wanted.name, wanted.personal_access_token)
-    ids = [token.id or "" for token in called if token.name == provisional and token.id != but]
+    intent, identity = creation.intent, step.entry.identity
+    tokens = [one for one in api.find_by_name(identity) if one.id not in intent.known_ids]
+    doubtful = [one.id or "" for one in tokens if may_be_leftover(one, intent, step.entry)]
+    if doubtful:
+        raise DynatraceError(
+            f"Nothing tells whether {', '.join(doubtful)} is the token that was made. Delete it if "
+            "nobody uses it."
+        )
+    ids = [one.id or "" for one in tokens if is_leftover(one, intent, identity.name)]
     for token_id in ids:
         api.delete(token_id)
     return ids
 
 
-def verify(api: TokenApi, secret: Secret, token: Token, runtime: Runtime) -> None:
-    """See that the token with this secret can be used, and has its scopes, before what it replaces goes.
+def _finish(api: TokenApi, wanted: Token, creation: _Creation, token_id: str) -> None:
+    """Give the token what the creation could not: its final name, and that it is disabled."""
+    made = dataclasses.replace(creation.token, id=token_id, enabled=True)
+    final = dataclasses.replace(wanted, id=token_id, expires=made.expires)
+    if made != final:
+        api.update(made, final)
 
-    :raises DynatraceError: where it does not.
+
+def verify(api: TokenApi, secret: Secret, token: Token, context: RunContext) -> None:
+    """See that the token with this secret can be used as specified, before its predecessor goes.
+
+    :raises DynatraceError: where it cannot.
     """
     if not token.enabled:
         return
-    problem = ""
+    problem: str | None = None
     for pause in _PAUSES:
-        runtime.sleep(pause)
+        context.sleep(pause)
         try:
-            seen = api.lookup_itself(secret)
+            problem = api.problem_of(secret, token)
         except RequestFailed as error:
             problem = str(error)
-        else:
-            lacking = sorted(set(token.scopes).difference(seen.scopes if seen else ()))
-            if seen is not None and seen.id == token.id and not lacking:
-                return
-            problem = (
-                f"It lacks {', '.join(lacking)}."
-                if lacking
-                else "Its secret is that of another token."
-            )
+        if problem is None:
+            return
     raise DynatraceError(
-        f"The new token {token.name!r} ({token.id}) does not work, so the old one was left as it is. {problem}"
+        f"The new token {token.name!r} ({token.id}) does not work, so the old one was left as it "
+        f"is. {problem}"
     )
 
 
-def _entry_of(issued: Issued, announced: Entry, plan: Plan, wanted: Token) -> Entry:
+def _entry_of(issued: Issued, announced: Entry, step: Issue, intent: Intent) -> Entry:
     return dataclasses.replace(
-        announced,
+        step.entry,
         id=issued.id,
         secret=issued.secret,
-        scopes=wanted.scopes,
-        expires=issued.expires or wanted.expires,
-        created=announced.intent.since if announced.intent else None,
-        retiring=plan.noted,
+        expires=issued.expires or step.entry.expires,
+        created=intent.since,
+        intents=announced.intents,
+        version=announced.version,
     )
 
 
@@ -169,40 +254,52 @@ class _Left(t.NamedTuple):
 
 _SAVED = _Left(
     False,
-    "The token was issued and its secret is in the store, but it could not be given its name. Run again, which does that.",
+    "The token was issued and its secret is in the store, but it could not be given its name. "
+    "Run again, which does that.",
 )
 
 
 def _take_back(
-    api: TokenApi, wanted: Token, provisional: str, issued: Issued | None, error: BaseException
+    api: TokenApi, step: Issue, creation: _Creation, issued: Issued | None, error: BaseException
 ) -> _Left:
     if issued is None and isinstance(error, RequestFailed) and not error.maybe_done:
         return _Left(True, "No token was issued.")
-    orphans = [issued.id] if issued else []
+    what = issued.id if issued else repr(creation.token.name)
     try:
-        if issued is not None:
-            api.delete(issued.id)
-        else:
-            orphans = _delete_called(api, wanted, provisional)
+        deleted = _delete_made(api, step, creation, issued)
     except DynatraceError as second:
         return _Left(
             False,
             f"What became of it could not be put right ({second}) "
-            f"If there is a token {issued.id if issued else repr(provisional)}, delete it: nobody knows its secret.",
+            f"If there is a token {what}, delete it: nobody knows its secret.",
         )
-    if orphans:
+    if deleted:
         return _Left(
             True,
-            f"The token that was made ({', '.join(orphans)}) was deleted again. Nothing is left of it; run again.",
+            f"The token that was made ({', '.join(deleted)}) was deleted again. "
+            "Nothing is left of it; run again.",
         )
     return _Left(
         False,
-        f"No token {provisional!r} was found, so none was issued; if it turns up after all, delete it, and run again.",
+        f"No token {what} was found, so none was issued; "
+        "if it turns up after all, delete it, and run again.",
     )
 
 
+def _delete_made(
+    api: TokenApi, step: Issue, creation: _Creation, issued: Issued | None
+) -> list[str]:
+    if issued is None:
+        return _delete_marked(api, step, creation)
+    api.delete(issued.id)
+    return [issued.id]
+
+
 def _withdraw(entry: Entry, found: Entry, store: Store) -> None:
-    """Put into the store again what was found there. Where that fails the intent stays, and costs the next run one listing."""
+    """Put into the store again what was found there.
+
+    Where that fails the intent stays, and costs the next run one listing.
+    """
     with contextlib.suppress(DynatraceError):
         if found.version is None:
             store.remove(entry)

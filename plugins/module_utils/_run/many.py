@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many tokens at once: one listing, the same plan for each, and what the plans write side by side."""
+"""Many tokens at once: one listing, and the same plan for each. Reading and writing are done side by side."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     Outcome,
     Prepared,
@@ -31,69 +32,154 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.apply imp
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.find import find_kept
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
-    Runtime,
+    RunContext,
     TokenApi,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.snapshot import Snapshot
 
 Done = t.Union[Outcome, DynatraceError]
 _Step = t.Union[Prepared, DynatraceError]
+_Item = t.TypeVar("_Item")
+_Result = t.TypeVar("_Result")
 
 
 def reconcile_all(
     api: TokenApi,
     specifications: t.Sequence[Specification],
-    runtime: Runtime,
+    context: RunContext,
     workers: int,
-    max_deletes: int | None,
+    purge: Purge | None,
 ) -> tuple[list[Done], list[Done]]:
     """Make each token be as specified, and then purge.
 
-    :param max_deletes: how many tokens purging may delete. ``None``: nothing is purged.
+    :param purge: what may be purged. ``None``: nothing.
     :returns: what became of each specification, in order, and of each token that was purged.
     :raises DynatraceError: with nothing done.
     """
+    crew = _Crew(api, context, workers)
     reader = Snapshot(
         api,
         {one.name for one in specifications if one.name},
         {one.token_id for one in specifications if one.token_id},
     )
-    steps = _refuse_twins([_attempt(prepare, reader, one, runtime) for one in specifications])
-    doomed = (
-        [] if max_deletes is None else _prepare_purge(reader, specifications, runtime, max_deletes)
-    )
-    done = _perform_all(_perform, api, steps, runtime, workers)
+
+    def prepare_one(own_api: TokenApi, specification: Specification) -> Prepared:
+        return prepare(reader.with_api(own_api), specification, context)
+
+    steps = _refuse_twins(crew.each(prepare_one, specifications))
+    doomed = _prepare_purge(crew, reader, specifications, purge) if purge else []
+    done = crew.perform(steps)
     if any(isinstance(one, DynatraceError) for one in done):
         return done, []
-    return done, _perform_all(perform, api, doomed, runtime, workers)
+    return done, crew.perform(doomed)
 
 
-def _attempt(function: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
-    """What the function returns, or the error that it raises for the user."""
+class Purge(t.NamedTuple):
+    """Which entries may be purged, and how many tokens deleted with them."""
+
+    place: str
+    max_deletes: int
+
+
+class _Crew:
+    """Threads that work side by side, each with an API of its own."""
+
+    def __init__(self, api: TokenApi, context: RunContext, workers: int) -> None:
+        self._api = api
+        self.context = context
+        self._workers = workers
+
+    def each(
+        self, work: t.Callable[[TokenApi, _Item], _Result], items: t.Iterable[_Item]
+    ) -> list[_Result | DynatraceError]:
+        """What the work returns for each item, or the error that it raises for the user."""
+        with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
+            futures = self._submit(pool, work, items)
+            try:
+                concurrent.futures.wait(futures)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return [future.result() for future in futures]
+
+    def perform(self, steps: t.Iterable[_Step]) -> list[Done]:
+        """Apply what is prepared; an error stays one."""
+        with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
+            futures = self._submit(pool, self._perform, steps)
+            try:
+                for number, _future in enumerate(concurrent.futures.as_completed(futures), 1):
+                    self.context.progress(number, len(futures))
+            except BaseException:
+                # Ansible's task timeout: what is under way is finished, and nothing else is begun.
+                pool.shutdown(cancel_futures=True)
+                self._take_back(futures)
+                raise
+        return [future.result() for future in futures]
+
+    def _submit(
+        self,
+        pool: concurrent.futures.Executor,
+        work: t.Callable[[TokenApi, _Item], _Result],
+        items: t.Iterable[_Item],
+    ) -> list[concurrent.futures.Future[_Result | DynatraceError]]:
+        own = threading.local()
+
+        def run(item: _Item) -> _Result | DynatraceError:
+            if not hasattr(own, "api"):
+                own.api = self._api.for_thread()
+            return _attempt(work, own.api, item)
+
+        return [pool.submit(run, item) for item in items]
+
+    def _perform(self, api: TokenApi, step: _Step) -> Outcome:
+        if isinstance(step, DynatraceError):
+            raise step
+        try:
+            return perform(api, step, self.context)
+        except StoreChanged:
+            return reconcile(api, step.specification, self.context)
+
+    def _take_back(self, futures: t.Iterable[concurrent.futures.Future[Done]]) -> None:
+        """Delete the tokens whose secrets nobody will have: the task is cut off, without a store."""
+        if self.context.store.keeps:
+            return
+        for done in [future.result() for future in futures if not future.cancelled()]:
+            if isinstance(done, Outcome) and done.secret and done.plan.issue and done.token:
+                self._delete(done.token)
+
+    def _delete(self, token: Token) -> None:
+        try:
+            self._api.delete(token.id or "")
+        except DynatraceError as error:
+            self.context.warn(
+                f"The token {token.name!r} ({token.id}) is left, and nobody has its secret. "
+                f"Delete it: {error}"
+            )
+
+
+def _attempt(work: t.Callable[..., _Result], *arguments: t.Any) -> _Result | DynatraceError:
     try:
-        return function(*arguments)
+        return work(*arguments)
     except DynatraceError as error:
         return error
     except Exception as error:
-        return unexpected(
-            error
-        )  # the others, and the secrets of what was issued, must not be lost for it
+        # The others, and the secrets of what was issued, must not be lost for it.
+        return unexpected(error)
 
 
 def _refuse_twins(steps: list[_Step]) -> list[_Step]:
     """The steps, with an error in place of those that are about the same token."""
     times = collections.Counter(token_id for step in steps for token_id in _touched(step))
-    return [
-        _refuse_twin([token_id for token_id in _touched(step) if times[token_id] > 1], step)
-        for step in steps
-    ]
+    twice = {token_id for token_id, number in times.items() if number > 1}
+    return [_refuse_twin(sorted(_touched(step) & twice), step) for step in steps]
 
 
 def _refuse_twin(twice: list[str], step: _Step) -> _Step:
     if not twice:
         return step
     return Refused(
-        f"Several of the specifications are about the token {', '.join(twice)}. Nothing was done to it. Leave one of them."
+        f"Several of the specifications are about the token {', '.join(twice)}. Nothing was done "
+        "to it. Leave one of them."
     )
 
 
@@ -101,104 +187,45 @@ def _touched(step: _Step) -> set[str]:
     """The ids of the tokens that a step is about, or disables or deletes."""
     if not isinstance(step, Prepared):
         return set()
-    return {
-        token.id
-        for token in (step.plan.before, *step.plan.disables, *step.plan.deletes)
-        if token and token.id
-    }
+    tokens = [step.plan.before, *(one.token for one in step.plan.retired), *step.plan.deleted]
+    return {token.id for token in tokens if token and token.id}
 
 
 def _prepare_purge(
-    reader: Snapshot, specifications: t.Sequence[Specification], runtime: Runtime, max_deletes: int
+    crew: _Crew, reader: Snapshot, specifications: t.Sequence[Specification], purge: Purge
 ) -> list[_Step]:
-    """What is to be done to have the store, and Dynatrace of it, hold nothing but what is specified.
+    """What is to be done to have the store, and Dynatrace of it, hold only what is specified.
 
     :raises Refused: where more tokens would be deleted than may be.
     """
-    named = {(one.name, one.personal_access_token) for one in specifications}
-    ids = {one.token_id for one in specifications if one.token_id}
+    context = crew.context
+
+    def prepare_removal(own_api: TokenApi, entry: Entry) -> Prepared:
+        own_reader = reader.with_api(own_api)
+        absent = Specification("absent", entry.name, kind=entry.kind, place=entry.identity.place)
+        found = find_kept(own_reader, entry, context.store)
+        return prepare_found(own_reader, absent, found, None, context)
+
     entries = [
         entry
-        for entry in runtime.store.entries()
-        if (entry.name, entry.personal_access_token) not in named
-        and ids.isdisjoint([entry.id, *(note.id for note in entry.retiring)])
+        for entry in context.store.entries(purge.place)
+        if not _is_named(entry, specifications)
     ]
-    steps: list[_Step] = [_attempt(_prepare_removal, reader, entry, runtime) for entry in entries]
-    deletes = [
-        token
-        for step in steps
-        if isinstance(step, Prepared)
-        for token in step.plan.orphans + step.plan.deletes
-    ]
-    if len(deletes) > max_deletes:
+    steps = crew.each(prepare_removal, entries)
+    deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.deleted]
+    if len(deletes) > purge.max_deletes:
         listed = ", ".join(f"{token.name!r} ({token.id})" for token in deletes)
         raise Refused(
-            f"purge would delete {len(deletes)} tokens, which are more than max_deletes, {max_deletes}: {listed}. Nothing was "
-            "done. Name those that should stay in tokens, or raise max_deletes."
+            f"purge would delete {len(deletes)} tokens, which are more than max_deletes, "
+            f"{purge.max_deletes}: {listed}. Nothing was done. Name those that should stay in "
+            "tokens, or raise max_deletes."
         )
     return steps
 
 
-def _prepare_removal(reader: Snapshot, entry: Entry, runtime: Runtime) -> Prepared:
-    absent = Specification(
-        state="absent", name=entry.name, personal_access_token=entry.personal_access_token
+def _is_named(entry: Entry, specifications: t.Sequence[Specification]) -> bool:
+    known = {entry.id, *(one.id for one in entry.predecessors)}
+    return any(
+        one.identity == entry.identity or (one.token_id is not None and one.token_id in known)
+        for one in specifications
     )
-    return prepare_found(reader, absent, find_kept(reader, entry, runtime.store), None, runtime)
-
-
-def _perform_all(
-    function: t.Callable[[TokenApi, Prepared, Runtime], Outcome],
-    api: TokenApi,
-    steps: t.Sequence[_Step],
-    runtime: Runtime,
-    workers: int,
-) -> list[Done]:
-    own = threading.local()
-
-    def work(step: _Step) -> Done:
-        if isinstance(step, DynatraceError):
-            return step
-        if not hasattr(own, "api"):
-            own.api = api.for_thread()
-        return t.cast("Done", _attempt(function, own.api, step, runtime))
-
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures: list[concurrent.futures.Future[Done]] = []
-        try:
-            futures.extend(pool.submit(work, step) for step in steps)
-            for number, _future in enumerate(concurrent.futures.as_completed(futures), 1):
-                runtime.progress(number, len(futures))
-        except BaseException:
-            # Ansible's task timeout: what is under way is brought to its end, and nothing else is begun.
-            pool.shutdown(cancel_futures=True)
-            _take_back(api, futures, runtime)
-            raise
-    return [future.result() for future in futures]
-
-
-def _perform(api: TokenApi, step: Prepared, runtime: Runtime) -> Outcome:
-    try:
-        return perform(api, step, runtime)
-    except StoreChanged:
-        return reconcile(api, step.specification, runtime)
-
-
-def _take_back(
-    api: TokenApi, futures: t.Iterable[concurrent.futures.Future[Done]], runtime: Runtime
-) -> None:
-    """Delete the tokens whose secrets nobody will have, because the task is cut off and there is no store."""
-    done = [future.result() for future in futures if not future.cancelled()]
-    for outcome in done:
-        if (
-            isinstance(outcome, Outcome)
-            and outcome.secret
-            and outcome.plan.issues
-            and outcome.token
-            and not runtime.store.keeps
-        ):
-            try:
-                api.delete(outcome.token.id or "")
-            except DynatraceError as error:
-                runtime.warn(
-                    f"The token {outcome.token.name!r} ({outcome.token.id}) is left, and nobody has its secret. Delete it: {error}"
-                )

@@ -38,6 +38,14 @@ class Issued:
 class TokenReader(t.Protocol):
     """What finding needs. Every operation may raise ``RequestFailed``."""
 
+    @property
+    def issues(self) -> t.Collection[Kind]:
+        """The kinds that it can create."""
+
+    @property
+    def changes_caller(self) -> bool:
+        """Whether it can change the calling token."""
+
     def now(self) -> dt.datetime:
         """The server's clock."""
 
@@ -62,9 +70,6 @@ class TokenReader(t.Protocol):
 
 class TokenApi(TokenReader, t.Protocol):
     """The operations. Every one may raise ``RequestFailed``."""
-
-    issues: t.Collection[Kind]  # the kinds that it can create
-    changes_caller: bool  # whether it can change the calling token
 
     def skew(self) -> dt.timedelta:
         """How far the server's clock is ahead of this machine's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Retiring
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Predecessor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -27,12 +27,12 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.apply imp
 from ansible_collections.community.dynatrace.plugins.module_utils._run.many import Done
 
 
-def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
+def result(outcome: Outcome, return_secret: bool) -> dict[str, t.Any]:
     """The result of a task. Holds the secret under ``token`` only where it is handed out."""
     plan = outcome.plan
     subject = outcome.token or plan.before
     usable = outcome.token is not None and outcome.token.enabled
-    shown = hands_out and outcome.secret is not None and (usable or plan.issues)
+    shown = return_secret and outcome.secret is not None and (usable or plan.issue is not None)
     return {
         "changed": plan.changed,
         "action": plan.action,
@@ -44,7 +44,8 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         "retired": [
             {"id": retired.token.id, "action": retired.action} for retired in outcome.retired
         ],
-        "retiring": [{"id": note.id, **retirement(note)} for note in outcome.retiring],
+        "retiring": [{"id": one.id, **retirement(one)} for one in _retiring(outcome)],
+        "handed_over": _handed_over(outcome),
         "store_updated": plan.store_updated,
     }
 
@@ -53,10 +54,10 @@ def results(
     specifications: t.Sequence[Specification],
     done: t.Sequence[Done],
     purged: t.Sequence[Done],
-    hands_out: bool,
+    return_secret: bool,
 ) -> dict[str, t.Any]:
     """The result of a task about many tokens."""
-    tokens = [_result_of_one(one, hands_out) for one in done]
+    tokens = [_result_of_one(one, return_secret) for one in done]
     removed = [token for one in purged if isinstance(one, Outcome) for token in _gone(one)]
     outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
     problems = _problems(specifications, done) + [
@@ -71,17 +72,17 @@ def results(
     }
 
 
-def _result_of_one(one: Done, hands_out: bool) -> dict[str, t.Any]:
+def _result_of_one(one: Done, return_secret: bool) -> dict[str, t.Any]:
     if isinstance(one, DynatraceError):
-        return {**result(Outcome(NOTHING, None), False), "failed": True, "msg": str(one)}
-    return {**result(one, hands_out), "failed": False}
+        return {**result(Outcome(NOTHING), False), "failed": True, "msg": str(one)}
+    return {**result(one, return_secret), "failed": False}
 
 
 def _gone(outcome: Outcome) -> list[Token]:
-    deleted = [retired.token for retired in outcome.retired if retired.action == "deleted"]
-    return (
-        [outcome.plan.before] if outcome.plan.action == "deleted" and outcome.plan.before else []
-    ) + deleted
+    retired = [one.token for one in outcome.retired if one.action == "deleted"]
+    if outcome.plan.action == "deleted" and outcome.plan.before:
+        return [outcome.plan.before, *retired]
+    return retired
 
 
 def _problems(specifications: t.Sequence[Specification], done: t.Sequence[Done]) -> list[str]:
@@ -103,15 +104,31 @@ def metadata(token: Token) -> dict[str, t.Any]:
         "enabled": token.enabled,
         "owner": token.owner,
         "scopes": list(token.scopes),
-        "personal_access_token": token.personal_access_token,
+        "personal_access_token": token.kind.personal,
         "creation_date": _date(token.created),
         "expiration_date": _date(token.expires),
     }
 
 
-def retirement(note: Retiring) -> dict[str, t.Any]:
-    """Until when a token is left that another has replaced."""
-    return {"disable_date": format_timestamp(note.disable_at), "delete_date": _date(note.delete_at)}
+def _retiring(outcome: Outcome) -> list[Predecessor]:
+    predecessors = outcome.entry.predecessors if outcome.entry else ()
+    return [one for one in predecessors if one.due is not None]
+
+
+def _handed_over(outcome: Outcome) -> bool | None:
+    """Whether the users of the secret have it, as far as the store knows. None without a store."""
+    entry = outcome.entry
+    if not outcome.stored or entry is None or (entry.id is None and outcome.plan.issue is None):
+        return None
+    return entry.handed_over
+
+
+def retirement(predecessor: Predecessor) -> dict[str, t.Any]:
+    """When a predecessor is disabled, and deleted."""
+    return {
+        "disable_date": _date(predecessor.disable_at),
+        "delete_date": _date(predecessor.delete_at),
+    }
 
 
 def usage(token: Token) -> dict[str, t.Any]:
@@ -127,47 +144,45 @@ def usage(token: Token) -> dict[str, t.Any]:
 def diff(plan: Plan) -> dict[str, t.Any]:
     """Before and after. The same for a plan that is applied and one that is not, so without what only issuing tells."""
     after = _compared(plan.after)
-    if isinstance(plan.expires, Period):
-        after["expiration_date"] = f"{plan.expires} from its creation"
+    if plan.issue and isinstance(plan.issue.expires, Period):
+        after["expiration_date"] = f"{plan.issue.expires} from its creation"
     return {"before": _compared(plan.before), "after": after}
 
 
-def public_line(outcome: Outcome, check_mode: bool) -> str:
+def summary_line(outcome: Outcome, check_mode: bool) -> str:
     """What was done, for people, without any secret."""
     plan, token = outcome.plan, outcome.token or outcome.plan.before
     would = "would be " if check_mode and plan.changed else ""
-    done = {"none": "unchanged"}.get(plan.action, plan.action)
     beside = [f"{would}{retired.action} beside it: {retired.token.id}" for retired in plan.retired]
-    beside += [f"{note.id} retires on {format_timestamp(note.due)}" for note in outcome.retiring]
-    beside += [f"store {would}updated"] if plan.store_updated and plan.action == "none" else []
+    beside += [f"{one.id} retires on {_date(one.due)}" for one in _retiring(outcome)]
+    if plan.store_updated and plan.action == "none":
+        beside.append(f"store {would}updated")
     if token is None:
         return "; ".join(beside) or "nothing to do"
-    ends = f"expires {_date(token.expires)}" if token.expires else "never expires"
-    facts = f"{token.name!r} ({token.id or 'no id yet'}), scopes {', '.join(token.scopes) or 'none'}, {ends}"
-    return printable(
-        "; ".join([f"{would if plan.action != 'none' else ''}{done}: {facts}", *beside])
-    )
+    done = "unchanged" if plan.action == "none" else would + plan.action
+    return printable("; ".join([f"{done}: {_facts(token)}", *beside]))
 
 
-def public_lines(
+def _facts(token: Token) -> str:
+    expires = f"expires {_date(token.expires)}" if token.expires else "never expires"
+    scopes = ", ".join(token.scopes) or "none"
+    return f"{token.name!r} ({token.id or 'no id yet'}), scopes {scopes}, {expires}"
+
+
+def summary_lines(
     specifications: t.Sequence[Specification],
     done: t.Sequence[Done],
     purged: t.Sequence[Done],
     check_mode: bool,
 ) -> str:
-    """As ``public_line``, for what was changed or failed."""
+    """As ``summary_line``, for what was changed or failed."""
     outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
-    changed = [public_line(outcome, check_mode) for outcome in outcomes if outcome.plan.changed]
-    unchanged = len(outcomes) - len(changed)
+    lines = [summary_line(one, check_mode) for one in outcomes if one.plan.changed]
+    unchanged = len(outcomes) - len(lines)
+    if unchanged:
+        lines.append(f"unchanged: {unchanged} tokens")
     failed = [str(one) for one in purged if isinstance(one, DynatraceError)]
-    return "\n".join(
-        [
-            *changed,
-            *([f"unchanged: {unchanged} tokens"] if unchanged else []),
-            *_problems(specifications, done),
-            *failed,
-        ]
-    )
+    return "\n".join([*lines, *_problems(specifications, done), *failed])
 
 
 def _compared(token: Token | None) -> dict[str, t.Any]:
@@ -177,7 +192,7 @@ def _compared(token: Token | None) -> dict[str, t.Any]:
         "name": token.name,
         "enabled": token.enabled,
         "scopes": list(token.scopes),
-        "personal_access_token": token.personal_access_token,
+        "personal_access_token": token.kind.personal,
         "expiration_date": _date(token.expires),
     }
 
