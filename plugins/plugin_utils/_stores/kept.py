@@ -78,12 +78,9 @@ class EntryStore:
         names = sorted(filter(is_entry_name, self._backend.names(place)))
         keys = [Key(place, name) for name in names]
         with concurrent.futures.ThreadPoolExecutor(self._backend.readers) as pool:
-            found = zip(keys, pool.map(self._backend.read, keys))
-            return [
-                self._parse_listed(key, kept)
-                for key, kept in found
-                if kept is not None and not kept.deleted
-            ]
+            found = list(zip(keys, pool.map(self._backend.read, keys)))
+        entries = [self._parse_listed(key, kept) for key, kept in found if _has_data(kept)]
+        return [entry for entry in entries if not entry.is_empty]
 
     def save(self, entry: Entry) -> Entry:
         saved = dataclasses.replace(entry, secret=self._seal(entry.secret))
@@ -97,7 +94,7 @@ class EntryStore:
         if there.version != entry.version:
             raise self._changed(key)
         # Without data there is nothing to remove, and an older version may be recoverable.
-        if kept is not None and not kept.deleted:
+        if _has_data(kept):
             self._delete(key, kept.version, keep_older=there.id is None)
 
     def unseal(self, entry: Entry) -> Secret | None:
@@ -108,8 +105,7 @@ class EntryStore:
         return self._sealing.unseal(entry.secret, self._backend.describe(_key(entry.identity)))
 
     def check_may(self, operation: Operation, entry: Entry) -> None:
-        """:param entry: for ``save``, as it is to be saved; without a secret if that is to come."""
-        if operation == "save" and self._sealing and not isinstance(entry.secret, Sealed):
+        if operation == "save" and self._sealing is not None:
             self._sealing.check()
         permission = self._backend.may(operation, _key(entry.identity), entry.version)
         if permission.granted is False:
@@ -173,6 +169,10 @@ class EntryStore:
                 f"{damage}. Nothing was changed. Restore it from a backup; if there is none, "
                 "remove it, and the next run has no secret for the token."
             ) from None
+
+
+def _has_data(kept: Kept | None) -> t.TypeGuard[Kept]:
+    return kept is not None and not kept.deleted
 
 
 def _key(identity: Identity) -> Key:
