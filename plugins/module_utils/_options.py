@@ -105,37 +105,6 @@ LOOKUP_OPTIONS: dict[str, dict[str, t.Any]] = {
     "on_missing": {"type": "str", "default": "error", "choices": ["error", "warn", "skip"]},
 }
 
-# What store can be: a dictionary with type and these, or the path of a store of type file.
-FILE_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "path": {"type": "str", "required": True},
-    "encrypt": {"type": "bool", "default": True},
-    "encrypt_vault_id": {"type": "str"},
-}
-
-# Named and looked up as in the collection community.hashi_vault.
-HASHI_VAULT_ENVIRONMENT = {
-    "url": ("ANSIBLE_HASHI_VAULT_ADDR", "VAULT_ADDR"),
-    "auth_method": ("ANSIBLE_HASHI_VAULT_AUTH_METHOD",),
-    "token": ("ANSIBLE_HASHI_VAULT_TOKEN", "VAULT_TOKEN"),
-    "role_id": ("ANSIBLE_HASHI_VAULT_ROLE_ID",),
-    "secret_id": ("ANSIBLE_HASHI_VAULT_SECRET_ID",),
-    "namespace": ("ANSIBLE_HASHI_VAULT_NAMESPACE", "VAULT_NAMESPACE"),
-    "ca_cert": ("ANSIBLE_HASHI_VAULT_CA_CERT", "VAULT_CACERT"),
-}
-
-HASHI_VAULT_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "url": {"type": "str"},
-    "engine_mount_point": {"type": "str", "default": "secret"},
-    "path": {"type": "str", "default": "dynatrace"},
-    "auth_method": {"type": "str", "default": "token", "choices": ["token", "approle"]},
-    "token": {"type": "str", "no_log": True},
-    "role_id": {"type": "str"},
-    "secret_id": {"type": "str", "no_log": True},
-    "namespace": {"type": "str"},
-    "ca_cert": {"type": "path"},
-    "timeout": {"type": "float", "default": 30.0},
-}
-
 QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str"},
     "name_regex": {"type": "str"},
