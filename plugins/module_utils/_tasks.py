@@ -17,6 +17,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
     TokenApiV2,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    environment_api,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
@@ -25,7 +28,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     REQUESTS_IMPORT_ERROR,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
     Retiring,
@@ -39,7 +42,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.query i
     Query,
     parse_query,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     parse_specification,
     parse_specifications,
@@ -83,12 +86,11 @@ def manage_token(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, runtime.warn)
-    known_secrets = [*connection.secrets, *runtime.store.secrets]
+    connection = connection_from(params, runtime.redactor, runtime.warn)
     specification = parse_specification(
-        params, utc_now(), known_secrets, stored=runtime.store.keeps
+        params, utc_now(), runtime.redactor, stored=runtime.store.keeps
     )
-    api = open_api(connection, runtime.sleep)
+    api = api_for(connection, runtime.redactor, runtime.sleep)
     try:
         outcome = reconcile(api, specification, runtime)
     finally:
@@ -104,16 +106,15 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    connection = connect(params, runtime.warn)
-    known_secrets = [*connection.secrets, *runtime.store.secrets]
+    connection = connection_from(params, runtime.redactor, runtime.warn)
     specifications = parse_specifications(
-        params["tokens"], utc_now(), known_secrets, stored=runtime.store.keeps
+        params["tokens"], utc_now(), runtime.redactor, stored=runtime.store.keeps
     )
     workers, max_deletes = (
         _parse_workers(params["workers"]),
         _parse_max_deletes(params, runtime.store),
     )
-    api = open_api(connection, runtime.sleep)
+    api = api_for(connection, runtime.redactor, runtime.sleep)
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(
@@ -132,19 +133,26 @@ def manage_tokens(params: Params, runtime: Runtime) -> Report:
     return Report(results(specifications, done, purged, runtime.hands_out), line)
 
 
-def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sleep) -> TokenApi:
+def api_for(
+    connection: Connection, redactor: Redactor, sleep: t.Callable[[float], None] = time.sleep
+) -> TokenApi:
     """The version of the token API that the connection is for."""
-    http = Http(connection, Patience(connection.max_wait, sleep))
+    budget = RetryBudget(connection.max_wait, sleep)
+    http = Http(connection, environment_api, budget, redactor)
     return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
 
 
-def connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
-    """The connection from its options, with a warning where they are unwise.
+def connection_from(
+    params: Params, redactor: Redactor, warn: t.Callable[[str], None]
+) -> Connection:
+    """The connection from its options, with a warning if they are unwise.
 
-    :raises DynatraceError: where they cannot work, or there is no library for them.
+    :param redactor: hides the secrets of the connection from now on.
+    :raises DynatraceError: if they cannot work, or there is no library for them.
     """
     _require_requests()
     connection = parse_connection(params)
+    redactor.hide(*connection.secrets)
     if connection.token_location == "query":
         warn(
             "token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs."
@@ -180,9 +188,9 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, runtime.warn)
-    query = parse_query(params, [*connection.secrets, *runtime.store.secrets])
-    api = open_api(connection, runtime.sleep)
+    connection = connection_from(params, runtime.redactor, runtime.warn)
+    query = parse_query(params, runtime.redactor)
+    api = api_for(connection, runtime.redactor, runtime.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
     noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}
@@ -223,7 +231,7 @@ def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) ->
     except DynatraceError as error:
         module.fail_json(msg=str(error))
     except Exception as error:
-        module.fail_json(msg=scrub(str(unexpected(error))))
+        module.fail_json(msg=runtime.redactor.text(str(unexpected(error))))
     module.exit_json(**report.result, public_line=report.public_line)
 
 

@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import time
+import traceback
 import typing as t
 
 from ansible import constants
@@ -27,8 +28,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
-    Secret,
-    scrub,
+    Redactor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import kind_name
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
@@ -38,6 +38,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
+from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
@@ -67,13 +68,13 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         self._own_no_log = self._task.no_log
-        # The options, as the task has them until they are resolved, and the secrets among them.
+        # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
-        self._given_secrets: list[Secret] = []
+        self._redactor = Redactor()
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
         try:
-            self._given_secrets = known_secrets(self._given, self.OPTIONS)
+            self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
             self._forget_secret_arguments()
             report = self._perform()
         except DynatraceError as error:
@@ -84,6 +85,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
             report = _failure(str(unexpected(error)))
+            # The frames only: a chained exception could quote what nobody knows to be a secret.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            display.vvv(self._redactor.text(frames))
         return self._mark(report)
 
     def refuse(self) -> None:
@@ -96,7 +100,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _perform(self) -> Report:
         self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
-        self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
         self._store = self._open_store()
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
@@ -106,6 +110,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             store=self._store,
             before_secret=self._hide_task,
             progress=self._say_progress,
+            redactor=self._redactor,
         )
         with self.lock():
             if self._connection.transport == "local":
@@ -129,6 +134,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             self._loader,
             self._environments(),
             self._warn,
+            self._redactor,
         )
 
     def _ship(self, runtime: Runtime) -> Report:
@@ -165,12 +171,14 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _mark(self, report: Report) -> dict[str, t.Any]:
         """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
         result = report.result
-        for one in (result, *_parts(result)):
-            if "msg" in one:
-                one["msg"] = self._scrub(str(one["msg"]))
-        if any(
-            one.get("token") is not None for one in (result, *_parts(result))
-        ) and not self._given.get("reveal"):
+        parts = (result, *_parts(result))
+        for part in parts:
+            if "msg" in part:
+                part["msg"] = self._redactor.text(str(part["msg"]))
+        secrets = [part["token"] for part in parts if part.get("token") is not None]
+        if secrets and not self._given.get("reveal"):
+            for secret in secrets:
+                mask(secret)
             result["_ansible_no_log"] = True
             self._hide_task()
         else:
@@ -182,7 +190,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _say_publicly(self, report: Report) -> None:
         # To stderr, because stdout may be JSON.
         for line in report.public_line.splitlines():
-            display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True)
+            display.display(
+                self._redactor.text(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True
+            )
         diffs = report.result.get("diff") or []
         if self._task.diff and report.result["changed"]:
             for diff in [diffs] if isinstance(diffs, dict) else diffs:
@@ -191,7 +201,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                     for side in ("before", "after")
                 )
                 display.display(
-                    self._scrub(
+                    self._redactor.text(
                         "\n".join(
                             difflib.unified_diff(before, after, "before", "after", lineterm="")
                         )
@@ -236,9 +246,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return [self._hidden(one, option) for one in value]
         if isinstance(value, str) and "options" in option:
             return HIDDEN  # what should be a list, and may be one as text
-        return (
-            self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
-        )
+        if isinstance(value, str) and self._redactor.finds_secret(value):
+            return self._redactor.text(value)
+        return value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
@@ -248,10 +258,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return [own, os.environ]
 
     def _warn(self, message: str) -> None:
-        display.warning(self._scrub(message))
-
-    def _scrub(self, text: str) -> str:
-        return scrub(text, [*self._given_secrets, *self._store.secrets])
+        display.warning(self._redactor.text(message))
 
 
 class IssuingAction(DynatraceAction):

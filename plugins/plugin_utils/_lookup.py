@@ -17,7 +17,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     DynatraceError,
     OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     check_name,
     check_public,
@@ -27,9 +30,16 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store, TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import connect, open_api
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    api_for,
+    connection_from,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    known_secrets,
+    open_store,
+)
 
 Params = t.Mapping[str, t.Any]
 
@@ -39,11 +49,15 @@ class _Missing(Exception):
 
 
 def read_tokens(
-    terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.Callable[[str], None]
+    terms: t.Sequence[t.Any],
+    given: Params,
+    loader: t.Any,
+    warn: t.Callable[[str], None],
+    redactor: Redactor,
 ) -> list[t.Any]:
     """What the lookup returns for these names.
 
-    :raises DynatraceError: where an option cannot work, or a token is missing or cannot be used.
+    :raises DynatraceError: if an option cannot work, or a token is missing or cannot be used.
     """
     params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
     scopes = parse_scopes(params["scopes"])
@@ -51,12 +65,15 @@ def read_tokens(
         raise OptionError(
             "scopes: they can only be checked with verify: true, because the store's own note of them may be outdated."
         )
-    store = _open(params, loader, warn)
-    api = open_api(connect(params, warn)) if params["verify"] else None
+    redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
+    store = _open(params, loader, warn, redactor)
+    api = None
+    if params["verify"]:
+        api = api_for(connection_from(params, redactor, warn), redactor)
     found = []
     for term in terms:
         try:
-            found.append(_read(_name(term, store.secrets), params, store, api, scopes or ()))
+            found.append(_read(_name(term, redactor), params, store, api, scopes or ()))
         except _Missing as missing:
             if params["on_missing"] == "error":
                 raise DynatraceError(
@@ -67,11 +84,19 @@ def read_tokens(
     return found
 
 
-def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store:
+def _open(
+    params: Params, loader: t.Any, warn: t.Callable[[str], None], redactor: Redactor
+) -> Store:
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
     store = open_store(
-        params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn
+        params["store"],
+        params["environment_url"],
+        loader.get_basedir(),
+        loader,
+        [os.environ],
+        warn,
+        redactor,
     )
     if not store.keeps:
         raise OptionError(
@@ -80,13 +105,13 @@ def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store
     return store
 
 
-def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
+def _name(term: t.Any, redactor: Redactor) -> str:
     if isinstance(term, (bool, t.Mapping, list, tuple)) or term is None:
         raise OptionError(
             f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself."
         )
     name = str(term)
-    check_public({"name": name}, secrets)
+    check_public({"name": name}, redactor)
     check_name(name)
     return name
 
@@ -103,7 +128,7 @@ def _read(
         return entry.id
     if params["return"] == "metadata":
         return metadata(token) if token else _noted(entry)
-    return secret.reveal() if secret else None
+    return mask(secret.reveal()) if secret else None
 
 
 def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]) -> Token:

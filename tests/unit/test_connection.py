@@ -7,13 +7,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import sign
+from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import TokenAuth
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
     parse_environment_url,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import DYNATRACE
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import HttpRequest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -264,13 +265,10 @@ def test_how_a_token_is_shown_to_dynatrace(
 ) -> None:
     connection = a_connection(**options)
     assert connection.api_token is not None
-    assert sign(connection, connection.api_token) == (headers, query)
-
-
-def test_an_access_token_of_an_oauth_client_is_a_bearer_whatever_it_looks_like() -> None:
-    assert sign(a_connection(**CLIENT), Secret("opaque")).headers == {
-        "Authorization": "Bearer opaque"
-    }
+    auth = TokenAuth(connection.api_token, connection.token_location)
+    (sent,) = auth.flow(HttpRequest("GET", URL, DYNATRACE, str))
+    assert (sent.headers, sent.query) == (headers, query)
+    assert not [text for text in (repr(sent), repr(auth)) if SECRET_PART in text]
 
 
 @pytest.mark.parametrize(
@@ -359,8 +357,16 @@ def test_the_clear_is_for_loopback_unless_it_is_allowed(url: str) -> None:
     ],
 )
 def test_the_login_of_a_proxy_is_one_of_the_secrets(proxy: str | None, login: str | None) -> None:
-    secrets = [secret.reveal() for secret in a_connection(proxy=proxy).secrets]
+    connection = a_connection(proxy=proxy)
+    secrets = [secret.reveal() for secret in connection.secrets if secret]
     assert secrets == [DOTTED_SECRET, *([login] if login else [])]
+
+
+def test_no_secret_is_in_the_repr_of_a_connection() -> None:
+    by_token = a_connection(proxy="http://me:hunter2@proxy:3128")
+    by_client = a_connection(**CLIENT, proxy="http://me:hunter2@proxy:3128")
+    for text in (repr(by_token), repr(by_client), str(by_token)):
+        assert not [secret for secret in ("hunter2", SECRET_PART) if secret in text]
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     looks_like_secret,
     printable,
     public_id,
-    scrub,
 )
 
 from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
@@ -68,7 +68,7 @@ def test_the_id_is_all_up_to_the_second_dot(text: str, token_id: str | None) -> 
 def test_a_secret_is_seen_and_scrubbed_wherever_it_stands(around: str) -> None:
     text = around.format(DOTTED_SECRET)
     assert looks_like_secret(text)
-    assert scrub(text) == around.format(f"{PUBLIC_PART}.***")
+    assert Redactor().text(text) == around.format(f"{PUBLIC_PART}.***")
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_a_secret_is_seen_and_scrubbed_wherever_it_stands(around: str) -> None:
 )
 def test_public_text_is_no_secret_and_left_alone(text: str) -> None:
     assert not looks_like_secret(text)
-    assert scrub(text) == text
+    assert Redactor().text(text) == text
 
 
 @pytest.mark.parametrize("secret", [UNDOTTED_SECRET, DOTTED_SECRET])
 @pytest.mark.parametrize("other", ["", UNDOTTED_SECRET, UNDOTTED_SECRET[:9], PUBLIC_PART])
 def test_no_part_of_a_known_secret_survives_another(secret: str, other: str) -> None:
-    scrubbed = scrub(f"before {secret} after", [Secret(other), Secret(secret)])
+    scrubbed = Redactor(Secret(other), Secret(secret)).text(f"before {secret} after")
     assert "S3CR3T" not in scrubbed
     assert scrubbed.startswith("before ")
     assert scrubbed.endswith("*** after")

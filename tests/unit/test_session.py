@@ -11,13 +11,12 @@ import ssl
 
 import pytest
 import trustme
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._http.session import tls_context
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
-from builders import DOTTED_SECRET, SECRET_PART, refusal
+from builders import DOTTED_SECRET, SECRET_PART, http_for, refusal
 from support.scripted import answer, scripted
 
 
@@ -65,12 +64,11 @@ def test_a_token_in_the_address_is_not_in_what_the_library_logs(
     caplog.set_level("DEBUG")
     with scripted() as server:
         server.says = answer("200 OK", b"no header\r\n")
-        Http(
-            Connection(server.url, Secret(DOTTED_SECRET), token_location="query"), Patience(0)
-        ).request("GET", "/v2/apiTokens")
+        in_query = Connection(server.url, Secret(DOTTED_SECRET), token_location="query")
+        http_for(in_query).request(Request("GET", "/v2/apiTokens"))
         shown = caplog.text
-        Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0)).request(
-            "GET", "/v2/apiTokens"
+        http_for(Connection(server.url, Secret(DOTTED_SECRET))).request(
+            Request("GET", "/v2/apiTokens")
         )
     assert SECRET_PART not in shown
     assert "Failed to parse headers" in caplog.text

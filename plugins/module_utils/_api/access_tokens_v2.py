@@ -22,6 +22,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
@@ -91,7 +92,8 @@ class TokenApiV2:
         seen: set[str] = set()
         while len(seen) < _MOST_PAGES:
             page = an_object(
-                "the list of tokens", self._http.request("GET", _PATH, query, scope=_READ).data
+                "the list of tokens",
+                self._http.request(Request("GET", _PATH, query, scope=_READ)).data,
             )
             entries = page.get("apiTokens", [] if "totalCount" in page else None)
             if not isinstance(entries, list):
@@ -127,7 +129,9 @@ class TokenApiV2:
         return [token for token in listed if token.is_called(name, personal_access_token)]
 
     def get(self, token_id: str) -> Token | None:
-        answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
+        answer = self._http.request(
+            Request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
+        )
         return read_token(self._http, answer.data, token_id) if answer.status != 404 else None
 
     def create(
@@ -146,11 +150,10 @@ class TokenApiV2:
             body["expirationDate"] = (
                 f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)
             )
-        data = an_object(
-            "the new token", self._http.request("POST", _PATH, body=body, scope=_WRITE).data
-        )
+        request = Request("POST", _PATH, body=body, scope=_WRITE)
+        data = an_object("the new token", self._http.request(request).data)
         secret = Secret(text_of(data.get("token")))
-        self._http.hide(secret)
+        self._http.redactor.hide(secret)
         if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
             raise RequestFailed(
                 "Dynatrace's answer to the creation of a token has no id or no secret.",
@@ -164,21 +167,19 @@ class TokenApiV2:
         return Issued(data["id"], secret, moment_of(data.get("expirationDate")))
 
     def update(self, token_id: str, name: str, enabled: bool, scopes: t.Sequence[str]) -> None:
-        self._http.request(
-            "PUT",
-            path_of(_PATH, token_id),
-            body={"name": name, "enabled": enabled, "scopes": list(scopes)},
-            scope=_WRITE,
-        )
+        body = {"name": name, "enabled": enabled, "scopes": list(scopes)}
+        self._http.request(Request("PUT", path_of(_PATH, token_id), body=body, scope=_WRITE))
 
     def delete(self, token_id: str) -> None:
         check_not_caller(self._http, token_id)
-        self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_WRITE)
+        path = path_of(_PATH, token_id)
+        self._http.request(Request("DELETE", path, absent=(404,), scope=_WRITE))
 
     def lookup(self, secret: Secret) -> Token | None:
-        self._http.hide(secret)
+        self._http.redactor.hide(secret)
+        body = {"token": secret.reveal()}
         answer = self._http.request(
-            "POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True
+            Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
         )
         return (
             read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None

@@ -17,7 +17,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Entry,
     Identity,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import Plan
@@ -107,10 +110,6 @@ class Store(t.Protocol):
     def exclusive(self) -> bool:
         """Whether nobody else can be at work on an entry while its lock is held."""
 
-    @property
-    def secrets(self) -> t.Sequence[Secret]:
-        """What the store itself is opened with, to be kept out of messages."""
-
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         """What to hold from reading these entries to the last time they are written."""
 
@@ -147,7 +146,6 @@ class NoStore:
 
     keeps = False
     exclusive = True
-    secrets = ()
 
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -199,5 +197,6 @@ class Runtime:
     progress: t.Callable[[int, int], None] = (
         _no_progress  # called with how many tokens are done, and of how many
     )
+    redactor: Redactor = dataclasses.field(default_factory=Redactor)
     nonce: t.Callable[[], str] = _nonce
     sleep: t.Callable[[float], None] = time.sleep

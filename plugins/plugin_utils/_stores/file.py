@@ -56,7 +56,6 @@ _HEADER = b"# A Dynatrace access token. Written by the collection community.dyna
 class FileStore:
     keeps = True
     exclusive = True
-    secrets: tuple[Secret, ...] = ()
 
     def __init__(
         self,

@@ -10,17 +10,17 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
     check_path,
     existing_path,
     parse_address,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     requests,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
     TlsAdapter,
-    reason_of,
     tls_context,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
@@ -33,9 +33,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     could_be_secret,
-    scrub,
+    printable,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import (
     dump_entry,
@@ -64,7 +65,13 @@ class HashiVaultStore:
     keeps = True
     exclusive = False
 
-    def __init__(self, options: t.Mapping[str, t.Any], environment: str, proxy: str | None) -> None:
+    def __init__(
+        self,
+        options: t.Mapping[str, t.Any],
+        environment: str,
+        proxy: str | None,
+        redactor: Redactor,
+    ) -> None:
         """:raises OptionError: where an option is missing or cannot work."""
         self._url = _parse_url(options["url"])
         self._mount = _parse_path("engine_mount_point", options["engine_mount_point"])
@@ -74,9 +81,8 @@ class HashiVaultStore:
         self._proxy = proxy
         self._client: t.Any = None
         _check_options(options)
-        self.secrets = [
-            Secret(options[option]) for option in ("token", "secret_id") if options[option]
-        ]
+        self._redactor = redactor
+        redactor.hide(*(Secret(options[option] or "") for option in ("token", "secret_id")))
 
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -238,9 +244,7 @@ class HashiVaultStore:
         if (what, kind) == ("listed", "Forbidden"):
             next_step = f"See whether its token is valid, and whether its policy allows to list {self._mount}/metadata/{self._folder}/."
         text = f"The store {self._url} cannot be {what}: {reason.rstrip('.')}. {next_step}"
-        return DynatraceError(
-            scrub("".join(character for character in text if character.isprintable()), self.secrets)
-        )
+        return DynatraceError(printable(self._redactor.text(text)))
 
     def _changed(self) -> str:
         return f"The secret in {self._url} was changed by somebody else meanwhile, and was left as it is."
@@ -262,7 +266,7 @@ class HashiVaultStore:
             client.auth.approle.login(role_id=options["role_id"], secret_id=options["secret_id"])
             if not isinstance(client.token, str) or not could_be_secret(client.token):
                 raise self._failure("asked for a token", "the answer has none", "NoVault")
-            self.secrets.append(Secret(client.token))
+            self._redactor.hide(Secret(client.token))
         self._client = client
 
 
@@ -271,10 +275,8 @@ def _session(ca_cert: str | None, proxy: str | None) -> requests.Session:
     session.trust_env = False
     session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.hooks["response"].append(_refuse_redirect)
-    try:
-        session.mount("https://", TlsAdapter(tls_context(True, ca_cert, None, None)))
-    except OptionError as error:
-        raise OptionError(str(error).replace("ca_path", "store: ca_cert", 1)) from None
+    context = tls_context(True, ca_cert, None, None, ca_option="store: ca_cert")
+    session.mount("https://", TlsAdapter(context))
     return session
 
 

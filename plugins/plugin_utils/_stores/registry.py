@@ -10,13 +10,18 @@ import json
 import os
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
+    check_socks,
+    login_of,
+    parse_proxy,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
-    login_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
+    Redactor,
     Secret,
     looks_like_secret,
 )
@@ -55,12 +60,14 @@ def open_store(
     loader: t.Any,
     environments: t.Sequence[Environment],
     warn: t.Callable[[str], None],
+    redactor: Redactor,
 ) -> Store:
     """The store that the option means. Nothing is read or written yet.
 
     :param option: a path, a dictionary, or one as JSON.
     :param folder: what a relative path is relative to.
     :param loader: Ansible's, which knows the vault secrets.
+    :param redactor: hides the secrets that the store is opened with.
     :raises OptionError: naming what cannot work.
     """
     given = _without_none(_as_dict(option))
@@ -84,7 +91,10 @@ def open_store(
     options = validated(
         {**_without_none(from_environment), **given}, HASHI_VAULT_STORE_OPTIONS, "store: "
     )
-    return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
+    proxy = proxy_for(options["url"] or "", environments)
+    check_socks("proxy", parse_proxy("proxy", proxy))
+    redactor.hide(login_of(proxy))
+    return HashiVaultStore(options, environment, proxy, redactor)
 
 
 def _file_store(
