@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
 import json
 import pickle
@@ -17,6 +18,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     printable,
     public_id,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import DOTTED_SECRET, PUBLIC_PART, SECRET_PART, UNDOTTED_SECRET
 
@@ -94,6 +97,49 @@ def test_no_part_of_a_known_secret_survives_another(secret: str, other: str) -> 
     assert "S3CR3T" not in scrubbed
     assert scrubbed.startswith("before ")
     assert scrubbed.endswith("*** after")
+
+
+WORDS = st.lists(st.from_regex(r"\A[A-Za-z0-9_]{5,12}\Z"), min_size=1, max_size=6)
+SHORT = st.from_regex(r"\A[!-~]{1,4}\Z")
+
+
+@given(words=WORDS, secret=st.from_regex(r"\A[A-Za-z0-9]{1,4}\Z"))
+def test_a_short_secret_leaves_other_words_whole(words: list[str], secret: str) -> None:
+    text = " ".join(words)
+    redactor = Redactor(Secret(secret))
+    assert redactor.text(text) == text
+    assert redactor.text(f"{text} {secret}, {secret}") == f"{text} ***, ***"
+
+
+@given(before=st.sampled_from(["", " ", "'", "=", ":", "/"]), secret=SHORT)
+def test_a_short_secret_is_hidden_where_it_is_a_word(before: str, secret: str) -> None:
+    assert Redactor(Secret(secret)).text(f"is{before} {secret} there").count("***") >= 1
+
+
+@given(
+    secrets=st.lists(st.text(min_size=5, max_size=30), min_size=1, max_size=4),
+    around=st.tuples(st.text(max_size=9), st.text(max_size=9)),
+)
+def test_a_longer_secret_is_hidden_wherever_it_stands(
+    secrets: list[str], around: tuple[str, str]
+) -> None:
+    redactor = Redactor(*map(Secret, secrets))
+    longest = max(secrets, key=len)
+    assert redactor.finds_secret(longest)
+    alone = Redactor(Secret(longest)).text(longest.join(around))
+    assert longest not in alone or longest in "***"
+
+
+def test_a_secret_is_hidden_in_every_thread_once_it_is_known() -> None:
+    redactor = Redactor()
+    known = [f"S3CR3T-number-{number}" for number in range(200)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda value: redactor.hide(Secret(value)), known))
+    assert [value for value in known if value in redactor.text(" ".join(known))] == []
+
+
+def test_nothing_is_hidden_for_a_secret_that_is_none() -> None:
+    assert Redactor(None, Secret("")).text("as it was") == "as it was"
 
 
 def test_what_a_terminal_could_obey_is_shown_as_an_escape_sequence() -> None:
