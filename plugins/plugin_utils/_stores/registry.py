@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import login_of
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import login_of
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,

@@ -10,25 +10,25 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
     check_path,
     parse_address,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     HTTPAdapter,
     requests,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
     TlsAdapter,
-    reason_of,
     tls_context,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.redactor import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     could_be_secret,
     printable,
