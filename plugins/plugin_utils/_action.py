@@ -12,9 +12,10 @@ import json
 import os
 import time
 import typing as t
+import weakref
 
-from ansible import constants
-from ansible.errors import AnsibleError
+from ansible import constants, context
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
@@ -49,7 +50,31 @@ Params = t.Mapping[str, t.Any]
 
 _SAID_EVERY = 3.0  # seconds
 
+# A shipped module gets its options as arguments. Ansible's ssh prints a module's environment at -vvv, also under no_log.
+_NOT_SHIPPED = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
+
+# What ansible-console calls its play. Like ansible, it prints every result.
+_CONSOLE_PLAY = "Ansible Shell"
+
+REVEALS_TO_NOBODY = (
+    "reveal: nothing prints the result of a task in a playbook, so the secret would be lost. Nothing was done. "
+    "Keep the secret with store, or hand it to later tasks with register. "
+    "Only the commands ansible and ansible-console print a secret with reveal alone."
+)
+
 display = Display()
+
+
+class _Asked(t.NamedTuple):
+    """A task as it was before its secrets were hidden."""
+
+    args: dict[str, t.Any]
+    no_log: bool
+    shown: dict[str, t.Any]  # the arguments that were left in their place
+
+
+# The tasks that may run again, under until or retries: in the same process, with the same task.
+_asked: weakref.WeakKeyDictionary[t.Any, _Asked] = weakref.WeakKeyDictionary()
 
 
 class DynatraceAction(ActionBase):  # type: ignore[misc]
@@ -66,9 +91,10 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     ) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
-        self._own_no_log = self._task.no_log
+        asked = self._ask()
+        self._own_no_log = asked.no_log
         # The options, as the task has them until they are resolved, and the secrets among them.
-        self._given = dict(self._task.args)
+        self._given = dict(asked.args)
         self._given_secrets: list[Secret] = []
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
@@ -93,10 +119,17 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         """What to hold while the task is performed. The store is open by then."""
         return contextlib.nullcontext()
 
+    def _ask(self) -> _Asked:
+        """The task as its author wrote it, also where an earlier attempt hid its secrets."""
+        asked = _asked.get(self._task)
+        if asked is not None and asked.shown == self._task.args:
+            return asked
+        return _Asked(dict(self._task.args), self._task.no_log, {})
+
     def _perform(self) -> Report:
-        self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
         self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self.refuse()
         self._store = self._open_store()
         runtime = Runtime(
             check_mode=bool(self._task.check_mode),
@@ -137,9 +170,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if "reveal" in self.OPTIONS:
             arguments["reveal"] = runtime.may_issue
             runtime.before_secret()
-        result = self._execute_module(
-            module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
-        )
+        result = self._run_module(arguments)
         if "module_stdout" in result:
             # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
             raise DynatraceError(
@@ -161,6 +192,50 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             ):
                 one["token"] = given["token"]
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
+
+    def _run_module(self, arguments: Params) -> dict[str, t.Any]:
+        try:
+            with self._hidden_connection(), self._bare_environment():
+                result: dict[str, t.Any] = self._execute_module(
+                    module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
+                )
+                return result
+        except AnsibleConnectionFailure:
+            # The reason is hidden as well. A harmless command fails for the same reason, and shows it.
+            self._low_level_execute_command("exit 0", sudoable=False)
+            raise
+
+    @contextlib.contextmanager
+    def _hidden_connection(self) -> t.Iterator[None]:
+        """Keep ssh, winrm and psrp from printing a module's answer, which they do from -vvv on.
+
+        They do not look at the task. An attribute that is not there any more ends the task before anything is sent.
+        """
+        play_context = self._connection._play_context
+        before, play_context.no_log = play_context.no_log, True
+        try:
+            yield
+        finally:
+            play_context.no_log = before
+
+    @contextlib.contextmanager
+    def _bare_environment(self) -> t.Iterator[None]:
+        """Keep the variables that the options were read from out of the module's command line."""
+        before = self._task.environment
+        self._task.environment = [self._environment_to_ship()]
+        try:
+            yield
+        finally:
+            self._task.environment = before
+
+    def _environment_to_ship(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in self._own_environment().items()
+            if not name.upper().startswith(_NOT_SHIPPED)
+            and not name.upper().endswith("_PROXY")
+            and self._scrub(value) == value
+        }
 
     def _mark(self, report: Report) -> dict[str, t.Any]:
         """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
@@ -212,16 +287,22 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _hands_out(self) -> bool:
         return bool(self._given.get("reveal")) or registers_token(self._task.register)
 
+    def _is_ad_hoc(self) -> bool:
+        """Whether ansible or ansible-console runs the task. Both print its result; a playbook does not."""
+        play = self._task_vars.get("ansible_play_name")
+        return "module_name" in context.CLIARGS or play == _CONSOLE_PLAY
+
     def _forget_secret_arguments(self) -> None:
-        # Callbacks can read a task's arguments even under no_log. A task that is run again needs them again.
-        if self._task.until or self._task.retries:
-            return
+        # Callbacks can read a task's arguments even under no_log.
         for name, value in self._given.items():
             self._task.args[name] = (
                 without_secrets(value)
                 if name == "store"
                 else self._hidden(value, self.OPTIONS.get(name, {}))
             )
+        if self._task.until or self._task.retries:
+            shown = dict(self._task.args)
+            _asked[self._task] = _Asked(self._given, self._own_no_log, shown)
 
     def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
         """What callbacks may see of the value of an option."""
@@ -242,10 +323,13 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
+        return [self._own_environment(), os.environ]
+
+    def _own_environment(self) -> dict[str, str]:
         own: dict[str, str] = {}
         for layer in self._task.environment or []:
             own.update({str(name): str(value) for name, value in (layer or {}).items()})
-        return [own, os.environ]
+        return own
 
     def _warn(self, message: str) -> None:
         display.warning(self._scrub(message))
@@ -258,9 +342,15 @@ class IssuingAction(DynatraceAction):
     """May issue tokens, so that of each only one task at a time may be at work."""
 
     def refuse(self) -> None:
+        if self._given["reveal"] and not self._task.register and not self._is_ad_hoc():
+            raise Refused(REVEALS_TO_NOBODY)
+        if self._task.run_once:
+            self._refuse_each_host()
+
+    def _refuse_each_host(self) -> None:
         hosts = self._task_vars.get("ansible_play_hosts_all") or []
-        strategy = str(self._task._parent._play.strategy).rpartition(".")[2]
-        if self._task.run_once and strategy in ("free", "host_pinned") and len(hosts) > 1:
+        strategy = strategy_of(self._task)
+        if strategy in ("free", "host_pinned") and len(hosts) > 1:
             raise Refused(
                 f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
                 "Use the strategy linear for this play, or a play of its own on localhost."
@@ -299,6 +389,15 @@ def _without_none(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {name: _without_none(one) for name, one in value.items() if one is not None}
     return [_without_none(one) for one in value] if isinstance(value, list) else value
+
+
+def strategy_of(task: t.Any) -> str:
+    """The strategy of the task's play, without its collection; empty where this ansible-core does not tell."""
+    try:
+        strategy = task.get_play().strategy
+    except AttributeError:
+        return ""
+    return str(strategy).rpartition(".")[2]
 
 
 def registers_token(register: t.Any) -> bool:
