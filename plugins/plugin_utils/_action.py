@@ -50,8 +50,9 @@ Params = t.Mapping[str, t.Any]
 
 _SAID_EVERY = 3.0  # seconds
 
-# A shipped module gets its options as arguments. Ansible's ssh prints a module's environment at -vvv, also under no_log.
-_NOT_SHIPPED = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
+# How the names of variables begin that options are read from. A shipped module gets the options as
+# arguments, and Ansible's ssh prints its variables at -vvv, also under no_log.
+_READ_FROM = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
 
 # What ansible-console calls its play. Like ansible, it prints every result.
 _CONSOLE_PLAY = "Ansible Shell"
@@ -69,6 +70,7 @@ class _Asked(t.NamedTuple):
     """A task as it was before its secrets were hidden."""
 
     args: dict[str, t.Any]
+    environment: dict[str, str]
     no_log: bool
     shown: dict[str, t.Any]  # the arguments that were left in their place
 
@@ -93,6 +95,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         self._task_vars = task_vars or {}
         asked = self._ask()
         self._own_no_log = asked.no_log
+        self._own_environment = asked.environment
         # The options, as the task has them until they are resolved, and the secrets among them.
         self._given = dict(asked.args)
         self._given_secrets: list[Secret] = []
@@ -101,6 +104,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         try:
             self._given_secrets = known_secrets(self._given, self.OPTIONS)
             self._forget_secret_arguments()
+            self._forget_secret_environment()
             report = self._perform()
         except DynatraceError as error:
             report = _failure(str(error))
@@ -124,11 +128,19 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         asked = _asked.get(self._task)
         if asked is not None and asked.shown == self._task.args:
             return asked
-        return _Asked(dict(self._task.args), self._task.no_log, {})
+        layers = self._task.environment or []
+        environment = {
+            str(name): str(value)
+            for layer in layers
+            if isinstance(layer, t.Mapping)
+            for name, value in layer.items()
+        }
+        return _Asked(dict(self._task.args), environment, self._task.no_log, {})
 
     def _perform(self) -> Report:
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
         self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self._forget_secret_environment()
         self.refuse()
         self._store = self._open_store()
         runtime = Runtime(
@@ -195,7 +207,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _run_module(self, arguments: Params) -> dict[str, t.Any]:
         try:
-            with self._hidden_connection(), self._bare_environment():
+            with self._hidden_connection():
                 result: dict[str, t.Any] = self._execute_module(
                     module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
                 )
@@ -217,25 +229,6 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             yield
         finally:
             play_context.no_log = before
-
-    @contextlib.contextmanager
-    def _bare_environment(self) -> t.Iterator[None]:
-        """Keep the variables that the options were read from out of the module's command line."""
-        before = self._task.environment
-        self._task.environment = [self._environment_to_ship()]
-        try:
-            yield
-        finally:
-            self._task.environment = before
-
-    def _environment_to_ship(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in self._own_environment().items()
-            if not name.upper().startswith(_NOT_SHIPPED)
-            and not name.upper().endswith("_PROXY")
-            and self._scrub(value) == value
-        }
 
     def _mark(self, report: Report) -> dict[str, t.Any]:
         """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
@@ -301,8 +294,21 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 else self._hidden(value, self.OPTIONS.get(name, {}))
             )
         if self._task.until or self._task.retries:
-            shown = dict(self._task.args)
-            _asked[self._task] = _Asked(self._given, self._own_no_log, shown)
+            _asked[self._task] = _Asked(
+                self._given, self._own_environment, self._own_no_log, dict(self._task.args)
+            )
+
+    def _forget_secret_environment(self) -> None:
+        """Leave only variables that no option is read from: callbacks and ssh show all that are there."""
+        self._task.environment = [
+            {
+                name: value
+                for name, value in self._own_environment.items()
+                if not name.upper().startswith(_READ_FROM)
+                and not name.upper().endswith("_PROXY")
+                and self._scrub(value) == value
+            }
+        ]
 
     def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
         """What callbacks may see of the value of an option."""
@@ -323,13 +329,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
-        return [self._own_environment(), os.environ]
-
-    def _own_environment(self) -> dict[str, str]:
-        own: dict[str, str] = {}
-        for layer in self._task.environment or []:
-            own.update({str(name): str(value) for name, value in (layer or {}).items()})
-        return own
+        return [self._own_environment, os.environ]
 
     def _warn(self, message: str) -> None:
         display.warning(self._scrub(message))

@@ -66,9 +66,7 @@ def read_tokens(
             found.append(_read(_name(term, store.secrets), params, store, api, scopes or ()))
         except _Missing as missing:
             if params["on_missing"] == "error":
-                raise DynatraceError(
-                    f"{missing} {_IF_MISSING}"
-                ) from None
+                raise DynatraceError(f"{missing} {_IF_MISSING}") from None
             if params["on_missing"] == "warn":
                 warn(str(missing))
     return found

@@ -246,13 +246,13 @@ def test_no_secret_is_shown_or_left_and_errors_stay_readable(
 ) -> None:
     run = ansible.play(
         *every_way(),
-        *controls(environment, "result", "arguments"),
+        *controls(environment, "result", "arguments", "environment"),
         options=["-vvvvv", "--diff"],
         env=everything_on(tmp_path, stdout_callback),
     ).succeeded()
     assert len(environment.secrets()) >= 6
     assert (tmp_path / "ansible.log").stat().st_size > 0
-    shows_only_the_controls(run, environment, tmp_path, lacking=2)
+    shows_only_the_controls(run, environment, tmp_path, lacking=3)
     failed = [
         event["result"]["msg"]
         for event in run.events

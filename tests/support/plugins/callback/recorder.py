@@ -36,7 +36,8 @@ class CallbackModule(CallbackBase):
         if task.action.startswith(
             "community.dynatrace."
         ):  # those of other tasks, such as set_fact, are not the collection's to hide
-            entry["arguments"] = repr([task.args, result._task_fields.get("args")])
+            entry["arguments"] = repr([task.args, task.environment])
+            entry["fields"] = repr(result._task_fields)
         with open(os.environ["RECORDER_FILE"], "a") as file:
             file.write(json.dumps(entry, default=repr) + "\n")
 

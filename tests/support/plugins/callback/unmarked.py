@@ -27,10 +27,6 @@ def _mark_nothing(action, report):
     return report.result
 
 
-def _whole_environment(action):
-    return action._own_environment()
-
-
 def _hide_nothing(action):
     return contextlib.nullcontext()
 
@@ -39,7 +35,7 @@ def _hide_nothing(action):
 REMOVED = {
     "result": ("_mark", _mark_nothing),
     "connection": ("_hidden_connection", _hide_nothing),
-    "environment": ("_environment_to_ship", _whole_environment),
+    "environment": ("_forget_secret_environment", _hide_nothing),
     "arguments": ("_forget_secret_arguments", _hide_nothing),
 }
 
