@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the actions share: options from all their sources, in process or shipped, and no secret in any output."""
+"""Shared by the actions: options of all sources, in process or shipped, no secret in any output."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ _READ_FROM = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
 _CONSOLE_PLAY = "Ansible Shell"
 
 REVEALS_TO_NOBODY = (
-    "reveal: nothing prints the result of a task in a playbook, so the secret would be lost. Nothing was done. "
-    "Keep the secret with store, or hand it to later tasks with register. "
+    "reveal: nothing prints the result of a task in a playbook, so the secret would be lost. "
+    "Nothing was done. Keep the secret with store, or hand it to later tasks with register. "
     "Only the commands ansible and ansible-console print a secret with reveal alone."
 )
 
@@ -163,8 +163,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return NoStore()
         if self._connection.transport != "local":
             raise Refused(
-                "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
-                "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
+                "store: it is kept on the controller, and this task would run on another host. "
+                "Nothing was done. Say delegate_to: localhost, with proxy if Dynatrace can only be "
+                "reached through one, or have no store (store: '') and register the token."
             )
         folder = self._loader.get_basedir()
         return open_store(
@@ -177,17 +178,21 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         )
 
     def _ship(self, runtime: Runtime) -> Report:
-        """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
+        """Run the module on the host, with the resolved options.
+
+        Its ``reveal`` says whether the secret may leave the host.
+        """
         arguments = _without_none(self._given)
         if "reveal" in self.OPTIONS:
             arguments["reveal"] = runtime.may_issue
             runtime.before_secret()
         result = self._run_module(arguments)
         if "module_stdout" in result:
-            # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
+            # The answer may hold a secret that nothing tells from the rest of it.
             raise DynatraceError(
-                f"The module's answer from this host could not be read: {result.get('msg')}. If a token was issued, nobody knows its "
-                "secret: look for it with dynatrace_token_info, and delete it."
+                f"The module's answer from this host could not be read: {result.get('msg')}. "
+                "If a token was issued, nobody knows its secret: look for it with "
+                "dynatrace_token_info, and delete it."
             )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
@@ -213,7 +218,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 )
                 return result
         except AnsibleConnectionFailure:
-            # The reason is hidden as well. A harmless command fails for the same reason, and shows it.
+            # The reason is hidden too. A harmless command fails for the same one, and shows it.
             self._low_level_execute_command("exit 0", sudoable=False)
             raise
 
@@ -221,7 +226,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _hidden_connection(self) -> t.Iterator[None]:
         """Keep ssh, winrm and psrp from printing a module's answer, which they do from -vvv on.
 
-        They do not look at the task. An attribute that is not there any more ends the task before anything is sent.
+        They do not look at the task. If Ansible drops the attribute, the task fails and sends nothing.
         """
         play_context = self._connection._play_context
         before, play_context.no_log = play_context.no_log, True
@@ -231,7 +236,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             play_context.no_log = before
 
     def _mark(self, report: Report) -> dict[str, t.Any]:
-        """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
+        """Mark a result that holds a secret, so that Ansible hides it; print what may be shown."""
         result = report.result
         for one in (result, *_parts(result)):
             if "msg" in one:
@@ -274,14 +279,15 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             display.display(f"{self.MODULE.rpartition('.')[2]}: {done}/{total} done", stderr=True)
 
     def _hide_task(self) -> None:
-        # The mark on the result alone does not do: on ansible-core 2.18 callbacks see the items of a loop through the task.
+        # The mark on the result is not enough: on ansible-core 2.18 callbacks see the items of a
+        # loop through the task.
         self._task.no_log = True
 
     def _hands_out(self) -> bool:
         return bool(self._given.get("reveal")) or registers_token(self._task.register)
 
     def _is_ad_hoc(self) -> bool:
-        """Whether ansible or ansible-console runs the task. Both print its result; a playbook does not."""
+        """Whether ansible or ansible-console runs the task: they print results, a playbook does not."""
         play = self._task_vars.get("ansible_play_name")
         return "module_name" in context.CLIARGS or play == _CONSOLE_PLAY
 
@@ -299,7 +305,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             )
 
     def _forget_secret_environment(self) -> None:
-        """Leave only variables that no option is read from: callbacks and ssh show all that are there."""
+        """Leave only variables that no option is read from. Callbacks and ssh show what is left."""
         self._task.environment = [
             {
                 name: value
@@ -328,7 +334,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         )
 
     def _environments(self) -> list[t.Mapping[str, str]]:
-        """Where to look for what the task does not say: its own environment, then the controller's."""
+        """Where options are looked for: the task's environment, then the controller's."""
         return [self._own_environment, os.environ]
 
     def _warn(self, message: str) -> None:
@@ -352,8 +358,9 @@ class IssuingAction(DynatraceAction):
         strategy = strategy_of(self._task)
         if strategy in ("free", "host_pinned") and len(hosts) > 1:
             raise Refused(
-                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
-                "Use the strategy linear for this play, or a play of its own on localhost."
+                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} "
+                "hosts would run this task. Use the strategy linear for this play, or a play of its "
+                "own on localhost."
             )
 
     @contextlib.contextmanager
@@ -392,7 +399,7 @@ def _without_none(value: t.Any) -> t.Any:
 
 
 def strategy_of(task: t.Any) -> str:
-    """The strategy of the task's play, without its collection; empty where this ansible-core does not tell."""
+    """The strategy of the task's play without its collection; empty where Ansible does not tell."""
     try:
         strategy = task.get_play().strategy
     except AttributeError:
@@ -401,7 +408,10 @@ def strategy_of(task: t.Any) -> str:
 
 
 def registers_token(register: t.Any) -> bool:
-    """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
+    """Whether the registered variable has the token.
+
+    From ansible-core 2.21 on, register can map names to expressions.
+    """
     if isinstance(register, dict):
         return any(
             str(expression).strip() in ("_task.polymorphic_result", "_task.result")
@@ -418,7 +428,10 @@ def _parts(result: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def _text_of(warning: t.Any) -> str:
-    """The text of a module's warning: an event from ansible-core 2.20 on, before that a summary of details, on 2.18 plain text."""
+    """The text of a module's warning.
+
+    It is an event from ansible-core 2.20 on, a summary of details on 2.19, plain text on 2.18.
+    """
     details = getattr(warning, "details", None)
     return str(getattr(details[0] if details else getattr(warning, "event", None), "msg", warning))
 
