@@ -226,7 +226,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _hidden_connection(self) -> t.Iterator[None]:
         """Keep ssh, winrm and psrp from printing a module's answer, which they do from -vvv on.
 
-        They do not look at the task. If Ansible drops the attribute, the task fails and sends nothing.
+        They do not look at the task. If Ansible drops the attribute, the task fails here.
         """
         play_context = self._connection._play_context
         before, play_context.no_log = play_context.no_log, True
@@ -287,7 +287,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return bool(self._given.get("reveal")) or registers_token(self._task.register)
 
     def _is_ad_hoc(self) -> bool:
-        """Whether ansible or ansible-console runs the task: they print results, a playbook does not."""
+        """Whether ansible or ansible-console runs the task, which print every result."""
         play = self._task_vars.get("ansible_play_name")
         return "module_name" in context.CLIARGS or play == _CONSOLE_PLAY
 
@@ -359,8 +359,8 @@ class IssuingAction(DynatraceAction):
         if strategy in ("free", "host_pinned") and len(hosts) > 1:
             raise Refused(
                 f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} "
-                "hosts would run this task. Use the strategy linear for this play, or a play of its "
-                "own on localhost."
+                "hosts would run this task. Use the strategy linear for this play, or a play of "
+                "its own on localhost."
             )
 
     @contextlib.contextmanager
