@@ -93,6 +93,7 @@ def test_the_examples_of_the_plugins_run_one_after_another(
         "lookup.api_token",
         "modules.dynatrace_token_set",
         "modules.dynatrace_token_info",
+        "filter.token_findings",
     )
     run = ansible.playbook(
         "".join(map(examples, plugins)).replace(EXAMPLE_ID, made["id"])
