@@ -28,9 +28,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Retiring,
+    Identity,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DamagedEntry,
     DynatraceError,
     OptionError,
     unexpected,
@@ -185,8 +186,8 @@ def query_tokens(params: Params, runtime: Runtime) -> Report:
     api = open_api(connection, runtime.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, runtime.warn)
-    noted = {note.id: (entry, note) for entry in runtime.store.entries() for note in entry.retiring}
-    tokens = [{**usage(token), "retiring": _retirement_of(token, noted)} for token in found]
+    entries = _entries_of(found, runtime)
+    tokens = [{**usage(token), "retiring": _retirement_of(token, entries)} for token in found]
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
 
@@ -202,11 +203,26 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     return [found] if found else []
 
 
-def _retirement_of(
-    token: Token, noted: t.Mapping[t.Any, tuple[Entry, Retiring]]
-) -> dict[str, t.Any] | None:
-    entry, note = noted.get(token.id, (None, None))
-    return retirement(note) if entry and note and entry.retires(token) else None
+def _entries_of(tokens: t.Iterable[Token], runtime: Runtime) -> dict[Identity, Entry]:
+    """The entries of these tokens, each read once. A damaged entry is left out, with a warning."""
+    entries: dict[Identity, Entry] = {}
+    for identity in dict.fromkeys(map(_identity_of, tokens)):
+        try:
+            entries[identity] = runtime.store.load(*identity)
+        except DamagedEntry as damage:
+            runtime.warn(str(damage))
+    return entries
+
+
+def _identity_of(token: Token) -> Identity:
+    return token.name, token.personal_access_token
+
+
+def _retirement_of(token: Token, entries: t.Mapping[Identity, Entry]) -> dict[str, t.Any] | None:
+    entry = entries.get(_identity_of(token))
+    if entry is None or not entry.retires(token):
+        return None
+    return next(retirement(note) for note in entry.retiring if note.id == token.id)
 
 
 def run_module(module: t.Any, perform: t.Callable[[Params, Runtime], Report]) -> None:

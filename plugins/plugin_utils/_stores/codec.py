@@ -19,7 +19,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
-    DynatraceError,
+    DamagedEntry,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
@@ -106,7 +106,7 @@ def parse_entry(
     """The entry of this name from its data.
 
     :param place: where the data is from, for messages.
-    :raises DynatraceError: where it is damaged, or another's.
+    :raises DamagedEntry: where it is damaged, or another's.
     """
     with _explained(place):
         return _parse(_complete(data), environment, name, personal_access_token, version)
@@ -136,7 +136,7 @@ def _explained(place: str) -> t.Iterator[None]:
     try:
         yield
     except Damaged as damage:
-        raise DynatraceError(
+        raise DamagedEntry(
             f"{place} is damaged, or is not the entry of this token: {damage}. Nothing was changed. Restore it from a backup; if there is "
             "none, remove it, and the next run has no secret for the token."
         ) from None
