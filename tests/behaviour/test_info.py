@@ -167,16 +167,14 @@ def test_a_damaged_entry_is_a_warning_that_names_it(
     ).succeeded()
     (damaged,) = (ansible.folder / "store").glob("*/other.yml")
     damaged.write_text("half of it")
+    spared = ansible.play(info("spared", store="store", name="ci")).succeeded()
     run = ansible.play(
-        info("all", store="store"),
-        info("of_another_name", store="store", name="ci"),
-        info("of_its_name", store="store", name="other"),
+        info("all", store="store"), info("of_its_name", store="store", name="other")
     ).succeeded()
     old = environment.tokens("ci")[1]["id"]
-    assert list(retiring(run, "all")) == list(retiring(run, "of_another_name")) == [old]
+    assert list(retiring(spared, "spared")) == list(retiring(run, "all")) == [old]
     assert retiring(run, "of_its_name") == {}
-    for task in ("all", "of_its_name"):
-        (warning,) = run.result(task)["warnings"]
-        assert f"{damaged} is damaged" in warning
-        assert "half of it" not in warning
-    assert "warnings" not in run.result("of_another_name")
+    assert "damaged" not in spared.output
+    # Ansible wraps a warning, even within a path.
+    assert f"{damaged}isdamaged" in "".join(run.output.split())
+    assert "half of it" not in run.output
