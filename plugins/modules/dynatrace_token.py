@@ -244,8 +244,8 @@ usable:
   sample: true
 metadata:
   description:
-    - The metadata of the token. For a deleted token, its metadata before the deletion. Null if there
-      is no token.
+    - The metadata of the token. For a deleted token, its metadata before the deletion. Null if
+      there is no token.
     - Times are in UTC, as V(2030-01-31T12:00:00.000Z).
   returned: success
   type: dict

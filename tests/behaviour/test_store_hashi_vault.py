@@ -68,7 +68,9 @@ def plant(vault: KeyVault, environment: Environment, name: str, **facts: t.Any) 
 
 
 def is_write(number: int) -> t.Callable[[str, str], bool]:
-    """Tells one write of a secret: the first is that of the intent, the second that of the secret, the third ends the intent."""
+    """Tells one write of a secret: the first is that of the intent, the second that of the secret,
+    the third ends the intent.
+    """
     written = itertools.count(1)
     return lambda method, path: method == "POST" and "/data/" in path and next(written) == number
 
