@@ -157,8 +157,12 @@ class HashiVaultBackend:
             if failure.kind == "Forbidden":
                 return UNKNOWN  # a token that may not ask may do all the same
             raise
-        granted = (answer or {}).get("capabilities")
-        if isinstance(granted, list) and ("root" in granted or set(needed) <= set(granted)):
+        if answer is None:
+            return UNKNOWN
+        granted = answer.get("capabilities")
+        if not isinstance(granted, list):
+            granted = []
+        if "root" in granted or all(capability in granted for capability in needed):
             return GRANTED
         return Permission(
             False,
