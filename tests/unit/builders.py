@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import typing as t
 
@@ -13,10 +14,13 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
+    Identity,
     Intent,
-    Retiring,
+    Predecessor,
+    Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.query import (
     Query,
     parse_query,
@@ -26,17 +30,24 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     Specification,
     parse_specification,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Token,
+    is_provisional,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CONNECTION_OPTIONS,
     QUERY_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import (
     Found,
-    Plan,
-    make_plan,
     sort_out,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
+    Issue,
+    Plan,
+    Save,
+    make_plan,
 )
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
@@ -50,6 +61,8 @@ UNDOTTED_SECRET = "0ldF0rmat-S3CR3T-21ch"
 
 INTENT = Intent("0123456789abcdef", NOW)
 OWN = "the id in the entry"
+PLACE = "abc12345"
+REPORTS = Identity(PLACE, "reports", ACCESS)
 
 
 def a_token(**facts: t.Any) -> Token:
@@ -63,20 +76,23 @@ def a_token(**facts: t.Any) -> Token:
     return Token(**{**usual, **facts})
 
 
+# What is asked for in a creation.
+CI = Token(id=None, name="ci", enabled=True, scopes=("metrics.read",))
+
+
 def an_entry(**facts: t.Any) -> Entry:
     """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
     usual: dict[str, t.Any] = {
-        "name": "reports",
-        "personal_access_token": False,
+        "identity": REPORTS,
         "id": PUBLIC_PART,
-        "secret": Secret(DOTTED_SECRET),
+        "secret": Sealed("sealed"),
     }
     return Entry(**{**usual, **facts})
 
 
-def due(*token_ids: str) -> tuple[Retiring, ...]:
+def due(*token_ids: str) -> tuple[Predecessor, ...]:
     """What a store holds of predecessors whose time is over."""
-    return tuple(Retiring(token_id, NOW) for token_id in token_ids)
+    return tuple(Predecessor(token_id, NOW) for token_id in token_ids)
 
 
 def a_specification(stored: bool = False, **options: t.Any) -> Specification:
@@ -87,7 +103,11 @@ def a_specification(stored: bool = False, **options: t.Any) -> Specification:
         "scopes": ["metrics.read"],
     }
     return parse_specification(
-        {**usual, **options}, NOW, [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)], stored
+        {**usual, **options},
+        NOW,
+        [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)],
+        stored,
+        PLACE,
     )
 
 
@@ -117,24 +137,16 @@ def find(
 
     :param kept_id: the id of the token that the secret in the entry belongs to.
     """
-    if kept_id == OWN:
-        kept_id = entry.id if entry else None
+    stored, entry = entry is not None, entry or Entry(specification.identity)
+    known = {"held_id": held_id, "kept_id": entry.id if kept_id == OWN else kept_id}
     if specification.token_id is not None:
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
-        ended = any(token.ended(NOW) for token in of_id)
-        return Found(
-            live=() if ended else of_id,
-            expired=of_id if ended else (),
-            held_id=held_id,
-            entry=entry,
-            kept_id=kept_id,
-        )
-    listed = [
-        token
-        for token in tokens
-        if token.is_called(specification.name or "", specification.personal_access_token)
-    ]
-    return sort_out(listed, NOW, held_id, entry, kept_id, entry.retiring if entry else ())
+        role = "expired" if any(token.has_expired(NOW) for token in of_id) else "live"
+        return Found(entry, **{role: of_id}, **known, stored=stored)
+    name, kind = specification.name or "", specification.kind
+    listed = [token for token in tokens if token.has_final_name(name, kind)]
+    found = sort_out(listed, NOW, entry, entry.predecessors)
+    return dataclasses.replace(found, **known, stored=stored)
 
 
 def a_plan(
@@ -147,6 +159,36 @@ def a_plan(
     """The plan for these tokens, with a store where there is an entry of one."""
     specification = a_specification(stored=entry is not None, **options)
     return make_plan(find(tokens, specification, held_id, entry, kept_id), specification, NOW)
+
+
+def leftovers_of(plan: Plan) -> tuple[Token, ...]:
+    """The tokens that an earlier run left under a provisional name, and that the plan deletes."""
+    ours = (one for one in plan.deleted if is_provisional(one.name))
+    return tuple(one for one in ours if one != plan.before)
+
+
+def deleted_by(plan: Plan) -> tuple[Token, ...]:
+    """The other tokens that the plan deletes."""
+    return tuple(one for one in plan.deleted if one not in leftovers_of(plan))
+
+
+def disabled_by(plan: Plan) -> tuple[Token, ...]:
+    return tuple(step.token for step in plan.retired if step.action == "disabled")
+
+
+def replaced_by(plan: Plan) -> tuple[Token, ...]:
+    return plan.issue.replaced if plan.issue else ()
+
+
+def adopts(plan: Plan) -> bool:
+    """Whether the plan puts the caller's secret into the store."""
+    saves = [step for step in plan.steps if isinstance(step, Save)]
+    return any(step.entry.secret == Secret(DOTTED_SECRET) for step in saves)
+
+
+def seals(plan: Plan) -> bool:
+    """Whether the plan writes a secret into the store."""
+    return adopts(plan) or any(isinstance(step, Issue) for step in plan.steps)
 
 
 def refusal(parse: t.Callable[[], t.Any]) -> str | None:

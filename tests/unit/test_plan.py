@@ -11,12 +11,16 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Retiring,
+    Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
     Refused,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
+    PERSONAL_ACCESS,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
@@ -25,8 +29,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
     Token,
     provisional_name,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import Found
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
-    Found,
     Plan,
     make_plan,
 )
@@ -42,9 +46,15 @@ from builders import (
     a_plan,
     a_specification,
     a_token,
+    adopts,
     an_entry,
+    deleted_by,
+    disabled_by,
     due,
     find,
+    leftovers_of,
+    replaced_by,
+    seals,
 )
 
 LIVE = a_token(id="live")
@@ -214,7 +224,7 @@ def test_what_is_found_decides_what_is_done(
     deletes: list[str],
 ) -> None:
     plan = a_plan(tokens, **options)
-    assert (plan.action, plan.before and plan.before.id, _ids(plan.deletes)) == (
+    assert (plan.action, plan.before and plan.before.id, _ids(deleted_by(plan))) == (
         action,
         subject,
         deletes,
@@ -238,7 +248,7 @@ def test_what_is_found_decides_what_is_done(
             [LIVE],
             {"expiration_date": DATE},
             Refused,
-            ["expiration_date", "never ends"],
+            ["expiration_date", "never expires"],
             id="an end for one without",
         ),
         pytest.param(
@@ -286,7 +296,7 @@ def test_what_cannot_be_done_is_said(
 def test_an_end_that_has_passed_by_the_servers_clock_is_refused(tokens: list[Token]) -> None:
     specification = a_specification(expiration_date=DATE, on_immutable_change="rotate")
     found = find(tokens, specification)
-    assert make_plan(found, specification, NOW + 29 * DAY).issues
+    assert make_plan(found, specification, NOW + 29 * DAY).issue
     with pytest.raises(
         OptionError, match=r"expiration_date: 2026-07-01T12:00:00\.000Z lies in the past"
     ):
@@ -301,12 +311,12 @@ def test_an_end_that_has_passed_by_the_servers_clock_is_refused(tokens: list[Tok
         ({"name": provisional_name("reports", "n0nce")}, True),
         ({"name": "reports2"}, False),
         ({"name": provisional_name("other reports", "n0nce")}, False),
-        ({"personal_access_token": True}, False),
+        ({"kind": PERSONAL_ACCESS}, False),
         ({"made_by_product": True}, False),
     ],
 )
 def test_identity_is_name_and_kind(facts: dict[str, t.Any], belongs: bool) -> None:
-    assert a_token(**facts).is_called("reports", False) is belongs
+    assert a_token(**facts).has_final_name("reports", ACCESS) is belongs
 
 
 @pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])
@@ -319,22 +329,22 @@ def test_the_held_secret_wins_over_on_duplicates(on_duplicates: str) -> None:
 
 def test_a_held_secret_satisfies_on_missing_secret() -> None:
     plan = a_plan([LIVE], held_id="live", on_missing_secret="fail", token=DOTTED_SECRET)
-    assert (plan.action, plan.secret_held) == ("none", True)
+    assert (plan.action, plan.secret_known) == ("none", True)
 
 
 @pytest.mark.parametrize(
     ("held_id", "says"), [("foreign", "foreign"), (None, "no token that Dynatrace knows")]
 )
 def test_the_secret_of_another_token_is_not_held(held_id: str | None, says: str) -> None:
-    assert not a_plan([LIVE], held_id=held_id, token=DOTTED_SECRET).secret_held
+    assert not a_plan([LIVE], held_id=held_id, token=DOTTED_SECRET).secret_known
     with pytest.raises(Refused, match=says):
         a_plan([LIVE], held_id=held_id, token=DOTTED_SECRET, on_missing_secret="fail")
 
 
 def test_a_new_token_is_enabled_and_carries_what_was_asked() -> None:
     plan = a_plan([], scopes=["b", "a"], expires_in="90d", personal_access_token=True)
-    assert plan.after == Token(None, "reports", True, ("a", "b"), True, NOW + 90 * DAY)
-    assert str(plan.expires) == "90d"
+    assert plan.after == Token(None, "reports", True, ("a", "b"), PERSONAL_ACCESS, NOW + 90 * DAY)
+    assert str(plan.issue.expires) == "90d"
 
 
 @pytest.mark.parametrize(
@@ -343,7 +353,7 @@ def test_a_new_token_is_enabled_and_carries_what_was_asked() -> None:
         ([LIVE], {}, []),
         ([DISABLED], {}, ["is disabled and is left so"]),
         ([DISABLED], {"enabled": False}, []),
-        ([LIVE], {"expires_in": "90d"}, ["never ends"]),
+        ([LIVE], {"expires_in": "90d"}, ["never expires"]),
         ([DATED], {"expires_in": "90d"}, []),
         ([PENDING, LIVE], {}, ["(pending) is from a run that was cut off"]),
         ([], {"scopes": ["metric.read"]}, ["'metrics.read'?"]),
@@ -375,9 +385,9 @@ CALLER = a_token(id="caller", scopes=("apiTokens.read", "apiTokens.write", "metr
 )
 def test_harm_to_the_calling_token_is_seen(options: dict[str, t.Any], harm: str | None) -> None:
     plan = a_plan([CALLER], **options)
-    assert plan.harms("caller") == harm
-    assert plan.harms("another") is None
-    assert plan.harms(None) is None
+    assert plan.harm_to("caller") == harm
+    assert plan.harm_to("another") is None
+    assert plan.harm_to(None) is None
 
 
 SCOPES = st.sets(
@@ -390,7 +400,7 @@ TOKENS = st.lists(
         name=st.sampled_from(["reports", "other", PENDING.name]),
         enabled=st.booleans(),
         scopes=SCOPES.map(tuple),
-        personal_access_token=st.booleans(),
+        kind=st.sampled_from([ACCESS, PERSONAL_ACCESS]),
         expires=st.sampled_from([None, NOW - DAY, NOW, NOW + DAY, NOW + 30 * DAY]),
         created=st.sampled_from([None, NOW - 9 * DAY, NOW - 8 * DAY]),
         made_by_product=st.booleans(),
@@ -443,7 +453,7 @@ def test_a_second_run_changes_nothing(
     specification, tokens, _found, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
-    left = [token for token in tokens if token not in (plan.before, *plan.deletes)]
+    left = [token for token in tokens if token not in (plan.before, *deleted_by(plan))]
     again = make_plan(find([*left, reached], specification, reached.id), specification, NOW)
     assert (again.action, again.before, again.after) == ("none", reached, reached)
 
@@ -453,8 +463,10 @@ def test_only_what_was_found_is_deleted_and_nothing_that_lives_for_present(
     situation: tuple[Specification, list[Token], Found, Plan],
 ) -> None:
     specification, _tokens, found, plan = situation
-    assert set(plan.deletes) <= {*found.live, *found.expired}
-    assert len(set(plan.deletes) & set(found.live)) <= (1 if specification.state == "absent" else 0)
+    assert set(deleted_by(plan)) <= {*found.live, *found.expired}
+    assert len(set(deleted_by(plan)) & set(found.live)) <= (
+        1 if specification.state == "absent" else 0
+    )
 
 
 @given(
@@ -476,7 +488,7 @@ def test_leaving_enabled_out_never_changes_it(
     plan = make_plan(found, dataclasses.replace(specification, enabled=None), NOW)
     assert plan.after is not None
     assert plan.after.enabled is (
-        True if plan.issues or plan.before is None else plan.before.enabled
+        True if plan.issue is not None or plan.before is None else plan.before.enabled
     )
 
 
@@ -505,9 +517,9 @@ UNNAMED = dataclasses.replace(KEPT, name=ORPHAN.name)
 ENTRY = an_entry(id="kept")
 EMPTY = an_entry(id=None, secret=None)
 NOT_THERE = dataclasses.replace(EMPTY, version=None)
-INTENDED = dataclasses.replace(EMPTY, intent=INTENT)
-SAVED = dataclasses.replace(ENTRY, intent=INTENT)
-ROTATED = dataclasses.replace(ENTRY, retiring=due("retiring"))
+INTENDED = dataclasses.replace(EMPTY, intents=(INTENT,))
+SAVED = dataclasses.replace(ENTRY, intents=(INTENT,))
+ROTATED = dataclasses.replace(ENTRY, predecessors=due("retiring"))
 IGNORE, ROTATE = {"on_missing_secret": "ignore"}, {"on_missing_secret": "rotate"}
 
 
@@ -658,7 +670,7 @@ class Expected(t.NamedTuple):
         ),
         pytest.param(
             [UNNAMED, OLD],
-            dataclasses.replace(SAVED, retiring=due("old")),
+            dataclasses.replace(SAVED, predecessors=due("old")),
             {},
             Expected("updated", "kept", ["old"], store_updated=True, secret_held=True),
             id="not named yet, and its predecessor still there",
@@ -773,7 +785,7 @@ class Expected(t.NamedTuple):
         ),
         pytest.param(
             [RETIRING],
-            dataclasses.replace(ROTATED, id=None),
+            dataclasses.replace(ROTATED, id=None, secret=None),
             {"state": "absent"},
             Expected("none", None, ["retiring"], store_updated=True),
             id="absent: only a predecessor",
@@ -793,16 +805,16 @@ def test_what_is_stored_decides_too(
     plan = a_plan(tokens, entry=entry, **options)
     subject = plan.before.id if plan.before else None
     assert expected._replace(deletes=list(expected.deletes), orphans=list(expected.orphans)) == (
-        *(plan.action, subject, _ids(plan.deletes), _ids(plan.orphans)),
-        *(plan.store_updated, plan.secret_held, plan.adopts),
+        *(plan.action, subject, _ids(deleted_by(plan)), _ids(leftovers_of(plan))),
+        *(plan.store_updated, plan.secret_known, adopts(plan)),
     )
     assert plan.changed is (
-        plan.action != "none" or bool(plan.orphans + plan.deletes) or plan.store_updated
+        plan.action != "none" or bool(leftovers_of(plan) + deleted_by(plan)) or plan.store_updated
     )
-    assert plan.seals is plan.issues
-    assert set(plan.retired) == {
+    assert seals(plan) is (plan.issue is not None)
+    assert {(step.token, step.action) for step in plan.retired} == {
         (token, "deleted")
-        for token in (*plan.orphans, *plan.deletes)
+        for token in (*leftovers_of(plan), *deleted_by(plan))
         if expected.action != "deleted" or token != plan.before
     }
 
@@ -856,14 +868,14 @@ def test_by_default_a_token_whose_secret_is_not_stored_is_left_alone(
 @pytest.mark.parametrize("kept_id", ["foreign", None, "live"])
 def test_a_foreign_secret_in_the_store_is_none(kept_id: str | None) -> None:
     ignored = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **IGNORE)
-    assert (ignored.action, ignored.before, ignored.secret_held, ignored.changed) == (
+    assert (ignored.action, ignored.before, ignored.secret_known, ignored.changed) == (
         "none",
         KEPT,
         False,
         False,
     )
     rotated = a_plan([KEPT, LIVE], entry=ENTRY, kept_id=kept_id, **ROTATE)
-    assert (rotated.action, rotated.before, rotated.deletes, rotated.store_updated) == (
+    assert (rotated.action, rotated.before, deleted_by(rotated), rotated.store_updated) == (
         "rotated",
         KEPT,
         (KEPT,),
@@ -889,8 +901,8 @@ def test_the_secret_that_is_given_is_put_into_the_store(
     plan = a_plan(
         tokens, "live", entry, kept_id, token=DOTTED_SECRET, on_missing_secret=on_missing_secret
     )
-    assert (plan.action, plan.after, plan.deletes) == ("none", LIVE, ())
-    assert (plan.adopts, plan.seals, plan.store_updated, plan.changed, plan.secret_held) == (
+    assert (plan.action, plan.after, deleted_by(plan)) == ("none", LIVE, ())
+    assert (adopts(plan), seals(plan), plan.store_updated, plan.changed, plan.secret_known) == (
         True,
         True,
         True,
@@ -904,7 +916,7 @@ def test_the_secret_that_is_given_is_not_put_into_the_store_twice_or_without_one
         a_plan([KEPT], "kept", ENTRY, token=DOTTED_SECRET),
         a_plan([KEPT], "kept", token=DOTTED_SECRET),
     ):
-        assert (plan.action, plan.secret_held, plan.adopts, plan.store_updated, plan.changed) == (
+        assert (plan.action, plan.secret_known, adopts(plan), plan.store_updated, plan.changed) == (
             "none",
             True,
             False,
@@ -942,7 +954,12 @@ def test_one_of_several_is_never_deleted_by_name_because_the_next_run_would_dele
 @pytest.mark.parametrize("held_id", ["foreign", None, "retiring"])
 def test_the_secret_of_no_candidate_does_not_hinder_the_stored_one(held_id: str | None) -> None:
     plan = a_plan([KEPT, RETIRING], held_id, ROTATED, token=DOTTED_SECRET)
-    assert (plan.action, plan.before, plan.secret_held, plan.adopts) == ("none", KEPT, True, False)
+    assert (plan.action, plan.before, plan.secret_known, adopts(plan)) == (
+        "none",
+        KEPT,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -968,14 +985,14 @@ def test_a_token_in_place_of_another_has_what_that_one_had(
         entry=NOT_THERE,
         **{**ROTATE, **options},
     )
-    assert plan.after == Token(None, "reports", True, scopes, False, end)
-    assert str(plan.expires) == options.get("expires_in", str(end))
+    assert plan.after == Token(None, "reports", True, scopes, ACCESS, end)
+    assert str(plan.issue.expires) == options.get("expires_in", str(end))
 
 
 def test_a_token_in_place_of_one_without_an_end_has_none() -> None:
     plan = a_plan([LIVE], entry=NOT_THERE, **ROTATE)
     assert plan.after is not None
-    assert (plan.expires, plan.after.expires) == (None, None)
+    assert (plan.issue.expires, plan.after.expires) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -1037,15 +1054,15 @@ def test_what_is_odd_about_the_store_is_warned_of_once(
 
 
 @pytest.mark.parametrize(
-    "facts", [{"name": "others"}, {"personal_access_token": True}, {"made_by_product": True}]
+    "facts", [{"name": "others"}, {"kind": PERSONAL_ACCESS}, {"made_by_product": True}]
 )
 def test_a_store_makes_no_other_token_ours(facts: dict[str, t.Any]) -> None:
     others = [a_token(**{"id": token_id, **facts}) for token_id in ("kept", "retiring")]
     others.append(
         dataclasses.replace(ORPHAN, **{"name": provisional_name("others", INTENT.nonce), **facts})
     )
-    plan = a_plan(others, entry=dataclasses.replace(ROTATED, intent=INTENT))
-    assert (plan.action, plan.deletes, plan.orphans) == ("created", (), ())
+    plan = a_plan(others, entry=dataclasses.replace(ROTATED, intents=(INTENT,)))
+    assert (plan.action, deleted_by(plan), leftovers_of(plan)) == ("created", (), ())
 
 
 @pytest.mark.parametrize(
@@ -1054,8 +1071,8 @@ def test_a_store_makes_no_other_token_ours(facts: dict[str, t.Any]) -> None:
 def test_harm_to_the_calling_token_is_seen_beside_the_current_one(
     token_id: str, harm: str | None
 ) -> None:
-    plan = a_plan([KEPT, RETIRING, ORPHAN], entry=dataclasses.replace(ROTATED, intent=INTENT))
-    assert plan.harms(token_id) == harm
+    plan = a_plan([KEPT, RETIRING, ORPHAN], entry=dataclasses.replace(ROTATED, intents=(INTENT,)))
+    assert plan.harm_to(token_id) == harm
 
 
 OWN_IDS = ["t1", "t2", "t3", "t4", "gone"]
@@ -1075,7 +1092,7 @@ STORED_TOKENS = st.lists(
         ),
         enabled=st.booleans(),
         scopes=SCOPES.map(tuple),
-        personal_access_token=st.sampled_from([False, False, False, True]),
+        kind=st.sampled_from([ACCESS, ACCESS, ACCESS, PERSONAL_ACCESS]),
         expires=st.sampled_from([None, NOW + 30 * DAY, None, NOW - DAY, NOW]),
         made_by_product=st.sampled_from([False, False, False, True]),
     ),
@@ -1086,7 +1103,7 @@ STORED_TOKENS = st.lists(
 
 
 SOME_TIME = st.sampled_from([NOW - DAY, NOW, NOW + DAY])
-NOTES = st.builds(Retiring, st.sampled_from(OWN_IDS), SOME_TIME, st.none() | SOME_TIME)
+NOTES = st.builds(Predecessor, st.sampled_from(OWN_IDS), SOME_TIME, st.none() | SOME_TIME)
 
 
 class Situation(t.NamedTuple):
@@ -1121,7 +1138,9 @@ def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
     own_id = draw(some_id)
     notes = draw(st.lists(NOTES, max_size=2, unique_by=lambda note: note.id))
     retiring = tuple(note for note in notes if note.id != own_id)
-    entry = an_entry(id=own_id, intent=draw(st.sampled_from([None, INTENT])), retiring=retiring)
+    entry = an_entry(
+        id=own_id, intents=draw(st.sampled_from([(), (INTENT,)])), predecessors=retiring
+    )
     held_id, kept_id = draw(some_id), draw(st.sampled_from([OWN, OWN, None, *OWN_IDS]))
     specification = a_specification(True, **options)
     try:
@@ -1134,28 +1153,28 @@ def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
 def _may_go(token: Token, situation: Situation) -> bool:
     """Whether there is a reason to delete this token."""
     specification, plan, entry = situation.specification, situation.plan, situation.entry
-    if (
-        token.made_by_product
-        or token.personal_access_token is not specification.personal_access_token
-    ):
+    if token.made_by_product or token.kind is not specification.kind:
         return False
     absent = specification.state == "absent"
     at_once = absent or (
         specification.retire and not specification.overlap and not specification.delete_after
     )
     orphan = (
-        entry.intent is not None
+        bool(entry.intents)
         and token.name == f"reports ~pending-{INTENT.nonce}"
         and token.id != entry.id
     )
     over = _note_due(token, entry) and (
         at_once
-        or (specification.retire and (_note_due(token, entry, deletes=True) or token.ended(NOW)))
+        or (
+            specification.retire
+            and (_note_due(token, entry, deletes=True) or token.has_expired(NOW))
+        )
     )
     retiring = token.name == "reports" and (
-        over or (absent and token.id in [note.id for note in entry.retiring])
+        over or (absent and token.id in [note.id for note in entry.predecessors])
     )
-    by_name = token.name == "reports" or entry.names(token)
+    by_name = token.name == "reports" or entry.is_of(token)
     unknown = token.id not in (
         situation.held_id,
         entry.id if situation.kept_id == OWN else situation.kept_id,
@@ -1166,21 +1185,27 @@ def _may_go(token: Token, situation: Situation) -> bool:
     return (
         orphan
         or retiring
-        or (by_name and (current or (token.ended(NOW) and (absent or specification.retire))))
+        or (by_name and (current or (token.has_expired(NOW) and (absent or specification.retire))))
     )
+
+
+def _noted(situation: Situation) -> tuple[Predecessor, ...]:
+    """What the store knows of predecessors before one of them is touched."""
+    issue = situation.plan.issue
+    return issue.entry.predecessors if issue else situation.entry.predecessors
 
 
 def _note_due(token: Token, entry: Entry, deletes: bool = False) -> bool:
     return any(
         note.id == token.id and note.due <= NOW and (note.delete_at or not deletes)
-        for note in entry.retiring
+        for note in entry.predecessors
     )
 
 
 @settings(max_examples=100)
 @given(stored_situations(states=("present", "absent")))
 def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) -> None:
-    doomed = [*situation.plan.orphans, *situation.plan.deletes]
+    doomed = [*leftovers_of(situation.plan), *deleted_by(situation.plan)]
     assert [token for token in doomed if not _may_go(token, situation)] == []
     assert len(set(doomed)) == len(doomed)
 
@@ -1189,17 +1214,18 @@ def test_with_a_store_nothing_is_deleted_without_a_reason(situation: Situation) 
 @given(stored_situations(states=("present",)))
 def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -> None:
     plan, entry = situation.plan, situation.entry
-    assert set(plan.noted) >= set(entry.retiring)
-    assert {note.id for note in plan.noted} >= {
-        token.id for token in (*plan.replaced, *plan.disables)
+    assert set(_noted(situation)) >= set(entry.predecessors)
+    assert {note.id for note in _noted(situation)} >= {
+        token.id for token in (*replaced_by(plan), *disabled_by(plan))
     }
     left, ours = (
-        {note.id for note in plan.retiring},
+        {note.id for note in plan.entry.predecessors},
         {token.id for token in situation.tokens if entry.retires(token)},
     )
-    assert left.isdisjoint(token.id for token in plan.deletes)
+    assert left.isdisjoint(token.id for token in deleted_by(plan))
     assert (
-        left | {token.id for token in plan.deletes} >= {token.id for token in plan.replaced} | ours
+        left | {token.id for token in deleted_by(plan)}
+        >= {token.id for token in replaced_by(plan)} | ours
     )
 
 
@@ -1207,37 +1233,37 @@ def test_what_is_replaced_is_remembered_until_it_is_gone(situation: Situation) -
 @given(stored_situations(states=("present",)))
 def test_what_is_replaced_works_until_the_overlap_is_over(situation: Situation) -> None:
     specification, plan = situation.specification, situation.plan
-    for token in plan.disables:
+    for token in disabled_by(plan):
         assert specification.retire
         assert specification.delete_after
         assert _note_due(token, situation.entry) or (
-            token in plan.replaced and not specification.overlap
+            token in replaced_by(plan) and not specification.overlap
         )
-    working = [token for token in plan.replaced if not token.ended(NOW)]
+    working = [token for token in replaced_by(plan) if not token.has_expired(NOW)]
     if specification.overlap:
-        assert not {*working} & {*plan.disables, *plan.deletes}
+        assert not {*working} & {*disabled_by(plan), *deleted_by(plan)}
 
 
 @settings(max_examples=100)
 @given(stored_situations(states=("present",)))
 def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None:
-    specification, tokens, held_id, entry, kept_id, plan = situation
+    specification, tokens, held_id, _entry, kept_id, plan = situation
     assert plan.after is not None
     reached = dataclasses.replace(plan.after, id=plan.after.id or "new")
     gone = (
-        (*plan.orphans, *plan.deletes)
-        if plan.issues
-        else (plan.before, *plan.orphans, *plan.deletes)
+        (*leftovers_of(plan), *deleted_by(plan))
+        if plan.issue is not None
+        else (plan.before, *leftovers_of(plan), *deleted_by(plan))
     )
     left = [
-        dataclasses.replace(token, enabled=token.enabled and token not in plan.disables)
+        dataclasses.replace(token, enabled=token.enabled and token not in disabled_by(plan))
         for token in tokens
         if token not in gone
     ]
-    entry = dataclasses.replace(
-        entry, id=reached.id if plan.seals else entry.id, intent=None, retiring=plan.retiring
-    )
-    found = find([*left, reached], specification, held_id, entry, OWN if plan.seals else kept_id)
+    entry = plan.entry
+    if plan.issue is not None:
+        entry = dataclasses.replace(entry, id=reached.id)
+    found = find([*left, reached], specification, held_id, entry, OWN if seals(plan) else kept_id)
     again = make_plan(found, specification, NOW)
     assert (again.action, again.before, again.changed) == ("none", reached, False)
-    assert again.secret_held is (plan.secret_held or plan.seals)
+    assert again.secret_known is (plan.secret_known or seals(plan))

@@ -116,9 +116,9 @@ def _retiring(outcome: Outcome) -> list[Predecessor]:
 
 
 def _handed_over(outcome: Outcome) -> bool | None:
-    """Whether the users of the secret have it, as far as the store knows. None without a store."""
-    entry = outcome.entry
-    if not outcome.stored or entry is None or (entry.id is None and outcome.plan.issue is None):
+    """Whether the users of the secret have it. None where no store knows."""
+    entry, token = outcome.entry, outcome.token
+    if not outcome.stored or entry is None or token is None or entry.id != token.id:
         return None
     return entry.handed_over
 
