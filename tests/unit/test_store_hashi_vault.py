@@ -149,7 +149,7 @@ def test_certificates_that_cannot_be_read_are_named_by_the_option_of_the_store(
         path.mkdir()
     else:
         path.write_text(content)
-    with pytest.raises(DynatraceError, match="^store: ca_cert: .* neither a file of") as told:
+    with pytest.raises(DynatraceError, match=r"^store: ca_cert: .* neither a file of") as told:
         opened(vault, ca_cert=str(path)).load(REPORTS)
     assert str(path) in str(told.value)
     assert "ca_path" not in str(told.value)
