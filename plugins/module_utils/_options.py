@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import typing as t
 
-# The environment variables that stand in for a connection option, in order.
+# The environment variables that stand in for a connection option, in order: those that Terraform's provider reads too,
+# and of those with a token for api_token first the ones for access tokens.
 CONNECTION_ENVIRONMENT = {
-    "environment_url": ("DYNATRACE_ENV_URL", "DT_ENV_URL"),
-    "api_token": ("DYNATRACE_API_TOKEN", "DT_API_TOKEN"),
-    "oauth_client_id": ("DT_CLIENT_ID",),
-    "oauth_client_secret": ("DT_CLIENT_SECRET",),
+    "environment_url": (
+        "DYNATRACE_ENV_URL",
+        "DT_ENV_URL",
+        "DYNATRACE_ENVIRONMENT_URL",
+        "DT_ENVIRONMENT_URL",
+    ),
+    "api_token": (
+        "DYNATRACE_API_TOKEN",
+        "DT_API_TOKEN",
+        "DYNATRACE_PLATFORM_TOKEN",
+        "DT_PLATFORM_TOKEN",
+    ),
+    "oauth_client_id": ("DT_CLIENT_ID", "DYNATRACE_CLIENT_ID"),
+    "oauth_client_secret": ("DT_CLIENT_SECRET", "DYNATRACE_CLIENT_SECRET"),
     "oauth_token_url": ("DT_SSO_URL",),
-    "account_uuid": ("DT_ACCOUNT_ID",),
+    "account_uuid": ("DT_ACCOUNT_ID", "DYNATRACE_ACCOUNT_ID"),
 }
 
 # Who calls Dynatrace: either the token or the client.
 CALLER_OPTIONS = ("api_token", "oauth_client_id", "oauth_client_secret")
+
+# Options of which an empty value says that there is none, whatever the environment says.
+NONE_IF_EMPTY = ("proxy", "store")
 
 STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
 

@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import time
+import traceback
 import typing as t
 
 from ansible import constants
@@ -20,28 +21,32 @@ from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
     unexpected,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
-    Secret,
-    scrub,
+    Redactor,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import kind_name
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
     NoStore,
-    Runtime,
+    RunContext,
     Store,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
+from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
-    open_store,
+    store_from,
     without_secrets,
 )
 
@@ -59,7 +64,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     MODULE: str
     OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]]
-    PERFORM: t.Callable[[Params, Runtime], Report]
+    PERFORM: t.Callable[[Params, RunContext], Report]
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
@@ -67,13 +72,13 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
         self._own_no_log = self._task.no_log
-        # The options, as the task has them until they are resolved, and the secrets among them.
+        # The options, as the task has them until they are resolved.
         self._given = dict(self._task.args)
-        self._given_secrets: list[Secret] = []
+        self._redactor = Redactor()
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
         try:
-            self._given_secrets = known_secrets(self._given, self.OPTIONS)
+            self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
             self._forget_secret_arguments()
             report = self._perform()
         except DynatraceError as error:
@@ -84,6 +89,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
             report = _failure(str(unexpected(error)))
+            # The frames only: a chained exception could quote what nobody knows to be a secret.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            display.vvv(self._redactor.text(frames))
         return self._mark(report)
 
     def refuse(self) -> None:
@@ -96,21 +104,22 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _perform(self) -> Report:
         self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
-        self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
         self._store = self._open_store()
-        runtime = Runtime(
+        context = RunContext(
             check_mode=bool(self._task.check_mode),
-            hands_out=self._hands_out(),
-            may_issue=self._store.keeps or (self._hands_out() and not self._task.until),
+            return_secret=self._hands_out(),
+            secret_has_receiver=self._store.keeps or (self._hands_out() and not self._task.until),
             warn=self._warn,
             store=self._store,
-            before_secret=self._hide_task,
+            on_secret_expected=self._hide_task,
             progress=self._say_progress,
+            redactor=self._redactor,
         )
         with self.lock():
             if self._connection.transport == "local":
-                return type(self).PERFORM(self._given, runtime)
-            return self._ship(runtime)
+                return type(self).PERFORM(self._given, context)
+            return self._ship(context)
 
     def _open_store(self) -> Store:
         options = self._given
@@ -121,22 +130,21 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
                 "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
             )
-        folder = self._loader.get_basedir()
-        return open_store(
-            options["store"],
-            options["environment_url"],
-            folder,
+        context = StoreContext(
+            self._loader.get_basedir(),
             self._loader,
             self._environments(),
             self._warn,
+            self._redactor,
         )
+        return store_from(options["store"], context)
 
-    def _ship(self, runtime: Runtime) -> Report:
+    def _ship(self, context: RunContext) -> Report:
         """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
         arguments = _without_none(self._given)
         if "reveal" in self.OPTIONS:
-            arguments["reveal"] = runtime.may_issue
-            runtime.before_secret()
+            arguments["reveal"] = context.secret_has_receiver
+            context.on_secret_expected()
         result = self._execute_module(
             module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
         )
@@ -148,13 +156,13 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
-            runtime.warn(_text_of(warning))
+            context.warn(_text_of(warning))
         # The module cannot return what was given to it as a secret.
         for one, given in zip(
             _parts(result) or [result], self._given.get("tokens") or [self._given]
         ):
             if (
-                runtime.hands_out
+                context.return_secret
                 and one.get("secret_available")
                 and one["usable"]
                 and one["action"] in ("none", "updated")
@@ -165,12 +173,14 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _mark(self, report: Report) -> dict[str, t.Any]:
         """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
         result = report.result
-        for one in (result, *_parts(result)):
-            if "msg" in one:
-                one["msg"] = self._scrub(str(one["msg"]))
-        if any(
-            one.get("token") is not None for one in (result, *_parts(result))
-        ) and not self._given.get("reveal"):
+        parts = (result, *_parts(result))
+        for part in parts:
+            if "msg" in part:
+                part["msg"] = self._redactor.text(str(part["msg"]))
+        secrets = [part["token"] for part in parts if part.get("token") is not None]
+        if secrets and not self._given.get("reveal"):
+            for secret in secrets:
+                mask(secret)
             result["_ansible_no_log"] = True
             self._hide_task()
         else:
@@ -182,7 +192,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _say_publicly(self, report: Report) -> None:
         # To stderr, because stdout may be JSON.
         for line in report.public_line.splitlines():
-            display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True)
+            display.display(
+                self._redactor.text(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True
+            )
         diffs = report.result.get("diff") or []
         if self._task.diff and report.result["changed"]:
             for diff in [diffs] if isinstance(diffs, dict) else diffs:
@@ -191,7 +203,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                     for side in ("before", "after")
                 )
                 display.display(
-                    self._scrub(
+                    self._redactor.text(
                         "\n".join(
                             difflib.unified_diff(before, after, "before", "after", lineterm="")
                         )
@@ -236,9 +248,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return [self._hidden(one, option) for one in value]
         if isinstance(value, str) and "options" in option:
             return HIDDEN  # what should be a list, and may be one as text
-        return (
-            self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
-        )
+        if isinstance(value, str) and self._redactor.finds_secret(value):
+            return self._redactor.text(value)
+        return value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where to look for what the task does not say: its own environment, then the controller's."""
@@ -248,10 +260,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return [own, os.environ]
 
     def _warn(self, message: str) -> None:
-        display.warning(self._scrub(message))
-
-    def _scrub(self, text: str) -> str:
-        return scrub(text, [*self._given_secrets, *self._store.secrets])
+        display.warning(self._redactor.text(message))
 
 
 class IssuingAction(DynatraceAction):
@@ -268,30 +277,34 @@ class IssuingAction(DynatraceAction):
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
+        if self._task.check_mode or not self._given["environment_url"]:
+            yield
+            return
+        identities = self._identities()
+        folder = constants.config.get_config_value("ANSIBLE_HOME")
+        file = os.path.join(folder, "community.dynatrace", "lock")
+        keys = [(one.place, one.kind.words, one.name) for one in identities]
+        with contextlib.ExitStack() as locks:
+            if identities:
+                locks.enter_context(identity_locks(file, keys))
+                locks.enter_context(self._store.lock(identities))
+            yield
+
+    def _identities(self) -> list[Identity]:
+        """Those that a token may be issued for, or that are purged.
+
+        A token that is named by its id only is there already.
+        """
         options = self._given
-        # What has no name is there already, and nothing can be issued in its place.
+        place = environment_key(options["environment_url"])
         identities = [
-            (one["name"], one["personal_access_token"])
+            Identity(place, one["name"], access_kind(one["personal_access_token"]))
             for one in options.get("tokens", [options])
             if one.get("name")
         ]
         if options.get("purge"):
-            identities += [
-                (entry.name, entry.personal_access_token) for entry in self._store.entries()
-            ]
-        with contextlib.ExitStack() as locks:
-            if not self._task.check_mode and identities and options["environment_url"]:
-                environment = environment_key(options["environment_url"])
-                file = os.path.join(
-                    constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "lock"
-                )
-                locks.enter_context(
-                    identity_locks(
-                        file, [(environment, kind_name(kind), name) for name, kind in identities]
-                    )
-                )
-                locks.enter_context(self._store.lock(identities))
-            yield
+            identities += [entry.identity for entry in self._store.entries(place)]
+        return identities
 
 
 def _without_none(value: t.Any) -> t.Any:

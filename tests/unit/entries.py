@@ -21,8 +21,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
     PERSONAL_ACCESS,
     Kind,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.redactor import Redactor
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
     StoreContext,
 )

@@ -14,11 +14,17 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1 import (
     TokenApiV1,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Answer
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
+    Answer,
+    Request,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, KINDS
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from hypothesis import given
@@ -44,23 +50,19 @@ class Server:
     def __init__(self, answers: t.Mapping[str, t.Any]) -> None:
         self.answers = answers
         self.caller = Secret(CALLER)
+        self.redactor = Redactor()
         self.sent: list[tuple[str, t.Any]] = []
 
     def now(self) -> dt.datetime:
         return NOW
 
-    def request(
-        self, method: str, path: str, query: t.Any = None, body: t.Any = None, **_more: t.Any
-    ) -> Answer:
-        call = f"{method} {path.removeprefix('/v1/tokens')}".strip()
-        self.sent.append((call, query or body))
+    def request(self, request: Request) -> Answer:
+        call = f"{request.method} {request.path.removeprefix('/v1/tokens')}".strip()
+        self.sent.append((call, request.query or request.body))
         found = self.answers.get(call, 404)
         if isinstance(found, RequestFailed):
             raise found
         return Answer(404, None) if found == 404 else Answer(200, found)
-
-    def hide(self, secret: Secret) -> None:
-        pass
 
 
 def api(answers: t.Mapping[str, t.Any]) -> TokenApiV1:

@@ -12,9 +12,9 @@ import pytest
 from ansible.parsing.vault import VaultSecret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._model.redactor import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
+    Redactor,
     Secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
@@ -292,7 +292,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         ),
         pytest.param(
             {**HASHI, "ca_cert": "/nowhere.pem"},
-            "ca_cert: there is no '/nowhere.pem' on the controller, which talks to the store",
+            "ca_cert: there is no '/nowhere.pem' on the machine that sends the requests",
             id="hashi_vault: certificate",
         ),
         pytest.param({**HASHI, "timeout": "soon"}, "timeout", id="hashi_vault: timeout"),

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.redactor import Redactor
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
 
 Data = dict[str, t.Any]

@@ -9,6 +9,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
+    check_socks,
+    login_of,
+    parse_proxy,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
@@ -61,6 +66,8 @@ ENVIRONMENT = {
 def open_hashi_vault(options: t.Mapping[str, t.Any], context: StoreContext) -> EntryStore:
     """:raises OptionError: where an option is missing or cannot work."""
     proxy = proxy_for(options["url"] or "", context.environments)
+    check_socks("proxy", parse_proxy("proxy", proxy))
+    context.redactor.hide(login_of(proxy))
     client = VaultClient(options, proxy, context.redactor)
     mount = _parse_path("engine_mount_point", options["engine_mount_point"])
     return EntryStore(HashiVaultBackend(client, mount, _parse_path("path", options["path"])))
