@@ -60,31 +60,32 @@ EXAMPLES = r"""
 - name: Issue a token into a store, and use it from there
   hosts: localhost
   gather_facts: false
-  vars:
-    tokens: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
   tasks:
     - name: A token that lists tokens
       community.dynatrace.dynatrace_token:
         name: reports
         scopes: [apiTokens.read, metrics.read]
-        store: "{{ tokens }}"
+        store: tokens
 
     - name: Use its secret
       ansible.builtin.uri:
         url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
         headers:
-          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store=tokens) }}
+          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store='tokens') }}
       no_log: true
+      # In check mode, a token that would be issued is not in the store yet.
+      when: not ansible_check_mode
 
     - name: Make sure that it still works and may read metrics
       ansible.builtin.assert:
-        that: lookup('community.dynatrace.api_token', 'reports', store=tokens, verify=true, scopes=['metrics.read'], return='id') is string
+        that: lookup('community.dynatrace.api_token', 'reports', store='tokens', verify=true, scopes=['metrics.read'], return='id') is string
         quiet: true
+      when: not ansible_check_mode
 
     - name: Which of these tokens there are, and what they may do
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
-      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store=tokens, return='metadata', on_missing='skip') }}"
+      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store='tokens', return='metadata', on_missing='skip') }}"
       loop_control:
         label: "{{ item.id }}"
 """

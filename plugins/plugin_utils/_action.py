@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the actions share: options from all their sources, in process or shipped, and no secret in any output."""
+"""Shared by the actions: options of all sources, in process or shipped, no secret in any output."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import os
 import time
 import traceback
 import typing as t
+import weakref
 
-from ansible import constants
-from ansible.errors import AnsibleError
+from ansible import constants, context
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
@@ -54,7 +55,33 @@ Params = t.Mapping[str, t.Any]
 
 _SAID_EVERY = 3.0  # seconds
 
+# How the names of variables begin that options are read from. A shipped module gets the options as
+# arguments, and Ansible's ssh prints its variables at -vvv, also under no_log.
+_READ_FROM = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
+
+# What ansible-console calls its play. Like ansible, it prints every result.
+_CONSOLE_PLAY = "Ansible Shell"
+
+REVEALS_TO_NOBODY = (
+    "reveal: nothing prints the result of a task in a playbook, so the secret would be lost. "
+    "Nothing was done. Keep the secret with store, or hand it to later tasks with register. "
+    "Only the commands ansible and ansible-console print a secret with reveal alone."
+)
+
 display = Display()
+
+
+class _Asked(t.NamedTuple):
+    """A task as it was before its secrets were hidden."""
+
+    args: dict[str, t.Any]
+    environment: dict[str, str]
+    no_log: bool
+    shown: dict[str, t.Any]  # the arguments that were left in their place
+
+
+# The tasks that may run again, under until or retries: in the same process, with the same task.
+_asked: weakref.WeakKeyDictionary[t.Any, _Asked] = weakref.WeakKeyDictionary()
 
 
 class DynatraceAction(ActionBase):  # type: ignore[misc]
@@ -71,15 +98,18 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     ) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
-        self._own_no_log = self._task.no_log
+        asked = self._ask()
+        self._own_no_log = asked.no_log
+        self._own_environment = asked.environment
         # The options, as the task has them until they are resolved.
-        self._given = dict(self._task.args)
+        self._given = dict(asked.args)
         self._redactor = Redactor()
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
         try:
             self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
             self._forget_secret_arguments()
+            self._forget_secret_environment()
             report = self._perform()
         except DynatraceError as error:
             report = _failure(str(error))
@@ -101,12 +131,27 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         """What to hold while the task is performed. The store is open by then."""
         return contextlib.nullcontext()
 
+    def _ask(self) -> _Asked:
+        """The task as its author wrote it, also where an earlier attempt hid its secrets."""
+        asked = _asked.get(self._task)
+        if asked is not None and asked.shown == self._task.args:
+            return asked
+        layers = self._task.environment or []
+        environment = {
+            str(name): str(value)
+            for layer in layers
+            if isinstance(layer, t.Mapping)
+            for name, value in layer.items()
+        }
+        return _Asked(dict(self._task.args), environment, self._task.no_log, {})
+
     def _perform(self) -> Report:
-        self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
         self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
+        self._forget_secret_environment()
+        self.refuse()
         self._store = self._open_store()
-        context = RunContext(
+        run = RunContext(
             check_mode=bool(self._task.check_mode),
             return_secret=self._hands_out(),
             secret_has_receiver=self._store.keeps or (self._hands_out() and not self._task.until),
@@ -118,8 +163,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         )
         with self.lock():
             if self._connection.transport == "local":
-                return type(self).PERFORM(self._given, context)
-            return self._ship(context)
+                return type(self).PERFORM(self._given, run)
+            return self._ship(run)
 
     def _open_store(self) -> Store:
         options = self._given
@@ -127,42 +172,45 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return NoStore()
         if self._connection.transport != "local":
             raise Refused(
-                "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
-                "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
+                "store: it is kept on the controller, and this task would run on another host. "
+                "Nothing was done. Say delegate_to: localhost, with proxy if Dynatrace can only be "
+                "reached through one, or have no store (store: '') and register the token."
             )
-        context = StoreContext(
+        opening = StoreContext(
             self._loader.get_basedir(),
             self._loader,
             self._environments(),
             self._warn,
             self._redactor,
         )
-        return store_from(options["store"], context)
+        return store_from(options["store"], opening)
 
-    def _ship(self, context: RunContext) -> Report:
-        """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
+    def _ship(self, run: RunContext) -> Report:
+        """Run the module on the host, with the resolved options.
+
+        Its ``reveal`` says whether the secret may leave the host.
+        """
         arguments = _without_none(self._given)
         if "reveal" in self.OPTIONS:
-            arguments["reveal"] = context.secret_has_receiver
-            context.on_secret_expected()
-        result = self._execute_module(
-            module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
-        )
+            arguments["reveal"] = run.secret_has_receiver
+            run.on_secret_expected()
+        result = self._run_module(arguments)
         if "module_stdout" in result:
-            # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
+            # The answer may hold a secret that nothing tells from the rest of it.
             raise DynatraceError(
-                f"The module's answer from this host could not be read: {result.get('msg')}. If a token was issued, nobody knows its "
-                "secret: look for it with dynatrace_token_info, and delete it."
+                f"The module's answer from this host could not be read: {result.get('msg')}. "
+                "If a token was issued, nobody knows its secret: look for it with "
+                "dynatrace_token_info, and delete it."
             )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
-            context.warn(_text_of(warning))
+            run.warn(_text_of(warning))
         # The module cannot return what was given to it as a secret.
         for one, given in zip(
             _parts(result) or [result], self._given.get("tokens") or [self._given]
         ):
             if (
-                context.return_secret
+                run.return_secret
                 and one.get("secret_available")
                 and one["usable"]
                 and one["action"] in ("none", "updated")
@@ -170,8 +218,33 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 one["token"] = given["token"]
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
 
+    def _run_module(self, arguments: Params) -> dict[str, t.Any]:
+        try:
+            with self._hidden_connection():
+                result: dict[str, t.Any] = self._execute_module(
+                    module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
+                )
+                return result
+        except AnsibleConnectionFailure:
+            # The reason is hidden too. A harmless command fails for the same one, and shows it.
+            self._low_level_execute_command("exit 0", sudoable=False)
+            raise
+
+    @contextlib.contextmanager
+    def _hidden_connection(self) -> t.Iterator[None]:
+        """Keep ssh, winrm and psrp from printing a module's answer, which they do from -vvv on.
+
+        They do not look at the task. If Ansible drops the attribute, the task fails here.
+        """
+        play_context = self._connection._play_context
+        before, play_context.no_log = play_context.no_log, True
+        try:
+            yield
+        finally:
+            play_context.no_log = before
+
     def _mark(self, report: Report) -> dict[str, t.Any]:
-        """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
+        """Mark a result that holds a secret, so that Ansible hides it; print what may be shown."""
         result = report.result
         parts = (result, *_parts(result))
         for part in parts:
@@ -218,22 +291,42 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             display.display(f"{self.MODULE.rpartition('.')[2]}: {done}/{total} done", stderr=True)
 
     def _hide_task(self) -> None:
-        # The mark on the result alone does not do: on ansible-core 2.18 callbacks see the items of a loop through the task.
+        # The mark on the result is not enough: on ansible-core 2.18 callbacks see the items of a
+        # loop through the task.
         self._task.no_log = True
 
     def _hands_out(self) -> bool:
         return bool(self._given.get("reveal")) or registers_token(self._task.register)
 
+    def _is_ad_hoc(self) -> bool:
+        """Whether ansible or ansible-console runs the task, which print every result."""
+        play = self._task_vars.get("ansible_play_name")
+        return "module_name" in context.CLIARGS or play == _CONSOLE_PLAY
+
     def _forget_secret_arguments(self) -> None:
-        # Callbacks can read a task's arguments even under no_log. A task that is run again needs them again.
-        if self._task.until or self._task.retries:
-            return
+        # Callbacks can read a task's arguments even under no_log.
         for name, value in self._given.items():
             self._task.args[name] = (
                 without_secrets(value)
                 if name == "store"
                 else self._hidden(value, self.OPTIONS.get(name, {}))
             )
+        if self._task.until or self._task.retries:
+            _asked[self._task] = _Asked(
+                self._given, self._own_environment, self._own_no_log, dict(self._task.args)
+            )
+
+    def _forget_secret_environment(self) -> None:
+        """Leave only variables that no option is read from. Callbacks and ssh show what is left."""
+        self._task.environment = [
+            {
+                name: value
+                for name, value in self._own_environment.items()
+                if not name.upper().startswith(_READ_FROM)
+                and not name.upper().endswith("_PROXY")
+                and not self._redactor.finds_secret(value)
+            }
+        ]
 
     def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
         """What callbacks may see of the value of an option."""
@@ -253,11 +346,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
-        """Where to look for what the task does not say: its own environment, then the controller's."""
-        own: dict[str, str] = {}
-        for layer in self._task.environment or []:
-            own.update({str(name): str(value) for name, value in (layer or {}).items()})
-        return [own, os.environ]
+        """Where options are looked for: the task's environment, then the controller's."""
+        return [self._own_environment, os.environ]
 
     def _warn(self, message: str) -> None:
         display.warning(self._redactor.text(message))
@@ -267,12 +357,19 @@ class IssuingAction(DynatraceAction):
     """May issue tokens, so that of each only one task at a time may be at work."""
 
     def refuse(self) -> None:
+        if self._given["reveal"] and not self._task.register and not self._is_ad_hoc():
+            raise Refused(REVEALS_TO_NOBODY)
+        if self._task.run_once:
+            self._refuse_each_host()
+
+    def _refuse_each_host(self) -> None:
         hosts = self._task_vars.get("ansible_play_hosts_all") or []
-        strategy = str(self._task._parent._play.strategy).rpartition(".")[2]
-        if self._task.run_once and strategy in ("free", "host_pinned") and len(hosts) > 1:
+        strategy = strategy_of(self._task)
+        if strategy in ("free", "host_pinned") and len(hosts) > 1:
             raise Refused(
-                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
-                "Use the strategy linear for this play, or a play of its own on localhost."
+                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} "
+                "hosts would run this task. Use the strategy linear for this play, or a play of "
+                "its own on localhost."
             )
 
     @contextlib.contextmanager
@@ -314,8 +411,20 @@ def _without_none(value: t.Any) -> t.Any:
     return [_without_none(one) for one in value] if isinstance(value, list) else value
 
 
+def strategy_of(task: t.Any) -> str:
+    """The strategy of the task's play without its collection; empty where Ansible does not tell."""
+    try:
+        strategy = task.get_play().strategy
+    except AttributeError:
+        return ""
+    return str(strategy).rpartition(".")[2]
+
+
 def registers_token(register: t.Any) -> bool:
-    """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
+    """Whether the registered variable has the token.
+
+    From ansible-core 2.21 on, register can map names to expressions.
+    """
     if isinstance(register, dict):
         return any(
             str(expression).strip() in ("_task.polymorphic_result", "_task.result")
@@ -332,7 +441,10 @@ def _parts(result: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def _text_of(warning: t.Any) -> str:
-    """The text of a module's warning: an event from ansible-core 2.20 on, before that a summary of details, on 2.18 plain text."""
+    """The text of a module's warning.
+
+    It is an event from ansible-core 2.20 on, a summary of details on 2.19, plain text on 2.18.
+    """
     details = getattr(warning, "details", None)
     return str(getattr(details[0] if details else getattr(warning, "event", None), "msg", warning))
 

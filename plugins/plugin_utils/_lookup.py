@@ -52,6 +52,13 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.regist
 Params = t.Mapping[str, t.Any]
 
 
+_IF_MISSING = (
+    "Issue it with dynatrace_token and this store, or say on_missing: skip. "
+    "In check mode, a token that the play would issue is not in the store yet: "
+    "say when: not ansible_check_mode in the task that uses it."
+)
+
+
 class _Missing(Exception):
     """That there is no such token, and where not."""
 
@@ -84,9 +91,7 @@ def read_tokens(
             found.append(_read(_name(term, redactor), params, store, api, scopes or ()))
         except _Missing as missing:
             if params["on_missing"] == "error":
-                raise DynatraceError(
-                    f"{missing} Issue it with dynatrace_token and this store, or say on_missing: skip."
-                ) from None
+                raise DynatraceError(f"{missing} {_IF_MISSING}") from None
             if params["on_missing"] == "warn":
                 warn(str(missing))
     return found
