@@ -121,7 +121,7 @@ def test_without_a_vault_secret_nothing_is_decrypted_and_a_secret_is_in_the_clea
             in result["msg"]
         )
     assert environment.writes() == ["POST", "PUT"] * 2
-    assert "is kept in the clear" in run.text
+    assert "Secrets are kept in the clear in" in run.text
     assert entry(ansible, "cd.yml")["token"] == environment.secrets()[-1]
 
 
@@ -134,15 +134,15 @@ def test_what_is_on_disk_is_readable_but_for_the_secret(
     ).succeeded()
     token_id = environment.tokens("CI: Jobs/main")[0]["id"]
     content = entry(ansible, "ci-jobs-main~*.yml")
-    assert (content["name"], content["id"], content["scopes"], content["pending"]) == (
+    assert (content["name"], content["id"], content["scopes"], content["intents"]) == (
         "CI: Jobs/main",
         token_id,
         READ,
-        None,
+        [],
     )
     assert content["expiration_date"].startswith("20")
     assert content["token"].startswith("$ANSIBLE_VAULT;1.1;AES256")
-    assert entry(ansible, "laptop.pat.yml")["personal_access_token"] is True
+    assert entry(ansible, "laptop.pat.yml")["kind"] == "personal_access"
     on_disk = b"".join(
         file.read_bytes() for file in (ansible.folder / "store").rglob("*") if file.is_file()
     )

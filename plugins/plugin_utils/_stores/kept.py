@@ -41,6 +41,9 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec 
     parse_listed_entry,
 )
 
+# As many entries are read without asking first which ones there are.
+_FEW = 20
+
 
 class Sealing(t.Protocol):
     """Encrypts secrets before a backend gets them, where the backend does not do so itself."""
@@ -77,7 +80,7 @@ class EntryStore:
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         keys = {_key(identity): identity for identity in identities}
-        if len(keys) > 1:
+        if len(keys) > _FEW:
             places = {key.place for key in keys}
             listed = {Key(place, name) for place in places for name in self._backend.names(place)}
             keys = {key: identity for key, identity in keys.items() if key in listed}
