@@ -448,7 +448,9 @@ def _plan_update(
 def _entry_of(current: Token, after: Token, found: Found, specification: Specification) -> Entry:
     """The entry of a token that stays, under its name, or the one that it gets."""
     entry = found.entry
-    target = found.target or entry
+    target = entry
+    if found.target and found.target.name == after.name:
+        target = found.target
     if not found.stored:
         return entry
     if _is_known_by_id(current, found, specification):
@@ -468,7 +470,12 @@ def _entry_of(current: Token, after: Token, found: Found, specification: Specifi
         return entry
     kept = dataclasses.replace(entry, handed_over=entry.handed_over or specification.retire)
     if target is not entry:
-        kept = dataclasses.replace(kept, identity=target.identity, predecessors=target.predecessors)
+        kept = dataclasses.replace(
+            kept,
+            identity=target.identity,
+            intents=target.intents,
+            predecessors=target.predecessors,
+        )
     if after != current:
         kept = dataclasses.replace(kept, scopes=after.scopes, expires=after.expires)
     return kept
