@@ -525,9 +525,10 @@ def _expires_otherwise(current: Token, specification: Specification) -> bool:
 def _complete(draft: _Draft, found: Found, specification: Specification, now: dt.datetime) -> Plan:
     """The plan with what becomes of predecessors, and of the store."""
     retirement = _retirement(draft, found, specification, now)
-    entry = dataclasses.replace(
-        draft.entry, intents=open_intents(found, now), predecessors=retirement.remaining
-    )
+    intents = draft.entry.intents  # by its id nothing of other tokens is found
+    if specification.token_id is None:
+        intents = open_intents(found, now)
+    entry = dataclasses.replace(draft.entry, intents=intents, predecessors=retirement.remaining)
     steps = (
         *(Retire(token, "deleted") for token in found.leftovers),
         *draft.steps,
