@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._http import session
 
 from support import stand_in
 from support.runs import Ansible
@@ -29,15 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server() -> t.Iterator[stand_in.Environment]:
     with stand_in.serve() as first_environment:
         yield first_environment
-
-
-@pytest.fixture(autouse=True)
-def no_connections_kept() -> t.Iterator[None]:
-    """What runs in the process of the tests would keep a connection to each of their environments."""
-    yield
-    for one in itertools.chain(*map(dict.values, vars(session._sessions).values())):
-        one.close()
-    vars(session._sessions).clear()
 
 
 @pytest.fixture

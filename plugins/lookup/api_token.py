@@ -60,31 +60,32 @@ EXAMPLES = r"""
 - name: Issue a token into a store, and use it from there
   hosts: localhost
   gather_facts: false
-  vars:
-    tokens: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
   tasks:
     - name: A token that lists tokens
       community.dynatrace.dynatrace_token:
         name: reports
         scopes: [apiTokens.read, metrics.read]
-        store: "{{ tokens }}"
+        store: tokens
 
     - name: Use its secret
       ansible.builtin.uri:
         url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
         headers:
-          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store=tokens) }}
+          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store='tokens') }}
       no_log: true
+      # In check mode, a token that would be issued is not in the store yet.
+      when: not ansible_check_mode
 
     - name: Make sure that it still works and may read metrics
       ansible.builtin.assert:
-        that: lookup('community.dynatrace.api_token', 'reports', store=tokens, verify=true, scopes=['metrics.read'], return='id') is string
+        that: lookup('community.dynatrace.api_token', 'reports', store='tokens', verify=true, scopes=['metrics.read'], return='id') is string
         quiet: true
+      when: not ansible_check_mode
 
     - name: Which of these tokens there are, and what they may do
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
-      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store=tokens, return='metadata', on_missing='skip') }}"
+      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store='tokens', return='metadata', on_missing='skip') }}"
       loop_control:
         label: "{{ item.id }}"
 """
@@ -107,13 +108,16 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     DynatraceError,
     unexpected,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CALLER_OPTIONS,
     LOOKUP_OPTIONS,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import validated
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
+    validated,
+    without_blanks,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
 )
@@ -125,32 +129,32 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(
         self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any
     ) -> list[t.Any]:
+        redactor = Redactor(*known_secrets(kwargs, LOOKUP_OPTIONS))
+        given = without_blanks(kwargs)
         try:
             # First, because it names an option that cannot be, which Ansible overlooks, or fails at with a TypeError. A loop adds wantlist.
             validated(
-                {name: value for name, value in kwargs.items() if name != "wantlist"},
+                {name: value for name, value in given.items() if name != "wantlist"},
                 LOOKUP_OPTIONS,
             )
-            self.set_options(var_options=variables, direct=kwargs)
+            self.set_options(var_options=variables, direct=given)
         except (AnsibleError, DynatraceError) as error:
             # Both show what cannot be converted.
-            raise AnsibleLookupError(
-                scrub(str(error), known_secrets(kwargs, LOOKUP_OPTIONS))
-            ) from None
-        # What the environment says of who calls Dynatrace is left out here, because it counts less than what is given.
+            raise AnsibleLookupError(redactor.text(str(error))) from None
+        # The credentials of the environment are left out here, because they count less than those that are given.
         params = {
-            name: kwargs.get(name) if name in CALLER_OPTIONS else self.get_option(name)
+            name: given.get(name) if name in CALLER_OPTIONS else self.get_option(name)
             for name in LOOKUP_OPTIONS
         }
-        secrets = known_secrets(params, LOOKUP_OPTIONS)
         try:
             return read_tokens(
                 terms,
                 params,
                 self._loader,
-                lambda message: display.warning(scrub(message, secrets)),
+                lambda message: display.warning(redactor.text(message)),
+                redactor,
             )
         except DynatraceError as error:
-            raise AnsibleLookupError(scrub(str(error), secrets)) from None
+            raise AnsibleLookupError(redactor.text(str(error))) from None
         except Exception as error:
-            raise AnsibleLookupError(scrub(str(unexpected(error)), secrets)) from None
+            raise AnsibleLookupError(redactor.text(str(unexpected(error)))) from None

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import typing as t
 
-# The environment variables that stand in for a connection option, in order.
+# The environment variables that stand in for a connection option, in order: those that Terraform's provider reads too,
+# and of those with a token for api_token first the ones for access tokens.
 CONNECTION_ENVIRONMENT = {
-    "environment_url": ("DYNATRACE_ENV_URL", "DT_ENV_URL"),
-    "api_token": ("DYNATRACE_API_TOKEN", "DT_API_TOKEN"),
-    "oauth_client_id": ("DT_CLIENT_ID",),
-    "oauth_client_secret": ("DT_CLIENT_SECRET",),
+    "environment_url": (
+        "DYNATRACE_ENV_URL",
+        "DT_ENV_URL",
+        "DYNATRACE_ENVIRONMENT_URL",
+        "DT_ENVIRONMENT_URL",
+    ),
+    "api_token": (
+        "DYNATRACE_API_TOKEN",
+        "DT_API_TOKEN",
+        "DYNATRACE_PLATFORM_TOKEN",
+        "DT_PLATFORM_TOKEN",
+    ),
+    "oauth_client_id": ("DT_CLIENT_ID", "DYNATRACE_CLIENT_ID"),
+    "oauth_client_secret": ("DT_CLIENT_SECRET", "DYNATRACE_CLIENT_SECRET"),
     "oauth_token_url": ("DT_SSO_URL",),
-    "account_uuid": ("DT_ACCOUNT_ID",),
+    "account_uuid": ("DT_ACCOUNT_ID", "DYNATRACE_ACCOUNT_ID"),
 }
 
 # Who calls Dynatrace: either the token or the client.
 CALLER_OPTIONS = ("api_token", "oauth_client_id", "oauth_client_secret")
+
+# Options of which an empty value says that there is none, whatever the environment says.
+NONE_IF_EMPTY = ("proxy", "store")
 
 STORE_ENVIRONMENT = {"store": ("DYNATRACE_TOKEN_STORE",)}
 
@@ -103,37 +117,6 @@ LOOKUP_OPTIONS: dict[str, dict[str, t.Any]] = {
     "scopes": {"type": "list", "elements": "str"},
     "return": {"type": "str", "default": "secret", "choices": ["secret", "id", "metadata"]},
     "on_missing": {"type": "str", "default": "error", "choices": ["error", "warn", "skip"]},
-}
-
-# What store can be: a dictionary with type and these, or the path of a store of type file.
-FILE_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "path": {"type": "str", "required": True},
-    "encrypt": {"type": "bool", "default": True},
-    "encrypt_vault_id": {"type": "str"},
-}
-
-# Named and looked up as in the collection community.hashi_vault.
-HASHI_VAULT_ENVIRONMENT = {
-    "url": ("ANSIBLE_HASHI_VAULT_ADDR", "VAULT_ADDR"),
-    "auth_method": ("ANSIBLE_HASHI_VAULT_AUTH_METHOD",),
-    "token": ("ANSIBLE_HASHI_VAULT_TOKEN", "VAULT_TOKEN"),
-    "role_id": ("ANSIBLE_HASHI_VAULT_ROLE_ID",),
-    "secret_id": ("ANSIBLE_HASHI_VAULT_SECRET_ID",),
-    "namespace": ("ANSIBLE_HASHI_VAULT_NAMESPACE", "VAULT_NAMESPACE"),
-    "ca_cert": ("ANSIBLE_HASHI_VAULT_CA_CERT", "VAULT_CACERT"),
-}
-
-HASHI_VAULT_STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "url": {"type": "str"},
-    "engine_mount_point": {"type": "str", "default": "secret"},
-    "path": {"type": "str", "default": "dynatrace"},
-    "auth_method": {"type": "str", "default": "token", "choices": ["token", "approle"]},
-    "token": {"type": "str", "no_log": True},
-    "role_id": {"type": "str"},
-    "secret_id": {"type": "str", "no_log": True},
-    "namespace": {"type": "str"},
-    "ca_cert": {"type": "path"},
-    "timeout": {"type": "float", "default": 30.0},
 }
 
 QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {

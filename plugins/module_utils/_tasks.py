@@ -17,6 +17,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
     TokenApiV2,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    environment_api,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
@@ -26,7 +29,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     REQUESTS_IMPORT_ERROR,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
@@ -37,7 +40,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.query i
     Query,
     parse_query,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     parse_specification,
     parse_specifications,
@@ -84,12 +87,11 @@ def manage_token(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, context.warn)
-    known_secrets = connection.secrets
+    connection = connection_from(params, context.redactor, context.warn)
     specification = parse_specification(
-        params, utc_now(), known_secrets, context.store.keeps, _place(params)
+        params, utc_now(), context.redactor, context.store.keeps, _place(params)
     )
-    api = open_api(connection, context.sleep)
+    api = api_for(connection, context.redactor, context.sleep)
     try:
         outcome = reconcile(api, specification, context)
     finally:
@@ -105,13 +107,12 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    connection = connect(params, context.warn)
-    known_secrets = connection.secrets
+    connection = connection_from(params, context.redactor, context.warn)
     specifications = parse_specifications(
-        params["tokens"], utc_now(), known_secrets, context.store.keeps, _place(params)
+        params["tokens"], utc_now(), context.redactor, context.store.keeps, _place(params)
     )
     workers, purge = _parse_workers(params["workers"]), _parse_purge(params, context.store)
-    api = open_api(connection, context.sleep)
+    api = api_for(connection, context.redactor, context.sleep)
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(
@@ -130,19 +131,26 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
     return Report(results(specifications, done, purged, context.return_secret), line)
 
 
-def open_api(connection: Connection, sleep: t.Callable[[float], None] = time.sleep) -> TokenApi:
+def api_for(
+    connection: Connection, redactor: Redactor, sleep: t.Callable[[float], None] = time.sleep
+) -> TokenApi:
     """The version of the token API that the connection is for."""
-    http = Http(connection, Patience(connection.max_wait, sleep))
+    budget = RetryBudget(connection.max_wait, sleep)
+    http = Http(connection, environment_api, budget, redactor)
     return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
 
 
-def connect(params: Params, warn: t.Callable[[str], None]) -> Connection:
-    """The connection from its options, with a warning where they are unwise.
+def connection_from(
+    params: Params, redactor: Redactor, warn: t.Callable[[str], None]
+) -> Connection:
+    """The connection from its options, with a warning if they are unwise.
 
-    :raises DynatraceError: where they cannot work, or there is no library for them.
+    :param redactor: hides the secrets of the connection from now on.
+    :raises DynatraceError: if they cannot work, or there is no library for them.
     """
     _require_requests()
     connection = parse_connection(params)
+    redactor.hide(*connection.secrets)
     if connection.token_location == "query":
         warn(
             "token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs."
@@ -184,9 +192,9 @@ def query_tokens(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connect(params, context.warn)
-    query = parse_query(params, connection.secrets)
-    api = open_api(connection, context.sleep)
+    connection = connection_from(params, context.redactor, context.warn)
+    query = parse_query(params, context.redactor)
+    api = api_for(connection, context.redactor, context.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, context.warn)
     place = _place(params)
@@ -228,7 +236,7 @@ def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report])
     except DynatraceError as error:
         module.fail_json(msg=str(error))
     except Exception as error:
-        module.fail_json(msg=scrub(str(unexpected(error))))
+        module.fail_json(msg=context.redactor.text(str(unexpected(error))))
     module.exit_json(**report.result, public_line=report.public_line)
 
 

@@ -177,51 +177,142 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Issue a token for 90 days and use it
+- name: Issue a token once, and use it in every run
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: A token that reads metrics
+    # The store is the folder tokens beside the playbook. Give a vault password, for example with --ask-vault-pass.
+    - name: A token for 90 days
       community.dynatrace.dynatrace_token:
         name: reports
         scopes:
+          - apiTokens.read
           - metrics.read
-          - entities.read
         expires_in: 90d
+        store: tokens
       register: reports
 
-    - name: The secret is in the registered result, which Ansible does not print
-      ansible.builtin.assert:
-        that: reports.token is not none
-        quiet: true
+    - name: Use its secret, which Ansible does not print
+      ansible.builtin.uri:
+        url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
+        headers:
+          Authorization: Api-Token {{ reports.token }}
+      no_log: true
+      # In check mode, a token that would be issued has no secret yet.
+      when: reports.token is not none
 
-    - name: Let the token read problems too
+- name: Replace tokens before they expire
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/community.dynatrace.dynatrace:
+      store: tokens
+  tasks:
+    - name: A token that is replaced in the last two weeks of its 90 days, whenever this play runs then
       community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [problems.read]
-        scopes_mode: add
+        name: agents
+        scopes: [metrics.ingest]
+        expires_in: 90d
+        rotate: expiring
+        rotate_before: 2w
 
-    - name: Take a scope away again
+    - name: Replace it now
       community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [problems.read]
-        scopes_mode: remove
+        name: agents
+        scopes: [metrics.ingest]
+        rotate: always
 
-    - name: Rename the token and disable it
+    - name: Replace it, let the old one work for two more days, and keep it disabled for another week
       community.dynatrace.dynatrace_token:
-        token_id: "{{ reports.token_id }}"
-        name: reports-old
-        enabled: false
+        name: agents
+        scopes: [metrics.ingest]
+        rotate: always
+        overlap: 2d
+        delete_after: 1w
+      register: rotated
 
-    - name: Enable it again, going on from the secret that is already held
+    - name: Take the old one back, so that it stays
       community.dynatrace.dynatrace_token:
-        name: reports-old
+        token_id: "{{ item.id }}"
         enabled: true
-        token: "{{ reports.token }}"
-        on_missing_secret: fail
-      register: reports
+      loop: "{{ rotated.retiring }}"
+      loop_control:
+        label: "{{ item.id }}"
 
-    - name: A personal access token that ends at a given moment
+    - name: Replace it, and leave the old one alone
+      community.dynatrace.dynatrace_token:
+        name: agents
+        scopes: [metrics.ingest]
+        rotate: always
+        retire: false
+      register: agents
+
+    - name: Bring the new secret to those who use it
+      ansible.builtin.copy:
+        content: "{{ agents.token }}"
+        dest: "{{ playbook_dir }}/agents.secret"
+        mode: "0600"
+      no_log: true
+      when: agents.token is not none
+
+    - name: Now the old one goes
+      community.dynatrace.dynatrace_token:
+        name: agents
+        scopes: [metrics.ingest]
+
+- name: Change and delete tokens
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: A token whose secret only this play has
+      community.dynatrace.dynatrace_token:
+        name: one-play
+        scopes: [metrics.read, entities.read]
+        expires_in: 1d
+        on_missing_secret: rotate
+      register: made
+
+    - name: Change it. In check mode, a token that would be issued has no id yet
+      when: made.token_id is not none
+      block:
+        - name: Let the token read problems too
+          community.dynatrace.dynatrace_token:
+            name: one-play
+            scopes: [problems.read]
+            scopes_mode: add
+
+        - name: Take a scope away again
+          community.dynatrace.dynatrace_token:
+            name: one-play
+            scopes: [problems.read]
+            scopes_mode: remove
+
+        - name: Rename the token and disable it
+          community.dynatrace.dynatrace_token:
+            token_id: "{{ made.token_id }}"
+            name: renamed
+            enabled: false
+
+        - name: Enable it again, going on from the secret that is already held
+          community.dynatrace.dynatrace_token:
+            name: renamed
+            enabled: true
+            token: "{{ made.token }}"
+            on_missing_secret: fail
+
+        - name: Keep the secret from now on
+          community.dynatrace.dynatrace_token:
+            name: renamed
+            token: "{{ made.token }}"
+            store: tokens
+
+        - name: Delete the token and what the store has of it
+          community.dynatrace.dynatrace_token:
+            name: renamed
+            state: absent
+            store: tokens
+
+    - name: A personal access token that expires at a given moment
       community.dynatrace.dynatrace_token:
         name: laptop
         personal_access_token: true
@@ -236,97 +327,22 @@ EXAMPLES = r"""
         personal_access_token: true
         on_duplicates: newest
         enabled: false
-
-    - name: Keep the secret from now on
-      community.dynatrace.dynatrace_token:
-        name: reports-old
-        token: "{{ reports.token }}"
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-
-    - name: Have it from the store, in this play and in every later one
-      community.dynatrace.dynatrace_token:
-        name: reports-old
-        scopes: [metrics.read, entities.read]
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-      register: kept
-      failed_when: kept.token != reports.token
-
-    - name: Delete the token and what the store has of it
-      community.dynatrace.dynatrace_token:
-        name: reports-old
-        state: absent
-        store:
-          type: file
-          path: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+      when: laptop.token_id is not none
 
     - name: Replace a token whose secret nobody has, and keep that of the new one
       community.dynatrace.dynatrace_token:
         name: laptop
         personal_access_token: true
+        scopes: [logs.read]
         on_missing_secret: rotate
         enabled: true
         store:
           type: file
-          path: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+          path: tokens
           encrypt_vault_id: default
 
-    - name: A token that is replaced in the last two weeks of its 90 days, whenever this play runs then
-      community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [metrics.read]
-        expires_in: 90d
-        rotate: expiring
-        rotate_before: 2w
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-
-    - name: Replace it now
-      community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [metrics.read]
-        rotate: always
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-
-    - name: Replace it, and let the old one work for two more days, and be there disabled for another week
-      community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [metrics.read]
-        rotate: always
-        overlap: 2d
-        delete_after: 1w
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-      register: rotated
-
-    - name: Take the old one back, so that it stays
-      community.dynatrace.dynatrace_token:
-        token_id: "{{ rotated.retiring[0].id }}"
-        enabled: true
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-
-    - name: Replace it, and leave the old one alone
-      community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [metrics.read]
-        rotate: always
-        retire: false
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-      register: reports
-
-    - name: The new secret is handed to those who use it
-      ansible.builtin.assert:
-        that: reports.token is not none
-        quiet: true
-
-    - name: Now the old one goes
-      community.dynatrace.dynatrace_token:
-        name: reports
-        scopes: [metrics.read]
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
-
-    - name: Issue a token and have it printed
-      community.dynatrace.dynatrace_token:
-        name: shown
-        scopes: [metrics.read]
-        reveal: true
+# From the command line, where the secret is printed:
+# ansible localhost -m community.dynatrace.dynatrace_token -a "name=ci scopes=metrics.read reveal=true"
 """
 
 RETURN = r"""

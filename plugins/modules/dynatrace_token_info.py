@@ -115,7 +115,7 @@ EXAMPLES = r"""
     - name: Tokens of one name, and which of them are retiring
       community.dynatrace.dynatrace_token_info:
         name: reports
-        store: "{{ lookup('ansible.builtin.env', 'HOME') }}/dynatrace-tokens"
+        store: tokens
       register: reports
 
     - name: Those that others have replaced, each with the time until when it is usable

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the actions share: options from all their sources, in process or shipped, and no secret in any output."""
+"""Shared by the actions: options of all sources, in process or shipped, no secret in any output."""
 
 from __future__ import annotations
 
@@ -11,37 +11,43 @@ import difflib
 import json
 import os
 import time
+import traceback
 import typing as t
+import weakref
 
-from ansible import constants
-from ansible.errors import AnsibleError
+from ansible import constants, context
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
     unexpected,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
-    Secret,
-    scrub,
+    Redactor,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import kind_name
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
     NoStore,
-    Runtime,
+    RunContext,
     Store,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
+from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
-    open_store,
+    store_from,
     without_secrets,
 )
 
@@ -49,7 +55,33 @@ Params = t.Mapping[str, t.Any]
 
 _SAID_EVERY = 3.0  # seconds
 
+# How the names of variables begin that options are read from. A shipped module gets the options as
+# arguments, and Ansible's ssh prints its variables at -vvv, also under no_log.
+_READ_FROM = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
+
+# What ansible-console calls its play. Like ansible, it prints every result.
+_CONSOLE_PLAY = "Ansible Shell"
+
+REVEALS_TO_NOBODY = (
+    "reveal: nothing prints the result of a task in a playbook, so the secret would be lost. "
+    "Nothing was done. Keep the secret with store, or hand it to later tasks with register. "
+    "Only the commands ansible and ansible-console print a secret with reveal alone."
+)
+
 display = Display()
+
+
+class _Asked(t.NamedTuple):
+    """A task as it was before its secrets were hidden."""
+
+    args: dict[str, t.Any]
+    environment: dict[str, str]
+    no_log: bool
+    shown: dict[str, t.Any]  # the arguments that were left in their place
+
+
+# The tasks that may run again, under until or retries: in the same process, with the same task.
+_asked: weakref.WeakKeyDictionary[t.Any, _Asked] = weakref.WeakKeyDictionary()
 
 
 class DynatraceAction(ActionBase):  # type: ignore[misc]
@@ -59,22 +91,25 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     MODULE: str
     OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]]
-    PERFORM: t.Callable[[Params, Runtime], Report]
+    PERFORM: t.Callable[[Params, RunContext], Report]
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
     ) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         self._task_vars = task_vars or {}
-        self._own_no_log = self._task.no_log
-        # The options, as the task has them until they are resolved, and the secrets among them.
-        self._given = dict(self._task.args)
-        self._given_secrets: list[Secret] = []
+        asked = self._ask()
+        self._own_no_log = asked.no_log
+        self._own_environment = asked.environment
+        # The options, as the task has them until they are resolved.
+        self._given = dict(asked.args)
+        self._redactor = Redactor()
         self._store: Store = NoStore()
         self._last_said = time.monotonic()
         try:
-            self._given_secrets = known_secrets(self._given, self.OPTIONS)
+            self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
             self._forget_secret_arguments()
+            self._forget_secret_environment()
             report = self._perform()
         except DynatraceError as error:
             report = _failure(str(error))
@@ -84,6 +119,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         except Exception as error:
             # Not left to Ansible: its traceback would show the message as it is.
             report = _failure(str(unexpected(error)))
+            # The frames only: a chained exception could quote what nobody knows to be a secret.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            display.vvv(self._redactor.text(frames))
         return self._mark(report)
 
     def refuse(self) -> None:
@@ -93,24 +131,40 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         """What to hold while the task is performed. The store is open by then."""
         return contextlib.nullcontext()
 
+    def _ask(self) -> _Asked:
+        """The task as its author wrote it, also where an earlier attempt hid its secrets."""
+        asked = _asked.get(self._task)
+        if asked is not None and asked.shown == self._task.args:
+            return asked
+        layers = self._task.environment or []
+        environment = {
+            str(name): str(value)
+            for layer in layers
+            if isinstance(layer, t.Mapping)
+            for name, value in layer.items()
+        }
+        return _Asked(dict(self._task.args), environment, self._task.no_log, {})
+
     def _perform(self) -> Report:
-        self.refuse()
         self._given = resolve_options(self._given, self.OPTIONS, self._environments())
-        self._given_secrets = known_secrets(self._given, self.OPTIONS)
+        self._redactor.hide(*known_secrets(self._given, self.OPTIONS))
+        self._forget_secret_environment()
+        self.refuse()
         self._store = self._open_store()
-        runtime = Runtime(
+        run = RunContext(
             check_mode=bool(self._task.check_mode),
-            hands_out=self._hands_out(),
-            may_issue=self._store.keeps or (self._hands_out() and not self._task.until),
+            return_secret=self._hands_out(),
+            secret_has_receiver=self._store.keeps or (self._hands_out() and not self._task.until),
             warn=self._warn,
             store=self._store,
-            before_secret=self._hide_task,
+            on_secret_expected=self._hide_task,
             progress=self._say_progress,
+            redactor=self._redactor,
         )
         with self.lock():
             if self._connection.transport == "local":
-                return type(self).PERFORM(self._given, runtime)
-            return self._ship(runtime)
+                return type(self).PERFORM(self._given, run)
+            return self._ship(run)
 
     def _open_store(self) -> Store:
         options = self._given
@@ -118,43 +172,45 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return NoStore()
         if self._connection.transport != "local":
             raise Refused(
-                "store: it is kept on the controller, and this task would run on another host. Nothing was done. Say delegate_to: "
-                "localhost, with proxy if Dynatrace can only be reached through one, or have no store (store: '') and register the token."
+                "store: it is kept on the controller, and this task would run on another host. "
+                "Nothing was done. Say delegate_to: localhost, with proxy if Dynatrace can only be "
+                "reached through one, or have no store (store: '') and register the token."
             )
-        folder = self._loader.get_basedir()
-        return open_store(
-            options["store"],
-            options["environment_url"],
-            folder,
+        opening = StoreContext(
+            self._loader.get_basedir(),
             self._loader,
             self._environments(),
             self._warn,
+            self._redactor,
         )
+        return store_from(options["store"], opening)
 
-    def _ship(self, runtime: Runtime) -> Report:
-        """Run the module on the host. It gets what was resolved here, and says whether the secret may leave it by reveal."""
+    def _ship(self, run: RunContext) -> Report:
+        """Run the module on the host, with the resolved options.
+
+        Its ``reveal`` says whether the secret may leave the host.
+        """
         arguments = _without_none(self._given)
         if "reveal" in self.OPTIONS:
-            arguments["reveal"] = runtime.may_issue
-            runtime.before_secret()
-        result = self._execute_module(
-            module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
-        )
+            arguments["reveal"] = run.secret_has_receiver
+            run.on_secret_expected()
+        result = self._run_module(arguments)
         if "module_stdout" in result:
-            # The module's answer could not be read. It may hold a secret that nothing tells from the rest of it.
+            # The answer may hold a secret that nothing tells from the rest of it.
             raise DynatraceError(
-                f"The module's answer from this host could not be read: {result.get('msg')}. If a token was issued, nobody knows its "
-                "secret: look for it with dynatrace_token_info, and delete it."
+                f"The module's answer from this host could not be read: {result.get('msg')}. "
+                "If a token was issued, nobody knows its secret: look for it with "
+                "dynatrace_token_info, and delete it."
             )
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
-            runtime.warn(_text_of(warning))
+            run.warn(_text_of(warning))
         # The module cannot return what was given to it as a secret.
         for one, given in zip(
             _parts(result) or [result], self._given.get("tokens") or [self._given]
         ):
             if (
-                runtime.hands_out
+                run.return_secret
                 and one.get("secret_available")
                 and one["usable"]
                 and one["action"] in ("none", "updated")
@@ -162,15 +218,42 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 one["token"] = given["token"]
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
 
+    def _run_module(self, arguments: Params) -> dict[str, t.Any]:
+        try:
+            with self._hidden_connection():
+                result: dict[str, t.Any] = self._execute_module(
+                    module_name=self.MODULE, module_args=arguments, task_vars=self._task_vars
+                )
+                return result
+        except AnsibleConnectionFailure:
+            # The reason is hidden too. A harmless command fails for the same one, and shows it.
+            self._low_level_execute_command("exit 0", sudoable=False)
+            raise
+
+    @contextlib.contextmanager
+    def _hidden_connection(self) -> t.Iterator[None]:
+        """Keep ssh, winrm and psrp from printing a module's answer, which they do from -vvv on.
+
+        They do not look at the task. If Ansible drops the attribute, the task fails here.
+        """
+        play_context = self._connection._play_context
+        before, play_context.no_log = play_context.no_log, True
+        try:
+            yield
+        finally:
+            play_context.no_log = before
+
     def _mark(self, report: Report) -> dict[str, t.Any]:
-        """Mark the result so that Ansible hides it if it holds a secret, and say what may be said where it is hidden."""
+        """Mark a result that holds a secret, so that Ansible hides it; print what may be shown."""
         result = report.result
-        for one in (result, *_parts(result)):
-            if "msg" in one:
-                one["msg"] = self._scrub(str(one["msg"]))
-        if any(
-            one.get("token") is not None for one in (result, *_parts(result))
-        ) and not self._given.get("reveal"):
+        parts = (result, *_parts(result))
+        for part in parts:
+            if "msg" in part:
+                part["msg"] = self._redactor.text(str(part["msg"]))
+        secrets = [part["token"] for part in parts if part.get("token") is not None]
+        if secrets and not self._given.get("reveal"):
+            for secret in secrets:
+                mask(secret)
             result["_ansible_no_log"] = True
             self._hide_task()
         else:
@@ -182,7 +265,9 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
     def _say_publicly(self, report: Report) -> None:
         # To stderr, because stdout may be JSON.
         for line in report.public_line.splitlines():
-            display.display(self._scrub(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True)
+            display.display(
+                self._redactor.text(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True
+            )
         diffs = report.result.get("diff") or []
         if self._task.diff and report.result["changed"]:
             for diff in [diffs] if isinstance(diffs, dict) else diffs:
@@ -191,7 +276,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                     for side in ("before", "after")
                 )
                 display.display(
-                    self._scrub(
+                    self._redactor.text(
                         "\n".join(
                             difflib.unified_diff(before, after, "before", "after", lineterm="")
                         )
@@ -206,22 +291,42 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             display.display(f"{self.MODULE.rpartition('.')[2]}: {done}/{total} done", stderr=True)
 
     def _hide_task(self) -> None:
-        # The mark on the result alone does not do: on ansible-core 2.18 callbacks see the items of a loop through the task.
+        # The mark on the result is not enough: on ansible-core 2.18 callbacks see the items of a
+        # loop through the task.
         self._task.no_log = True
 
     def _hands_out(self) -> bool:
         return bool(self._given.get("reveal")) or registers_token(self._task.register)
 
+    def _is_ad_hoc(self) -> bool:
+        """Whether ansible or ansible-console runs the task, which print every result."""
+        play = self._task_vars.get("ansible_play_name")
+        return "module_name" in context.CLIARGS or play == _CONSOLE_PLAY
+
     def _forget_secret_arguments(self) -> None:
-        # Callbacks can read a task's arguments even under no_log. A task that is run again needs them again.
-        if self._task.until or self._task.retries:
-            return
+        # Callbacks can read a task's arguments even under no_log.
         for name, value in self._given.items():
             self._task.args[name] = (
                 without_secrets(value)
                 if name == "store"
                 else self._hidden(value, self.OPTIONS.get(name, {}))
             )
+        if self._task.until or self._task.retries:
+            _asked[self._task] = _Asked(
+                self._given, self._own_environment, self._own_no_log, dict(self._task.args)
+            )
+
+    def _forget_secret_environment(self) -> None:
+        """Leave only variables that no option is read from. Callbacks and ssh show what is left."""
+        self._task.environment = [
+            {
+                name: value
+                for name, value in self._own_environment.items()
+                if not name.upper().startswith(_READ_FROM)
+                and not name.upper().endswith("_PROXY")
+                and not self._redactor.finds_secret(value)
+            }
+        ]
 
     def _hidden(self, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any:
         """What callbacks may see of the value of an option."""
@@ -236,62 +341,67 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             return [self._hidden(one, option) for one in value]
         if isinstance(value, str) and "options" in option:
             return HIDDEN  # what should be a list, and may be one as text
-        return (
-            self._scrub(value) if isinstance(value, str) and self._scrub(value) != value else value
-        )
+        if isinstance(value, str) and self._redactor.finds_secret(value):
+            return self._redactor.text(value)
+        return value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
-        """Where to look for what the task does not say: its own environment, then the controller's."""
-        own: dict[str, str] = {}
-        for layer in self._task.environment or []:
-            own.update({str(name): str(value) for name, value in (layer or {}).items()})
-        return [own, os.environ]
+        """Where options are looked for: the task's environment, then the controller's."""
+        return [self._own_environment, os.environ]
 
     def _warn(self, message: str) -> None:
-        display.warning(self._scrub(message))
-
-    def _scrub(self, text: str) -> str:
-        return scrub(text, [*self._given_secrets, *self._store.secrets])
+        display.warning(self._redactor.text(message))
 
 
 class IssuingAction(DynatraceAction):
     """May issue tokens, so that of each only one task at a time may be at work."""
 
     def refuse(self) -> None:
+        if self._given["reveal"] and not self._task.register and not self._is_ad_hoc():
+            raise Refused(REVEALS_TO_NOBODY)
+        if self._task.run_once:
+            self._refuse_each_host()
+
+    def _refuse_each_host(self) -> None:
         hosts = self._task_vars.get("ansible_play_hosts_all") or []
-        strategy = str(self._task._parent._play.strategy).rpartition(".")[2]
-        if self._task.run_once and strategy in ("free", "host_pinned") and len(hosts) > 1:
+        strategy = strategy_of(self._task)
+        if strategy in ("free", "host_pinned") and len(hosts) > 1:
             raise Refused(
-                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} hosts would run this task. "
-                "Use the strategy linear for this play, or a play of its own on localhost."
+                f"run_once does not work under the strategy {strategy}: each of the {len(hosts)} "
+                "hosts would run this task. Use the strategy linear for this play, or a play of "
+                "its own on localhost."
             )
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
+        if self._task.check_mode or not self._given["environment_url"]:
+            yield
+            return
+        identities = self._identities()
+        folder = constants.config.get_config_value("ANSIBLE_HOME")
+        file = os.path.join(folder, "community.dynatrace", "lock")
+        keys = [(one.place, one.kind.words, one.name) for one in identities]
+        with contextlib.ExitStack() as locks:
+            if identities:
+                locks.enter_context(identity_locks(file, keys))
+                locks.enter_context(self._store.lock(identities))
+            yield
+
+    def _identities(self) -> list[Identity]:
+        """Those that a token may be issued for, or that are purged.
+
+        A token that is named by its id only is there already.
+        """
         options = self._given
-        # What has no name is there already, and nothing can be issued in its place.
+        place = environment_key(options["environment_url"])
         identities = [
-            (one["name"], one["personal_access_token"])
+            Identity(place, one["name"], access_kind(one["personal_access_token"]))
             for one in options.get("tokens", [options])
             if one.get("name")
         ]
         if options.get("purge"):
-            identities += [
-                (entry.name, entry.personal_access_token) for entry in self._store.entries()
-            ]
-        with contextlib.ExitStack() as locks:
-            if not self._task.check_mode and identities and options["environment_url"]:
-                environment = environment_key(options["environment_url"])
-                file = os.path.join(
-                    constants.config.get_config_value("ANSIBLE_HOME"), "community.dynatrace", "lock"
-                )
-                locks.enter_context(
-                    identity_locks(
-                        file, [(environment, kind_name(kind), name) for name, kind in identities]
-                    )
-                )
-                locks.enter_context(self._store.lock(identities))
-            yield
+            identities += [entry.identity for entry in self._store.entries(place)]
+        return identities
 
 
 def _without_none(value: t.Any) -> t.Any:
@@ -301,8 +411,20 @@ def _without_none(value: t.Any) -> t.Any:
     return [_without_none(one) for one in value] if isinstance(value, list) else value
 
 
+def strategy_of(task: t.Any) -> str:
+    """The strategy of the task's play without its collection; empty where Ansible does not tell."""
+    try:
+        strategy = task.get_play().strategy
+    except AttributeError:
+        return ""
+    return str(strategy).rpartition(".")[2]
+
+
 def registers_token(register: t.Any) -> bool:
-    """Whether what the task registers keeps the token. From ansible-core 2.21 on, register maps names to expressions."""
+    """Whether the registered variable has the token.
+
+    From ansible-core 2.21 on, register can map names to expressions.
+    """
     if isinstance(register, dict):
         return any(
             str(expression).strip() in ("_task.polymorphic_result", "_task.result")
@@ -319,7 +441,10 @@ def _parts(result: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def _text_of(warning: t.Any) -> str:
-    """The text of a module's warning: an event from ansible-core 2.20 on, before that a summary of details, on 2.18 plain text."""
+    """The text of a module's warning.
+
+    It is an event from ansible-core 2.20 on, a summary of details on 2.19, plain text on 2.18.
+    """
     details = getattr(warning, "details", None)
     return str(getattr(details[0] if details else getattr(warning, "event", None), "msg", warning))
 

@@ -25,24 +25,27 @@ _PAUSE = 0.05
 def identity_locks(
     file: str, identities: t.Iterable[t.Sequence[str]], longest_wait: float = _LONGEST_WAIT
 ) -> t.Iterator[None]:
-    """Hold the locks of these identities, each a byte of one file. They end with the process that holds them, however that ends.
+    """Hold the locks of these identities, each a byte of one file.
 
-    :param file: what lies where the locks do; made if it is not there, with its folder.
-    :raises DynatraceError: where another process holds one for longer than that many seconds, or it cannot be taken.
+    They end with the process that holds them, however that ends.
+
+    :param file: where the locks are; made if it is not there, with its folder.
+    :param identities: each with its token's name as the last part.
+    :raises DynatraceError: where a lock cannot be taken, or another process holds it for too long.
     """
     try:
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DynatraceError(
-            f"The locks in {file} cannot be taken: {error.strerror}. See to that file and its folder."
+            f"The locks in {file} cannot be taken: {error.strerror}. See to that file and its "
+            "folder."
         ) from None
     try:
         end = time.monotonic() + longest_wait
         # Everybody takes them in the same order, so that no two wait for each other.
-        for position, name in sorted(
-            (_position(identity), identity[-1]) for identity in identities
-        ):
+        named = sorted((_position(identity), identity[-1]) for identity in identities)
+        for position, name in named:
             _take(descriptor, position, name, end, longest_wait)
         yield
     finally:
@@ -50,12 +53,9 @@ def identity_locks(
 
 
 def _position(identity: t.Sequence[str]) -> int:
-    return (
-        int.from_bytes(
-            hashlib.sha256("\n".join(identity).encode(errors="surrogatepass")).digest()[:8], "big"
-        )
-        >> 2
-    )
+    """A place in the file that a lock of the system can have."""
+    digest = hashlib.sha256("\n".join(identity).encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") >> 2
 
 
 def _take(descriptor: int, position: int, name: str, end: float, longest_wait: float) -> None:
@@ -67,7 +67,7 @@ def _take(descriptor: int, position: int, name: str, end: float, longest_wait: f
             pass  # documented: one or the other, by the system
         if time.monotonic() >= end:
             raise DynatraceError(
-                f"Another task on this controller has been busy with the token {name!r} for {longest_wait:g} s. Nothing was done. "
-                "Run again when it has ended."
+                f"Another task on this controller has been busy with the token {name!r} for "
+                f"{longest_wait:g} s. Nothing was done. Run again when it has ended."
             )
         time.sleep(_PAUSE)

@@ -10,14 +10,22 @@ import os
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    environment_key,
     missing_option,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Identity,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     check_name,
     check_public,
@@ -27,11 +35,28 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store, TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import connect, open_api
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    api_for,
+    connection_from,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    known_secrets,
+    store_from,
+)
 
 Params = t.Mapping[str, t.Any]
+
+
+_IF_MISSING = (
+    "Issue it with dynatrace_token and this store, or say on_missing: skip. "
+    "In check mode, a token that the play would issue is not in the store yet: "
+    "say when: not ansible_check_mode in the task that uses it."
+)
 
 
 class _Missing(Exception):
@@ -39,11 +64,15 @@ class _Missing(Exception):
 
 
 def read_tokens(
-    terms: t.Sequence[t.Any], given: Params, loader: t.Any, warn: t.Callable[[str], None]
+    terms: t.Sequence[t.Any],
+    given: Params,
+    loader: t.Any,
+    warn: t.Callable[[str], None],
+    redactor: Redactor,
 ) -> list[t.Any]:
     """What the lookup returns for these names.
 
-    :raises DynatraceError: where an option cannot work, or a token is missing or cannot be used.
+    :raises DynatraceError: if an option cannot work, or a token is missing or cannot be used.
     """
     params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
     scopes = parse_scopes(params["scopes"])
@@ -51,28 +80,30 @@ def read_tokens(
         raise OptionError(
             "scopes: they can only be checked with verify: true, because the store's own note of them may be outdated."
         )
-    store = _open(params, loader, warn)
-    api = open_api(connect(params, warn)) if params["verify"] else None
+    redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
+    store = _open(params, loader, warn, redactor)
+    api = None
+    if params["verify"]:
+        api = api_for(connection_from(params, redactor, warn), redactor)
     found = []
     for term in terms:
         try:
-            found.append(_read(_name(term, store.secrets), params, store, api, scopes or ()))
+            found.append(_read(_name(term, redactor), params, store, api, scopes or ()))
         except _Missing as missing:
             if params["on_missing"] == "error":
-                raise DynatraceError(
-                    f"{missing} Issue it with dynatrace_token and this store, or say on_missing: skip."
-                ) from None
+                raise DynatraceError(f"{missing} {_IF_MISSING}") from None
             if params["on_missing"] == "warn":
                 warn(str(missing))
     return found
 
 
-def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store:
+def _open(
+    params: Params, loader: t.Any, warn: t.Callable[[str], None], redactor: Redactor
+) -> Store:
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
-    store = open_store(
-        params["store"], params["environment_url"], loader.get_basedir(), loader, [os.environ], warn
-    )
+    context = StoreContext(loader.get_basedir(), loader, [os.environ], warn, redactor)
+    store = store_from(params["store"], context)
     if not store.keeps:
         raise OptionError(
             "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE."
@@ -80,13 +111,13 @@ def _open(params: Params, loader: t.Any, warn: t.Callable[[str], None]) -> Store
     return store
 
 
-def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
+def _name(term: t.Any, redactor: Redactor) -> str:
     if isinstance(term, (bool, t.Mapping, list, tuple)) or term is None:
         raise OptionError(
             f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself."
         )
     name = str(term)
-    check_public({"name": name}, secrets)
+    check_public({"name": name}, redactor)
     check_name(name)
     return name
 
@@ -94,7 +125,8 @@ def _name(term: t.Any, secrets: t.Sequence[Secret]) -> str:
 def _read(
     name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]
 ) -> t.Any:
-    entry = store.load(name, params["personal_access_token"])
+    kind = access_kind(params["personal_access_token"])
+    entry = store.load(Identity(environment_key(params["environment_url"]), name, kind))
     if entry.id is None:
         raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
     secret = store.unseal(entry) if api is not None or params["return"] == "secret" else None
@@ -103,7 +135,7 @@ def _read(
         return entry.id
     if params["return"] == "metadata":
         return metadata(token) if token else _noted(entry)
-    return secret.reveal() if secret else None
+    return mask(secret.reveal()) if secret else None
 
 
 def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]) -> Token:
@@ -121,7 +153,7 @@ def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]
         raise DynatraceError(
             f"{label} is disabled. Enable it with dynatrace_token and enabled: true."
         )
-    if token.ended(api.now()):
+    if token.has_expired(api.now()):
         raise DynatraceError(f"{label} has expired. Run dynatrace_token, which issues a new one.")
     lacking = sorted(set(scopes).difference(token.scopes))
     if lacking:
@@ -138,7 +170,7 @@ def _noted(entry: Entry) -> dict[str, t.Any]:
         entry.name,
         False,
         entry.scopes,
-        entry.personal_access_token,
+        entry.kind,
         entry.expires,
         created=entry.created,
     )

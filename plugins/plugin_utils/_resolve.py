@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import parse_proxy
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     requests,
 )
@@ -17,30 +18,32 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CALLER_OPTIONS,
     CONNECTION_ENVIRONMENT,
+    NONE_IF_EMPTY,
     STORE_ENVIRONMENT,
 )
 
 Environment = t.Mapping[str, str]
+Options = t.Mapping[str, t.Any]
 
 _LARGEST = 10**300
+_PROXY_SCHEMES = ("http", "https")
 
 
 def resolve_options(
-    given: t.Mapping[str, t.Any],
-    options: t.Mapping[str, t.Any],
-    environments: t.Sequence[Environment],
+    given: Options, options: Options, environments: t.Sequence[Environment]
 ) -> dict[str, t.Any]:
     """Every option with its value, typed and with its default.
 
     :param given: the arguments of the task, those of module_defaults among them.
-    :param environments: where to look for what was not given, in order.
-    :raises OptionError: where an argument is unknown or cannot be converted.
+    :param environments: where to look for options that are not given, in order.
+    :raises OptionError: if an argument is unknown or cannot be converted.
     """
-    completed = dict(given)
+    completed = without_blanks(given)
+    no_credentials = _outranked(completed, environments)
     for option, names in {**CONNECTION_ENVIRONMENT, **STORE_ENVIRONMENT}.items():
-        if option in options and completed.get(option) is None:
+        if option in options and option not in no_credentials and option not in completed:
             completed[option] = first(names, environments)
-    for option in _shadowed(given, environments):
+    for option in no_credentials:
         completed.pop(option, None)
     params = validated(completed, options)
     if params["proxy"] is None:
@@ -48,20 +51,37 @@ def resolve_options(
     return params
 
 
-def _shadowed(
-    given: t.Mapping[str, t.Any], environments: t.Sequence[Environment]
-) -> t.Sequence[str]:
-    """What is said of one way to call Dynatrace, where a nearer source says to use the other one. The variables of both are often set."""
+def without_blanks(given: Options) -> dict[str, t.Any]:
+    """The options that are given: not null, not empty and not blank.
+
+    An option for which empty means none stays, as the empty text.
+    """
+    kept = {}
+    for name, value in given.items():
+        if not _is_blank(value):
+            kept[name] = value
+        elif value is not None and name in NONE_IF_EMPTY:
+            kept[name] = ""
+    return kept
+
+
+def _is_blank(value: t.Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _outranked(given: Options, environments: t.Sequence[Environment]) -> t.Sequence[str]:
+    """Credentials to ignore because a nearer source names the other kind. (Both sets of variables are often exported.)"""
     token, *client = CALLER_OPTIONS
-    for source in (given, *map(_callers, environments)):
-        has_token, has_client = (
-            bool(source.get(token)),
-            any(source.get(option) for option in client),
-        )
+    sources = [given, *map(_callers, environments)]
+    for source in sources:
+        has_token = bool(source.get(token))
+        has_client = any(source.get(option) for option in client)
         if has_token and has_client and source is given:
             return ()  # refused where they are parsed
-        if has_token or has_client:
-            return client if has_token else (token,)
+        if has_token:
+            return client
+        if has_client:
+            return (token,)
     return ()
 
 
@@ -71,15 +91,13 @@ def _callers(environment: Environment) -> dict[str, str | None]:
     }
 
 
-def validated(
-    given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], of: str = ""
-) -> dict[str, t.Any]:
+def validated(given: Options, options: Options, of: str = "") -> dict[str, t.Any]:
     """The options, typed and with their defaults.
 
     :param of: what the options belong to, for messages.
-    :raises OptionError: where one is unknown or cannot be converted.
+    :raises OptionError: if an option is unknown or cannot be converted.
     """
-    plain = _plain(given)
+    plain = _given(_plain(given), options)
     try:
         result = ArgumentSpecValidator(options).validate(plain)
     except (OverflowError, ValueError):
@@ -98,8 +116,19 @@ def validated(
     return params
 
 
-def _messages(given: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[str]:
-    """What the validator says, of each entry of a list of dictionaries by itself: it does not say which one it means."""
+def _given(plain: dict[str, t.Any], options: Options) -> dict[str, t.Any]:
+    """The options that are given, and of those that are lists of options, the options that are given in each."""
+    kept = without_blanks(plain)
+    for name, option in options.items():
+        if "options" in option and isinstance(kept.get(name), list):
+            kept[name] = [
+                without_blanks(entry) if isinstance(entry, dict) else entry for entry in kept[name]
+            ]
+    return kept
+
+
+def _messages(given: dict[str, t.Any], options: Options) -> list[str]:
+    """The errors of the validator; those of a list of dictionaries by the number of the entry, which it does not tell."""
     lists = {
         name: option
         for name, option in options.items()
@@ -112,8 +141,9 @@ def _messages(given: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[s
     errors = ArgumentSpecValidator(as_a_whole).validate(given).errors.errors
     for name, option in lists.items():
         for number, entry in enumerate(given[name]):
-            one = f"{name}[{number}]"
-            errors += ArgumentSpecValidator({one: option}).validate({one: [entry]}).errors.errors
+            label = f"{name}[{number}]"
+            single = ArgumentSpecValidator({label: option}).validate({label: [entry]})
+            errors += single.errors.errors
     # Of an unknown option Ansible says the name, and then which ones there are.
     return [
         f"There is no option {error}" if isinstance(error, UnsupportedError) else error.msg
@@ -122,42 +152,53 @@ def _messages(given: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> list[s
 
 
 def _plain(value: t.Any) -> t.Any:
-    """The same, without what Ansible notes on every text of a task: the validator copies it all, and copying that takes long."""
+    """The same, without the tags of Ansible on every text of a task: the validator copies it all, and copying tags takes long."""
     if isinstance(value, t.Mapping):
         return {
-            _plain(key) if isinstance(key, str) else str(key): _plain(one)
-            for key, one in value.items()
+            _plain(key) if isinstance(key, str) else str(key): _plain(inner)
+            for key, inner in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     return "".join(value) if isinstance(value, str) else value
 
 
 def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
-    """The proxy that the usual variables name for this address, NO_PROXY heeded; None for none."""
+    """The proxy for this address, from the usual variables. None: no proxy.
+
+    A variable that is there and empty says that there is none, and nothing else is asked.
+
+    :raises OptionError: naming the variable whose proxy cannot be used.
+    """
     scheme = url.partition("://")[0].lower()
-    if scheme not in ("http", "https") or requests is None:
+    if scheme not in _PROXY_SCHEMES or requests is None:
         return None
-    proxy = first(
-        (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"), environments
-    )
-    exceptions = first(("no_proxy", "NO_PROXY"), environments) or ""
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    name, proxy = _first_set(names, environments)
+    _name, exceptions = _first_set(("no_proxy", "NO_PROXY"), environments)
     try:
         if not proxy or requests.utils.should_bypass_proxies(url, exceptions):
             return None
     except ValueError:
         return None  # the address is damaged, which is said where it is parsed
-    return proxy if "://" in proxy else "http://" + proxy
+    address = proxy if "://" in proxy else "http://" + proxy
+    parse_proxy(f"The environment variable {name}", address)
+    return address
 
 
-def first(names: t.Iterable[str], environments: t.Iterable[Environment]) -> str | None:
-    """The first of these variables that is set, in the first environment that has one."""
-    return next(
-        (
-            environment[name]
-            for environment in environments
-            for name in names
-            if environment.get(name)
-        ),
-        None,
-    )
+def _first_set(names: t.Sequence[str], environments: t.Iterable[Environment]) -> tuple[str, str]:
+    """The name and the value of the first of these variables that is there, empty or not; two empty texts if none is."""
+    for environment in environments:
+        for name in names:
+            if name in environment:
+                return name, environment[name].strip()
+    return "", ""
+
+
+def first(names: t.Sequence[str], environments: t.Iterable[Environment]) -> str | None:
+    """The first of these variables that is there and not blank, in the first environment that has one."""
+    for environment in environments:
+        for name in names:
+            if environment.get(name, "").strip():
+                return environment[name]
+    return None

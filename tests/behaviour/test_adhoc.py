@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from support.runs import Ansible, Task, info
+import subprocess
+
+from support.runs import BIN, Ansible, Task, info, token
 from support.stand_in import Environment
 
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
@@ -22,6 +24,41 @@ def test_adhoc_refuses_to_issue_what_nobody_would_keep(
 
 def test_adhoc_prints_the_secret_with_reveal(ansible: Ansible, environment: Environment) -> None:
     run = ansible.adhoc("dynatrace_token", "name=ci scopes=metrics.read reveal=true").succeeded()
+    assert environment.secrets()[-1] in run.stdout
+
+
+def test_the_console_prints_the_secret_with_reveal(
+    ansible: Ansible, environment: Environment
+) -> None:
+    command = "community.dynatrace.dynatrace_token name=ci scopes=metrics.read reveal=true\nexit\n"
+    said = subprocess.run(
+        [str(BIN / "ansible-console"), "localhost"],
+        input=command,
+        capture_output=True,
+        text=True,
+        cwd=ansible.folder,
+        env=ansible.variables(),
+        check=True,
+        timeout=120,
+    ).stdout
+    assert environment.secrets()[-1] in said
+
+
+def test_a_playbook_prints_nothing_so_reveal_alone_is_refused_there(
+    ansible: Ansible, environment: Environment
+) -> None:
+    reveal = {"scopes": ["metrics.read"], "reveal": True}
+    tokens = {"tokens": [{"name": "ci", "scopes": ["metrics.read"]}], "reveal": True}
+    tasks = [
+        token("alone", **reveal),
+        token("stored", store="store", **reveal),
+        {"name": "set", "community.dynatrace.dynatrace_token_set": tokens},
+        token("registered", register="registered", **reveal),
+    ]
+    run = ansible.play(*tasks, options=["-v"], ignore_errors=True).succeeded()
+    for name in ("alone", "stored", "set"):
+        assert "reveal: nothing prints the result of a task" in run.result(name)["msg"]
+    assert [made["name"] for made in environment.tokens()] == ["registered"]
     assert environment.secrets()[-1] in run.stdout
 
 

@@ -85,36 +85,73 @@ def bare(option: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def test_the_examples_of_the_plugins_run_one_after_another(
-    ansible: Ansible, environment: Environment
-) -> None:
-    made = environment.issue("example")
-    plugins = (
+def example_of(page: pathlib.Path) -> str:
+    """The first play of a page."""
+    found = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    return str(next(block for block in found if "hosts:" in block))
+
+
+EXAMPLES_OF_PLUGINS = [
+    examples(plugin)
+    for plugin in (
         "modules.dynatrace_token",
         "lookup.api_token",
         "modules.dynatrace_token_set",
         "modules.dynatrace_token_info",
     )
+]
+
+
+def test_the_examples_of_the_plugins_run_twice(ansible: Ansible, environment: Environment) -> None:
+    made = environment.issue("example")
     run = ansible.playbook(
-        "".join(map(examples, plugins)).replace(EXAMPLE_ID, made["id"])
+        "".join(example * 2 + CLEAN_UP for example in EXAMPLES_OF_PLUGINS).replace(
+            EXAMPLE_ID, made["id"]
+        )
     ).succeeded()
-    assert run.stdout.count("\nPLAY [") == len(plugins)
-    assert "failed=0" in run.stdout
-
-
-def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Environment) -> None:
-    readme = (ROOT / "README.md").read_text()
-    example = readme.partition("<!-- example -->\n```yaml\n")[2].partition("```")[0]
-    assert "hosts:" in example
-    run = ansible.playbook(example + example).succeeded()
-    assert "changed=1 " in run.stdout  # in the first of both
+    plays = [example.count("  hosts: ") for example in EXAMPLES_OF_PLUGINS]
+    said = run.stdout.split("\nPLAY [")[1:]
+    assert len(said) == 2 * sum(plays) + len(plays)
+    # The first play of the module is the one that people copy.
+    first, second = said[0], said[plays[0]]
+    assert "changed: [" in first
+    assert "changed: [" not in second
+    assert "skipping: [" not in second
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
 
-def test_the_example_of_the_role_runs(ansible: Ansible, environment: Environment) -> None:
-    example = (ROLE / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
-    run = ansible.playbook(example, ["-i", "one,two,", "-c", "local"]).succeeded()
-    assert len(run.results("Each host has the secrets")) == 2
+def test_every_example_runs_in_check_mode_on_a_fresh_environment(
+    ansible: Ansible, environment: Environment
+) -> None:
+    for name, content in GUIDE_FILES.items():
+        (ansible.folder / name).write_text(content)
+    guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
+    pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
+    everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *guides])
+    run = ansible.playbook(
+        everything, ["--check", "--diff", "-i", "one,two,", "-c", "local"]
+    ).succeeded()
+    assert run.stdout.count("\nPLAY [") == everything.count("  hosts: ")
+    assert environment.writes() == []
+    assert not (ansible.folder / "tokens").exists()
+
+
+def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Environment) -> None:
+    example = example_of(ROOT / "README.md")
+    run = ansible.playbook(example * 2).succeeded()
+    assert "changed=1 " in run.stdout  # in the first of both
+    assert (
+        len(run.results("Use the secret, which is not printed, in this run and in every later one"))
+        == 2
+    )
+    assert not [secret for secret in environment.secrets() if secret in run.output]
+
+
+def test_the_example_of_the_role_runs_twice(ansible: Ansible, environment: Environment) -> None:
+    run = ansible.playbook(
+        example_of(ROLE / "README.md") * 2, ["-i", "one,two,", "-c", "local"]
+    ).succeeded()
+    assert len(run.results("Each host has the secrets")) == 4
     assert sorted(token["name"] for token in environment.tokens()) == [
         "metrics",
         "oneagent-install",

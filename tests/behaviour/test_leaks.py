@@ -11,8 +11,9 @@ import pathlib
 
 import pytest
 
-from support.leaks import leaks
-from support.runs import Ansible, Task, check, token
+from support.leaks import leaks, places_of
+from support.runs import Ansible, Run, Task, check, token
+from support.ssh import over_ssh
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -37,11 +38,18 @@ ROLE = {
         ]
     },
 }
+ONE_OF_EACH = ("single", "loop", "failed", "retried", "many")  # by what they register
 LOOP = {"loop": ["one", "two"]}
 STORED = {"scopes": READ, "store": "store"}
+ADMIN = "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
 LOOKUP = (
     "query('community.dynatrace.api_token', 'stored-one', 'stored-two', store='store', verify=true)"
 )
+
+
+def twice(register: str) -> Task:
+    """Keywords by which a task runs twice, with all that its first attempt was given."""
+    return {"until": f"{register}.attempts > 1", "retries": 2, "delay": 0}
 
 
 def through_a_store() -> list[Task]:
@@ -51,6 +59,7 @@ def through_a_store() -> list[Task]:
         token("stored-{{ item }}", register="stored", keywords=LOOP, **STORED),
         token("stored-{{ item }}", register="stored", keywords=LOOP, **STORED),
         token("stored-one", **STORED),
+        token("until", register="until", keywords=twice("until"), api_token=ADMIN, **STORED),
         token("single", register="adopted", scopes=READ, **adopt),
         token(
             "stored-one",
@@ -85,6 +94,7 @@ def through_a_store() -> list[Task]:
         check(
             "stored.results[0].token.startswith(stored.results[0].token_id)",
             "looked_up[0] == stored.results[0].token",
+            "until.attempts == 2 and until.token.startswith(until.token_id)",
         ),
     ]
 
@@ -101,7 +111,7 @@ def every_way() -> list[Task]:
 
 def every_task() -> list[Task]:
     """Every way in which a secret comes out of a task or goes into one, the failing ones too."""
-    argument = {"api_token": "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"}
+    argument = {"api_token": ADMIN}
     return [
         {"name": "defaults", "ansible.builtin.set_fact": {"seen": True}},
         token("single", register="single", scopes=READ),
@@ -139,6 +149,33 @@ def every_task() -> list[Task]:
             keywords={"loop": ["three", "four"], "ignore_errors": True},
             scopes="{{ ['metrics.read'] if item == 'three' else ['no.such'] }}",
         ),
+        token(
+            "single",
+            register="retried",
+            keywords=twice("retried"),
+            scopes=["logs.read"],
+            token="{{ single.token }}",
+            **argument,
+        ),
+        {
+            "name": "set",
+            "community.dynatrace.dynatrace_token_set": {
+                "tokens": [
+                    {"name": "set-1", "scopes": READ},
+                    {"name": "single", "token": "{{ single.token }}"},
+                    {"name": "set-2", "scopes": ["no.such"]},
+                ],
+                **argument,
+            },
+            "register": "many",
+            "ignore_errors": True,
+        },
+        {
+            "name": "by environment",
+            "community.dynatrace.dynatrace_token": {"name": "by-environment", "scopes": READ},
+            "environment": {"DT_API_TOKEN": ADMIN, "OTHER": ADMIN, "DYNATRACE_API_TOKEN": ""},
+            "register": "by_environment",
+        },
         {
             "name": "listed",
             "community.dynatrace.dynatrace_token_info": {"token": "{{ single.token }}", **argument},
@@ -148,17 +185,56 @@ def every_task() -> list[Task]:
             "loop.results[1].token.startswith(loop.results[1].token_id)",
             "held.token == single.token",
             "half.results[0].token.startswith(half.results[0].token_id)",
+            "retried.attempts == 2 and retried.token == single.token",
+            "many.tokens[0].token.startswith(many.tokens[0].token_id)",
+            "many.tokens[1].token == single.token",
+            "by_environment.token.startswith(by_environment.token_id)",
         ),
     ]
 
 
-def everything_on(folder: pathlib.Path, stdout_callback: str) -> dict[str, str]:
+def controls(environment: Environment, *lacking: str) -> list[Task]:
+    """Tasks that lack one of what hides secrets; each has a secret that no other task has."""
+
+    def admin() -> str:
+        scopes = ["apiTokens.read", "apiTokens.write"]
+        secret: str = environment.plant("shown", scopes)["token"]
+        return secret
+
+    tasks = {
+        "result": lambda: token("shown-result", register="unmarked", scopes=READ),
+        "connection": lambda: token("shown-connection", register="unmarked", scopes=READ),
+        "arguments": lambda: token("shown", on_duplicates="newest", api_token=admin()),
+        "environment": lambda: {
+            "name": "",
+            "community.dynatrace.dynatrace_token_info": {"name": "shown"},
+            "environment": {"DYNATRACE_API_TOKEN": admin()},
+        },
+    }
+    return [{**tasks[name](), "name": f"unmarked {name}"} for name in lacking]
+
+
+def shows_only_the_controls(
+    run: Run, environment: Environment, folder: pathlib.Path, lacking: int
+) -> None:
+    """Every secret of a control is found, and no other."""
+    shown = [made["id"] for made in environment.tokens() if made["name"].startswith("shown")]
+    found = {
+        secret.rpartition(".")[0]: places
+        for secret, places in places_of(run, folder, environment.secrets()).items()
+    }
+    assert len(shown) == lacking
+    assert {token_id: places for token_id, places in found.items() if token_id not in shown} == {}
+    assert sorted(found) == sorted(shown)
+
+
+def everything_on(folder: pathlib.Path, stdout_callback: str = "default") -> dict[str, str]:
     """Settings under which Ansible writes all that it ever writes."""
     return {
         "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
         "ANSIBLE_CACHE_PLUGIN": "jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
-        "ANSIBLE_CALLBACKS_ENABLED": "recorder,ansible.builtin.tree",
+        "ANSIBLE_CALLBACKS_ENABLED": "recorder,unmarked,ansible.builtin.tree",
         "ANSIBLE_CALLBACK_TREE_DIR": str(folder / "tree"),
         "ANSIBLE_STDOUT_CALLBACK": stdout_callback,
     }
@@ -169,11 +245,14 @@ def test_no_secret_is_shown_or_left_and_errors_stay_readable(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, stdout_callback: str
 ) -> None:
     run = ansible.play(
-        *every_way(), options=["-vvvv", "--diff"], env=everything_on(tmp_path, stdout_callback)
+        *every_way(),
+        *controls(environment, "result", "arguments", "environment"),
+        options=["-vvvvv", "--diff"],
+        env=everything_on(tmp_path, stdout_callback),
     ).succeeded()
     assert len(environment.secrets()) >= 6
     assert (tmp_path / "ansible.log").stat().st_size > 0
-    assert leaks(run, tmp_path, environment.secrets()) == []
+    shows_only_the_controls(run, environment, tmp_path, lacking=3)
     failed = [
         event["result"]["msg"]
         for event in run.events
@@ -182,20 +261,34 @@ def test_no_secret_is_shown_or_left_and_errors_stay_readable(
     assert len([message for message in failed if "'no.such' is not a valid scope" in message]) >= 2
 
 
-def test_no_secret_is_shown_or_left_when_the_module_is_shipped(
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_no_secret_is_shown_or_left_when_the_module_is_shipped_over_ssh(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, pipelining: bool
+) -> None:
+    tasks = every_task()
+    if not pipelining:  # five commands for each task, so only one task of each sort
+        tasks = [task for task in tasks if task.get("register") in ONE_OF_EACH]
+    run = ansible.play(
+        *tasks,
+        *controls(environment, "connection", "result", "arguments", "environment"),
+        hosts="remote",
+        options=["-vvvvv", "--diff", *over_ssh(tmp_path, pipelining)],
+        env=everything_on(tmp_path),
+    ).succeeded()
+    assert "SSH: EXEC" in run.stdout
+    assert ("AnsiballZ_dynatrace_token.py" in run.stdout) is not pipelining
+    shows_only_the_controls(run, environment, tmp_path, lacking=4)
+
+
+def test_why_a_host_cannot_be_reached_stays_readable(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
 ) -> None:
-    inventory = [
-        "-i",
-        "remote,",
-        "-e",
-        "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}",
-    ]
-    options = ["-vvvv", "--diff", *inventory]
+    options = over_ssh(tmp_path, pipelining=True, refused=True)
     run = ansible.play(
-        *every_task(), hosts="remote", options=options, env=everything_on(tmp_path, "default")
-    ).succeeded()
-    assert leaks(run, tmp_path, environment.secrets()) == []
+        token("ci", register="made", scopes=READ), hosts="remote", options=options
+    ).failed()
+    assert "UNREACHABLE" in run.stdout
+    assert "Permission denied (publickey)" in run.stdout
 
 
 def test_no_secret_is_in_the_job_events_of_a_runner(
@@ -203,16 +296,25 @@ def test_no_secret_is_in_the_job_events_of_a_runner(
 ) -> None:
     """As AWX runs a job: through ansible-runner, whose job events hold every result."""
     (tmp_path / "project").mkdir()
-    play = [{"hosts": "localhost", "gather_facts": False, "tasks": every_way()}]
+    tasks = [*every_way(), *controls(environment, "result")]
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
     (tmp_path / "project" / "playbook.yml").write_text(json.dumps(play))
     run = ansible.command(
-        "ansible-runner", "run", str(tmp_path), "-p", "playbook.yml", "--ident", "job", "-v"
+        "ansible-runner",
+        "run",
+        str(tmp_path),
+        "-p",
+        "playbook.yml",
+        "--ident",
+        "job",
+        "-v",
+        env={"ANSIBLE_CALLBACKS_ENABLED": "unmarked"},
     ).succeeded()
     assert len(list((tmp_path / "artifacts" / "job" / "job_events").iterdir())) > 10
     (
         tmp_path / "artifacts" / "job" / "command"
     ).unlink()  # in it the runner writes the environment that it was given
-    assert leaks(run, tmp_path, environment.secrets()) == []
+    shows_only_the_controls(run, environment, tmp_path, lacking=1)
 
 
 def test_the_search_finds_a_secret_that_is_shown_also_in_base64(

@@ -74,7 +74,10 @@ def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_us
         f"{look(everything, on_missing=repr('warn'), verify='true', **ids)} | length == 1"
     )
     failing = {
-        look("'none'"): "The store holds no token named 'none' of this environment and kind.",
+        look(
+            "'none'"
+        ): "The store holds no token named 'none' of this environment and kind. Issue it "
+        "with dynatrace_token and this store, or say on_missing: skip. In check mode, a token that",
         look(
             "'two'", verify="true"
         ): "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token",

@@ -139,7 +139,7 @@ def test_a_token_without_an_end_and_one_that_is_disabled_are_left_alone(
     run = ansible.play(
         *disabled, rotating(name="endless", token=endless), check("got.action == 'none'")
     ).succeeded()
-    assert "never ends, although expires_in asks for 90d" in run.text
+    assert "never expires, although expires_in asks for 90d" in run.text
     assert "is disabled and is left so" in run.text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from support.runs import Ansible, check, info, token
+from support.ssh import over_ssh
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -16,13 +17,7 @@ READ = ["metrics.read"]
 
 @pytest.fixture
 def inventory(ansible: Ansible) -> list[str]:
-    """One host that is this machine, over a connection that Ansible does not take for a local one."""
-    return [
-        "-i",
-        "remote,",
-        "-e",
-        "ansible_connection=elsewhere ansible_python_interpreter={{ansible_playbook_python}}",
-    ]
+    return over_ssh(ansible.folder, pipelining=True)
 
 
 def test_the_result_is_the_same_as_in_process(

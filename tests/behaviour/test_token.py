@@ -374,7 +374,7 @@ def test_expires_in_is_no_drift_and_a_token_without_end_is_a_warning(
     ]
     run = ansible.play(*tasks).succeeded()
     assert "'endless'" in run.text
-    assert run.text.count("never ends, although expires_in asks for 90d") == 1
+    assert run.text.count("never expires, although expires_in asks for 90d") == 1
 
 
 @pytest.mark.v2

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     HASHI_VAULT_STORE_OPTIONS,
     TOKEN_OPTIONS,
@@ -147,7 +148,8 @@ def test_two_with_one_store_end_with_one_token(
         HASHI_VAULT_STORE_OPTIONS,
     )
     one, two = (
-        Controller(environment, HashiVaultStore(options, "here", None)) for _machine in range(2)
+        Controller(environment, HashiVaultStore(options, "here", None, Redactor()))
+        for _machine in range(2)
     )
     environment.set_faults(*FAULTS[fault])
     at_once(one, two)

@@ -42,7 +42,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     DynatraceError,
     OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import scrub
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     FILE_STORE_OPTIONS,
     HASHI_VAULT_STORE_OPTIONS,
@@ -376,7 +376,9 @@ class World:
 
     def look_up(self, terms: t.Any, options: Options) -> Said:
         said: list[str] = []
-        return self.observed(lambda: read_tokens(terms, options, self.loader(), said.append), [])
+        return self.observed(
+            lambda: read_tokens(terms, options, self.loader(), said.append, Redactor()), []
+        )
 
     def loader(self) -> DataLoader:
         loader = DataLoader()
@@ -427,7 +429,9 @@ def check(world: World, said: Said) -> None:
     assert "Unexpected" not in message
     # The face of the lookup scrubs its message, as the playbook shows; the action has done so by now.
     shown = [
-        repr(_public(said.result)) if isinstance(said.result, dict) else repr(scrub(message)),
+        repr(_public(said.result))
+        if isinstance(said.result, dict)
+        else repr(Redactor().text(message)),
         said.beside,
     ]
     shown += [request.url for request in said.sent] + [

@@ -241,6 +241,7 @@ def key_vault(
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece, for which the client's system need not wait
 
         def answer(self) -> None:
             running.requests.append((self.command, self.path))

@@ -18,13 +18,23 @@ def forms(secret: str) -> list[bytes]:
     return [part, *(base64.b64encode(b"x" * offset + part)[4:-4] for offset in range(3))]
 
 
-def leaks(run: Run, folder: pathlib.Path, secrets: list[str]) -> list[str]:
-    """Where any of these secrets shows: in the output of a run, or in a file that it left."""
-    places = {"stdout": run.stdout.encode(), "stderr": run.stderr.encode()}
+def places_of(run: Run, folder: pathlib.Path, secrets: list[str]) -> dict[str, list[str]]:
+    """Where each of these secrets shows: in the output of a run, or in a file that it left."""
+    contents = {"stdout": run.stdout.encode(), "stderr": run.stderr.encode()}
     for file in folder.rglob("*"):
         if file.is_file() and file.name != "playbook.yml":
-            places[str(file.relative_to(folder))] = file.read_bytes()
-    wanted = [form for secret in secrets for form in forms(secret)]
-    return sorted(
-        place for place, content in places.items() if any(form in content for form in wanted)
-    )
+            contents[str(file.relative_to(folder))] = file.read_bytes()
+    places = {
+        secret: sorted(
+            place
+            for place, content in contents.items()
+            if any(form in content for form in forms(secret))
+        )
+        for secret in secrets
+    }
+    return {secret: found for secret, found in places.items() if found}
+
+
+def leaks(run: Run, folder: pathlib.Path, secrets: list[str]) -> list[str]:
+    """Where any of these secrets shows."""
+    return sorted({place for found in places_of(run, folder, secrets).values() for place in found})

@@ -8,10 +8,15 @@ import dataclasses
 import datetime as dt
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    environment_api,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
     parse_connection,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
     Identity,
@@ -25,7 +30,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.query i
     Query,
     parse_query,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
     parse_specification,
@@ -76,6 +84,10 @@ def a_token(**facts: t.Any) -> Token:
     return Token(**{**usual, **facts})
 
 
+# What is asked for in a creation.
+CI = Token(id=None, name="ci", enabled=True, scopes=("metrics.read",))
+
+
 def an_entry(**facts: t.Any) -> Entry:
     """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
     usual: dict[str, t.Any] = {
@@ -101,14 +113,14 @@ def a_specification(stored: bool = False, **options: t.Any) -> Specification:
     return parse_specification(
         {**usual, **options},
         NOW,
-        [Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)],
+        Redactor(Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)),
         stored,
         PLACE,
     )
 
 
 def a_query(**options: t.Any) -> Query:
-    return parse_query({**_defaults(QUERY_OPTIONS), **options}, [Secret(UNDOTTED_SECRET)])
+    return parse_query({**_defaults(QUERY_OPTIONS), **options}, Redactor(Secret(UNDOTTED_SECRET)))
 
 
 def a_connection(**options: t.Any) -> Connection:
@@ -120,6 +132,11 @@ def a_connection(**options: t.Any) -> Connection:
             **options,
         }
     )
+
+
+def http_for(connection: Connection) -> Http:
+    """Requests to the environment of this connection, each sent once."""
+    return Http(connection, environment_api, RetryBudget(0))
 
 
 def find(

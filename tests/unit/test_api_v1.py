@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import typing as t
 
@@ -13,15 +14,23 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1 import (
     TokenApiV1,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Answer
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
+    Answer,
+    Request,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, KINDS
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOW, UNDOTTED_SECRET, a_plan
+from builders import CI, NOW, PLACE, UNDOTTED_SECRET
 
 CALLER_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 CALLER = f"{CALLER_ID}." + "ABCD" * 16
@@ -41,23 +50,19 @@ class Server:
     def __init__(self, answers: t.Mapping[str, t.Any]) -> None:
         self.answers = answers
         self.caller = Secret(CALLER)
+        self.redactor = Redactor()
         self.sent: list[tuple[str, t.Any]] = []
 
     def now(self) -> dt.datetime:
         return NOW
 
-    def request(
-        self, method: str, path: str, query: t.Any = None, body: t.Any = None, **_more: t.Any
-    ) -> Answer:
-        call = f"{method} {path.removeprefix('/v1/tokens')}".strip()
-        self.sent.append((call, query or body))
+    def request(self, request: Request) -> Answer:
+        call = f"{request.method} {request.path.removeprefix('/v1/tokens')}".strip()
+        self.sent.append((call, request.query or request.body))
         found = self.answers.get(call, 404)
         if isinstance(found, RequestFailed):
             raise found
         return Answer(404, None) if found == 404 else Answer(200, found)
-
-    def hide(self, secret: Secret) -> None:
-        pass
 
 
 def api(answers: t.Mapping[str, t.Any]) -> TokenApiV1:
@@ -74,7 +79,7 @@ def told(**facts: t.Any) -> Token:
 def created(answer: t.Any, **more: t.Any) -> tuple[t.Any, list[tuple[str, t.Any]]]:
     """What comes of a creation that is answered so, and the requests of it."""
     server = Server({"POST": answer, "POST /lookup": {**TOLD, **more}})
-    issued = TokenApiV1(t.cast(t.Any, server)).create("ci", ["metrics.read"], None, False)
+    issued = TokenApiV1(t.cast(t.Any, server)).create(CI, None)
     return issued, server.sent
 
 
@@ -100,7 +105,7 @@ def test_what_is_left_out_as_in_the_documented_example_is_understood() -> None:
     token = told(userId="x@example.com", created="2020-11-05T08:15:30Z")
     assert (
         token.enabled,
-        token.personal_access_token,
+        token.kind.personal,
         token.expires,
         token.last_used,
         token.complete,
@@ -122,7 +127,7 @@ def test_revoked_is_the_opposite_of_enabled(revoked: t.Any, enabled: bool, compl
 
 
 def test_a_personal_access_token_is_told_as_one() -> None:
-    assert told(personalAccessToken=True).personal_access_token
+    assert told(personalAccessToken=True).kind.personal
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,7 @@ def test_whatever_is_told_is_a_token_or_an_error_in_words(facts: dict[str, t.Any
         assert refused.startswith("Dynatrace")
     else:
         assert token.enabled is (facts.get("revoked", False) is False)
-        assert token.personal_access_token is (facts.get("personalAccessToken") is True)
+        assert token.kind.personal is (facts.get("personalAccessToken") is True)
 
 
 # What it lists
@@ -183,7 +188,7 @@ def listing(*stubs: t.Any) -> Server:
 
 def test_details_are_asked_for_only_where_the_name_matches() -> None:
     server = listing("ci", "other", "ci ~pending-0123456789abcdef", "cicada")
-    called = TokenApiV1(t.cast(t.Any, server)).called("ci", False)
+    called = TokenApiV1(t.cast(t.Any, server)).find_by_name(Identity(PLACE, "ci", ACCESS))
     assert [token.name for token in called] == ["ci", "ci ~pending-0123456789abcdef"]
     assert [call for call, _query in server.sent if call in ("GET /1", "GET /4")] == []
     assert server.sent[0] == ("GET", {"limit": "1000000"})
@@ -199,7 +204,10 @@ def test_a_kind_is_told_by_the_details() -> None:
     server = listing("ci", "ci")
     server.answers = {**server.answers, "GET /1": {**TOLD, "id": "1", "personalAccessToken": True}}
     api = TokenApiV1(t.cast(t.Any, server))
-    assert [[token.id for token in api.called("ci", kind)] for kind in (False, True)] == [
+    assert [
+        [token.id for token in api.find_by_name(Identity(PLACE, "ci", kind))]
+        for kind in KINDS.values()
+    ] == [
         ["0"],
         ["1"],
     ]
@@ -256,9 +264,7 @@ def test_an_answer_without_a_secret_may_have_left_a_token(answer: t.Any) -> None
 @pytest.mark.parametrize("found", [404, RequestFailed("no answer"), {**TOLD, "id": None}])
 def test_a_token_that_cannot_be_looked_up_may_have_been_left(found: t.Any) -> None:
     with pytest.raises(RequestFailed) as raised:
-        api({"POST": {"token": ISSUED}, "POST /lookup": found}).create(
-            "ci", ["metrics.read"], None, False
-        )
+        api({"POST": {"token": ISSUED}, "POST /lookup": found}).create(CI, None)
     assert raised.value.maybe_done
 
 
@@ -284,7 +290,7 @@ def test_the_calling_token_is_not_taken_for_a_new_one(secret: str, token_id: str
 )
 def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, milliseconds: int | None) -> None:
     server = Server({"POST": {"token": ISSUED}, "POST /lookup": {**TOLD, "id": ISSUED_ID}})
-    TokenApiV1(t.cast(t.Any, server)).create("ci", ["metrics.read"], expires, False)
+    TokenApiV1(t.cast(t.Any, server)).create(CI, expires)
     body = server.sent[0][1]
     assert body.get("expiresIn") == (
         None if milliseconds is None else {"value": milliseconds, "unit": "MILLIS"}
@@ -298,7 +304,8 @@ def test_an_end_is_a_time_from_now_with_its_unit(expires: t.Any, milliseconds: i
 @pytest.mark.parametrize("enabled", [True, False])
 def test_an_update_says_revoked(enabled: bool) -> None:
     server = Server({f"PUT /{UUID}": None})
-    TokenApiV1(t.cast(t.Any, server)).update(UUID, "ci", enabled, ["metrics.read"])
+    named = dataclasses.replace(CI, id=UUID)
+    TokenApiV1(t.cast(t.Any, server)).update(named, dataclasses.replace(named, enabled=enabled))
     assert server.sent == [
         (f"PUT /{UUID}", {"name": "ci", "revoked": not enabled, "scopes": ["metrics.read"]})
     ]
@@ -309,18 +316,3 @@ def test_the_id_of_the_calling_token_is_looked_up_once() -> None:
     api = TokenApiV1(t.cast(t.Any, server))
     assert [api.caller_id(), api.caller_id()] == [UUID, UUID]
     assert server.sent == [("POST /lookup", {"token": CALLER})]
-
-
-def test_what_it_cannot_do_is_said_of_a_plan() -> None:
-    own = Token(id="own", name="reports", enabled=True, scopes=("metrics.read",))
-    change = a_plan([own], scopes=["logs.read"])
-    calling, other = (
-        api({"POST /lookup": {**TOLD, "id": token_id}}) for token_id in ("own", "other")
-    )
-    assert "cannot change the token that it is called with" in str(calling.lacks(change))
-    assert other.lacks(change) is None
-    assert calling.lacks(a_plan([own])) is None
-    assert "cannot issue personal access tokens" in str(
-        other.lacks(a_plan([], personal_access_token=True))
-    )
-    assert other.lacks(a_plan([])) is None

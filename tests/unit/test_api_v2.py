@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 
@@ -11,11 +12,18 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
     TokenApiV2,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
+    Answer,
+    Request,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    Refused,
+    RequestFailed,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     looks_like_secret,
 )
@@ -23,6 +31,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from builders import CI, http_for
 from support.stand_in import Environment
 
 SECRET = "dt0c01.ST2EY72KQINMH574WMNVI7YN." + "ABCD" * 16
@@ -44,14 +53,12 @@ class Answering:
     def __init__(self, *data: t.Any) -> None:
         self.data = list(data)
         self.caller = Secret(SECRET)
+        self.redactor = Redactor()
         self.requests = 0
 
-    def request(self, *arguments: t.Any, **more: t.Any) -> Answer:
+    def request(self, request: Request) -> Answer:
         self.requests += 1
         return Answer(200, self.data.pop(0) if len(self.data) > 1 else self.data[0])
-
-    def hide(self, secret: Secret) -> None:
-        pass
 
 
 def answered(*data: t.Any) -> TokenApiV2:
@@ -64,10 +71,10 @@ def answered(*data: t.Any) -> TokenApiV2:
 def test_what_cannot_be_an_id_never_stands_in_an_address(
     environment: Environment, token_id: str
 ) -> None:
-    api = TokenApiV2(Http(Connection(environment.url, Secret(environment.api_token)), Patience(0)))
+    api = TokenApiV2(http_for(Connection(environment.url, Secret(environment.api_token))))
     calls: list[t.Callable[[], object]] = [
         lambda: api.get(token_id),
-        lambda: api.update(token_id, "ci", True, ["metrics.read"]),
+        lambda: api.update(dataclasses.replace(CI, id=token_id), CI),
         lambda: api.delete(token_id),
     ]
     for call in calls:
@@ -134,10 +141,10 @@ def test_a_secret_in_an_answer_is_hidden() -> None:
     token = answered({**TOKEN, **facts}).get("dt0c01.ABCD")
     assert token is not None
     assert (token.name, token.owner, token.scopes, token.last_used_ip) == (
-        "for ***",
+        f"for {CALLER}.***",
         "dt0c01.OTHER.***",
-        ("a***",),
-        "***",
+        (f"a{CALLER}.***",),
+        f"{CALLER}.***",
     )
 
 
@@ -228,14 +235,14 @@ def test_a_creation_whose_answer_has_no_secret_or_the_id_of_another_token_may_be
     told: dict[str, t.Any],
 ) -> None:
     with pytest.raises(RequestFailed, match="answer to the creation of a token") as raised:
-        answered({**ISSUED, **told}).create("ci", ["metrics.read"], None, False)
+        answered({**ISSUED, **told}).create(CI, None)
     assert raised.value.maybe_done
     assert "WXYZ" not in str(raised.value)
 
 
 def test_the_calling_token_is_never_deleted() -> None:
     http = Answering({})
-    with pytest.raises(RequestFailed, match="so it was not deleted"):
+    with pytest.raises(Refused, match="so it was not deleted"):
         TokenApiV2(t.cast("Http", http)).delete(CALLER)
     assert http.requests == 0
 
@@ -286,7 +293,7 @@ def test_any_answer_is_understood_or_refused(data: t.Any) -> None:
         lambda: list(api.list()),
         lambda: [api.get("dt0c01.ABCD")],
         lambda: [api.lookup(Secret("0ldF0rmatS3CR3T"))],
-        lambda: api.create("ci", ["metrics.read"], None, False) and [],
+        lambda: api.create(CI, None) and [],
     ]
     for read in reads:
         tokens, message = _outcome(read)

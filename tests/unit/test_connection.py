@@ -4,16 +4,22 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import sign
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import parse_proxy
+from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import TokenAuth
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
     parse_environment_url,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import DYNATRACE
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import HttpRequest
+from ansible_collections.community.dynatrace.plugins.module_utils._http.placeholders import (
+    placeholder,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,7 +103,14 @@ def test_a_password_in_the_address_is_refused_without_echo(form: str, password: 
 
 
 @pytest.mark.parametrize(
-    "form", ["socks://user:{}@proxy", "http://user:{}@proxy:99999", "http://user:{}@pro xy"]
+    "form",
+    [
+        "socks://user:{}@proxy",
+        "ftp://user:{}@proxy",
+        "user:{}@proxy",
+        "http://user:{}@proxy:99999",
+        "http://user:{}@pro xy",
+    ],
 )
 @given(password=PASSWORDS)
 def test_a_password_in_a_wrong_proxy_is_not_echoed(form: str, password: str) -> None:
@@ -264,13 +277,10 @@ def test_how_a_token_is_shown_to_dynatrace(
 ) -> None:
     connection = a_connection(**options)
     assert connection.api_token is not None
-    assert sign(connection, connection.api_token) == (headers, query)
-
-
-def test_an_access_token_of_an_oauth_client_is_a_bearer_whatever_it_looks_like() -> None:
-    assert sign(a_connection(**CLIENT), Secret("opaque")).headers == {
-        "Authorization": "Bearer opaque"
-    }
+    auth = TokenAuth(connection.api_token, connection.token_location)
+    (sent,) = auth.flow(HttpRequest("GET", URL, DYNATRACE, str))
+    assert (sent.headers, sent.query) == (headers, query)
+    assert not [text for text in (repr(sent), repr(auth)) if SECRET_PART in text]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +354,9 @@ def test_the_single_sign_on_is_that_of_dynatrace_unless_another_is_given() -> No
     ],
 )
 def test_the_clear_is_for_loopback_unless_it_is_allowed(url: str) -> None:
-    assert "in the clear" in str(refusal(lambda: a_connection(environment_url=url)))
+    said = str(refusal(lambda: a_connection(environment_url=url)))
+    assert "in the clear" in said
+    assert said.endswith("say allow_http: true.")
     assert a_connection(environment_url=url, allow_http=True).environment_url == url
 
 
@@ -359,8 +371,16 @@ def test_the_clear_is_for_loopback_unless_it_is_allowed(url: str) -> None:
     ],
 )
 def test_the_login_of_a_proxy_is_one_of_the_secrets(proxy: str | None, login: str | None) -> None:
-    secrets = [secret.reveal() for secret in a_connection(proxy=proxy).secrets]
+    connection = a_connection(proxy=proxy)
+    secrets = [secret.reveal() for secret in connection.secrets if secret]
     assert secrets == [DOTTED_SECRET, *([login] if login else [])]
+
+
+def test_no_secret_is_in_the_repr_of_a_connection() -> None:
+    by_token = a_connection(proxy="http://me:hunter2@proxy:3128")
+    by_client = a_connection(**CLIENT, proxy="http://me:hunter2@proxy:3128")
+    for text in (repr(by_token), repr(by_client), str(by_token)):
+        assert not [secret for secret in ("hunter2", SECRET_PART) if secret in text]
 
 
 @pytest.mark.parametrize(
@@ -380,6 +400,84 @@ def test_a_secret_of_another_kind_is_refused_with_what_it_is(secret: str, kind: 
     ) as caught:
         a_connection(api_token=secret + DOTTED_SECRET.partition(".")[2])
     assert SECRET_PART not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "looks_like"),
+    [
+        ("$DT_TOKEN", "the name of a variable"),
+        ("${DT_TOKEN}", "the name of a variable"),
+        ("%DT_TOKEN%", "the name of a variable"),
+        ("#{DtToken}#", "the name of a variable"),
+        ('"$DT_TOKEN"', "a value with its quotes"),
+        (f"'{DOTTED_SECRET}'", "a value with its quotes"),
+        (f'"{DOTTED_SECRET}', "a value with its quotes"),
+        ("$encrypted$", "what AWX shows"),
+        ("****", "a masked value"),
+        ("********\n", "a masked value"),
+        ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "a masked value"),
+        ("[MASKED]", "a masked value"),
+        ("XXXXXXXX", "a masked value"),
+        ("<your-token>", "a placeholder"),
+        ("<your token>", "a placeholder"),
+        ("your-api-token-here", "a placeholder"),
+        ("changeme", "a placeholder"),
+        ("None", "a placeholder"),
+        ("undefined", "a placeholder"),
+        ("{{dt_token}}", "a template"),
+        ("{{ dt_token }}", "a template"),
+        ("/run/secrets/dt_token", "the path of a file"),
+        ("file:///run/secrets/dt_token", "the path of a file"),
+        ("~/.dt_token", "the path of a file"),
+        ("C:\\secrets\\dt.txt", "the path of a file"),
+        ("https://abc12345.live.dynatrace.com", "an address"),
+        (f"Api-Token {DOTTED_SECRET}", "a header"),
+        (f"Bearer {JWT}", "a header"),
+    ],
+)
+def test_a_placeholder_is_refused_with_what_it_looks_like_and_without_echo(
+    value: str, looks_like: str
+) -> None:
+    for option in ("api_token", "oauth_client_secret"):
+        options = {"api_token": value} if option == "api_token" else {**CLIENT, option: value}
+        with pytest.raises(OptionError) as caught:
+            a_connection(**options)
+        said = str(caught.value)
+        assert said.startswith(f"{option}: the value is not a secret but looks like {looks_like}")
+        assert value.strip() not in said.replace("a secret", "").replace("the secret", "")
+
+
+@given(
+    st.from_regex(r"\A[A-Za-z0-9_-]{21}\Z").filter(lambda text: text.strip("_-."))
+    | st.from_regex(r"\Adt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}\Z")
+    | st.from_regex(r"\AeyJ[A-Za-z0-9_-]{9,40}\.[A-Za-z0-9_-]{9,40}\.[A-Za-z0-9_-]{9,40}\Z")
+)
+def test_no_secret_of_a_known_form_is_taken_for_a_placeholder(secret: str) -> None:
+    assert placeholder(secret) is None
+
+
+@pytest.mark.parametrize("account", ["the-account", "urn:dtaccount:the-account"])
+def test_an_account_is_named_by_its_uuid_or_its_urn(account: str) -> None:
+    oauth = a_connection(**CLIENT, account_uuid=account).oauth
+    assert oauth is not None
+    assert oauth.account_uuid == "the-account"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks4", "socks4a", "socks5", "SOCKS5h"])
+def test_a_proxy_of_any_of_these_kinds_is_taken(scheme: str) -> None:
+    proxy = parse_proxy("proxy", f"{scheme}://me:hunter2@proxy:1080")
+    assert proxy is not None
+    assert proxy.reveal() == f"{scheme}://me:hunter2@proxy:1080"
+
+
+def test_a_socks_proxy_without_its_library_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "socks", None)
+    with pytest.raises(
+        OptionError, match=r"^proxy: a SOCKS proxy needs the Python library PySocks"
+    ):
+        a_connection(proxy="socks5h://proxy:1080")
 
 
 @pytest.mark.parametrize("ending", ["", "."])

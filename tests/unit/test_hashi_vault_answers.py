@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import dump_entry
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
@@ -50,6 +51,7 @@ def refusal(server: Scripted, says: bytes, operation: Operation, **options: str)
         None,
         [{}],
         print,
+        Redactor(),
     )
     with pytest.raises(DynatraceError) as raised:
         operation(store)
@@ -131,7 +133,13 @@ def test_what_is_listed_and_no_entry_is_not_asked_for(server: Scripted) -> None:
         {"data": {"keys": ["../secret", "a/b", "..", "folder/", 5, None, {}, "A", "a\n", ""]}}
     )
     store = open_store(
-        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print
+        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"},
+        URL,
+        "/",
+        None,
+        [{}],
+        print,
+        Redactor(),
     )
     assert store.entries() == []
 
@@ -145,7 +153,13 @@ def test_what_is_not_said_to_be_removed_is_not_removed(
     server: Scripted, says: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(
-        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"}, URL, "/", None, [{}], print
+        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"},
+        URL,
+        "/",
+        None,
+        [{}],
+        print,
+        Redactor(),
     )
     answers = itertools.chain(
         [of_json({"data": {"data": DATA, "metadata": {"version": 1}}})], itertools.repeat(says)

@@ -12,12 +12,12 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 
-from builders import DOTTED_SECRET, SECRET_PART
+from builders import DOTTED_SECRET, SECRET_PART, http_for
 from support.scripted import Scripted, answer, scripted
 
 
@@ -29,7 +29,7 @@ def server() -> t.Iterator[Scripted]:
 
 def http(server: Scripted, says: bytes) -> Http:
     server.says = says
-    return Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0))
+    return http_for(Connection(server.url, Secret(DOTTED_SECRET)))
 
 
 ENVELOPE = b'{"error": {"message": "Bad"}}'
@@ -65,7 +65,9 @@ ENVELOPE = b'{"error": {"message": "Bad"}}'
             answer("400 No", b"", b"\xff\xfe{"), "answered 400: No", id="an error that is no UTF-8"
         ),
         pytest.param(
-            answer("400 Bad \x1b[2J"), "answered 400: Bad  [2J", id="an escape sequence as reason"
+            answer("400 Bad \x1b[2J"),
+            r"answered 400: Bad \x1b[2J",
+            id="an escape sequence as reason",
         ),
         pytest.param(b"HTTP/1.1 \x1b[2J\r\n\r\n", "failed: ", id="an escape sequence as status"),
         pytest.param(b"\x1b]8;;http://evil\x07\r\n\r\n", "failed: ", id="no HTTP"),
@@ -96,7 +98,7 @@ def test_an_answer_that_makes_no_sense_is_refused_in_one_line(
     server: Scripted, says: bytes, message: str
 ) -> None:
     with pytest.raises(RequestFailed) as raised:
-        http(server, says).request("GET", "/api/v2/apiTokens")
+        http(server, says).request(Request("GET", "/api/v2/apiTokens"))
     assert message in str(raised.value)
     assert str(raised.value).isprintable()
     assert SECRET_PART.lower() not in str(raised.value).lower()
@@ -114,7 +116,7 @@ def test_an_answer_that_makes_no_sense_is_refused_in_one_line(
 def test_json_with_a_byte_order_mark_or_keys_that_stand_twice_is_taken(
     server: Scripted, body: bytes, data: t.Any
 ) -> None:
-    assert http(server, answer("200 OK", b"", body)).request("GET", "/").data == data
+    assert http(server, answer("200 OK", b"", body)).request(Request("GET", "/")).data == data
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_json_with_a_byte_order_mark_or_keys_that_stand_twice_is_taken(
 )
 def test_a_clock_that_is_none_does_not_count(server: Scripted, date: str) -> None:
     api = http(server, answer("200 OK", f"Date: {date}\r\n".encode()))
-    api.request("GET", "/")
+    api.request(Request("GET", "/"))
     assert api.skew == dt.timedelta(0)
     assert Period(100, "y").before(api.now()) < Period(100, "y").after(api.now())
 
@@ -138,12 +140,12 @@ def test_a_clock_that_is_none_does_not_count(server: Scripted, date: str) -> Non
 @pytest.mark.parametrize("kind", [b"text/plain; charset=utf-8", b"text/csv", b"Text/Plain"])
 def test_text_is_an_answer_only_where_it_is_asked_for(server: Scripted, kind: bytes) -> None:
     api = http(server, answer("201 Created", b"Content-Type: " + kind + b"\r\n", b"1234\n"))
-    assert api.request("POST", "/", text=True).data == "1234\n"
-    assert api.request("POST", "/").data == 1234
+    assert api.request(Request("POST", "/", text=True)).data == "1234\n"
+    assert api.request(Request("POST", "/")).data == 1234
 
 
 def test_what_is_neither_json_nor_text_is_no_answer(server: Scripted) -> None:
     with pytest.raises(RequestFailed, match="is not JSON but text/html"):
         http(server, answer("201 Created", b"Content-Type: text/html\r\n", b"<html>")).request(
-            "POST", "/", text=True
+            Request("POST", "/", text=True)
         )

@@ -8,7 +8,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import explain
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import error_message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +40,10 @@ WITH_VIOLATIONS = {
         ),
         ({"error": {"constraintViolations": [{"path": "name", "message": None}]}}, "name"),
         ({"error": {"message": "Bad", "constraintViolations": 5}}, "Bad"),
-        ({"error": {"message": "one\r\ntwo\x1b[31mred\u2028\ud800"}}, "one  two [31mred"),
+        (
+            {"error": {"message": "one\r\ntwo\x1b[31mred\u2028\ud800"}},
+            r"one\r\ntwo\x1b[31mred\u2028\ud800",
+        ),
         ({"error": None}, None),
         ({"error": "invalid_client"}, None),
         ({"error": "invalid_request", "error_description": "lacks a scope"}, "lacks a scope"),
@@ -50,7 +53,7 @@ WITH_VIOLATIONS = {
     ],
 )
 def test_an_envelope_is_explained_by_what_it_holds(envelope: t.Any, said: str | None) -> None:
-    assert explain(json.dumps(envelope)) == said
+    assert error_message(json.dumps(envelope)) == said
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,7 @@ def test_an_envelope_is_explained_by_what_it_holds(envelope: t.Any, said: str | 
     ids=["empty", "html", "cut off", "deep"],
 )
 def test_what_is_not_json_explains_nothing(text: str) -> None:
-    assert explain(text) is None
+    assert error_message(text) is None
 
 
 PARTS = st.recursive(
@@ -81,5 +84,5 @@ ERRORS = PARTS | st.fixed_dictionaries(
     | st.lists(st.fixed_dictionaries({"error": ERRORS}), max_size=2)
 )
 def test_any_json_is_explained_in_one_printable_line(envelope: t.Any) -> None:
-    said = explain(json.dumps(envelope))
+    said = error_message(json.dumps(envelope))
     assert said is None or (said and said.isprintable())

@@ -26,8 +26,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "module_utils/_tasks": ("_model", "_plan", "_run", "_http", "_api", "_options"),
     "plugin_utils/_resolve": ("_model", "_http", "_options"),
     "plugin_utils/_lock": ("_model",),
+    "plugin_utils/_masking": (),
     "plugin_utils/_stores": ("_model", "_run", "_http", "_options", "_resolve", "_lock"),
-    "plugin_utils/_action": ("_model", "_run", "_http", "_tasks", "_resolve", "_lock", "_stores"),
+    "plugin_utils/_action": (
+        "_model",
+        "_run",
+        "_http",
+        "_tasks",
+        "_resolve",
+        "_lock",
+        "_masking",
+        "_stores",
+    ),
     "plugin_utils/_lookup": (
         "_model",
         "_run",
@@ -35,6 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "_tasks",
         "_options",
         "_resolve",
+        "_masking",
         "_stores",
     ),
 }

@@ -12,19 +12,33 @@ import dataclasses
 import json
 import threading
 import typing as t
+import urllib.parse
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    environment_api,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http import client, oauth
+from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import Audience
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
     OAuthClient,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import DYNATRACE
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
+    HttpRequest,
+    HttpResponse,
+    Request,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.oauth import OAuth
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 
-from builders import DOTTED_SECRET, URL
+from builders import DOTTED_SECRET, URL, http_for
 from support.scripted import answer, scripted
 
 TOKEN_URL = "https://sso.example.com/token"
@@ -51,19 +65,52 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def audience(**facts: t.Any) -> Audience:
+    usual = {
+        "address": URL,
+        "oauth_scopes": {"tokens.read": "platform:read", "tokens.write": "platform:write"},
+        "resource": "urn:dtaccount:the-account",
+    }
+    return Audience(**{**usual, **facts})
+
+
 class SignOn:
-    """Issues a1, a2, and so on."""
+    """A single sign-on that issues a1, a2, and so on, and a server that answers with the statuses given."""
 
     def __init__(self, **answer: t.Any) -> None:
         self.answer = answer
-        self.asked = 0
+        self.forms: list[dict[str, list[str]]] = []
 
-    def __call__(self, client: OAuthClient) -> t.Any:
-        self.asked += 1
+    @property
+    def asked(self) -> int:
+        return len(self.forms)
+
+    def sign_on(self, request: HttpRequest) -> t.Any:
+        self.forms.append(urllib.parse.parse_qs((request.body or b"").decode()))
         return {"access_token": f"a{self.asked}", **self.answer}
 
-    def get(self, client: OAuthClient = CLIENT, stale: str | None = None) -> str:
-        return oauth.access_token(client, Secret(stale) if stale else None, self).reveal()
+    def get(
+        self,
+        client: OAuthClient = CLIENT,
+        audience: Audience = audience(),  # noqa: B008
+        statuses: t.Sequence[int] = (200,),
+    ) -> str:
+        """The last access token that a request goes out with."""
+        coming = iter(statuses)
+        request = HttpRequest("GET", URL, DYNATRACE, str)
+        flow = OAuth(client, audience, Redactor()).flow(request)
+        step = next(flow)
+        while True:
+            if step.url == client.token_url:
+                content = json.dumps(self.sign_on(step)).encode()
+                response = HttpResponse(200, "OK", {}, content)
+            else:
+                sent = step.headers["Authorization"].removeprefix("Bearer ")
+                response = HttpResponse(next(coming), "", {}, b"")
+            try:
+                step = flow.send(response)
+            except StopIteration:
+                return sent
 
 
 def test_an_access_token_is_kept_until_shortly_before_it_ends(clock: Clock) -> None:
@@ -106,10 +153,12 @@ def test_what_has_ended_already_is_not_kept(clock: Clock, told: t.Any) -> None:
     ],
 )
 def test_an_answer_without_an_access_token_is_refused_without_echo(
-    clock: Clock, answer: t.Any
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: t.Any
 ) -> None:
+    sign_on = SignOn()
+    monkeypatch.setattr(sign_on, "sign_on", lambda _request: answer)
     with pytest.raises(RequestFailed) as raised:
-        oauth.access_token(CLIENT, None, lambda _client: answer)
+        sign_on.get()
     assert (
         str(raised.value)
         == f"The answer of {TOKEN_URL} has no access token. Check oauth_token_url."
@@ -117,30 +166,27 @@ def test_an_answer_without_an_access_token_is_refused_without_echo(
 
 
 def test_the_time_that_the_single_sign_on_takes_is_counted(clock: Clock) -> None:
-    def slow(client: OAuthClient) -> t.Any:
-        clock.now += 271
-        return {"access_token": "slow", "expires_in": 300}
+    class Slow(SignOn):
+        def sign_on(self, request: HttpRequest) -> t.Any:
+            clock.now += 271
+            return super().sign_on(request)
 
+    sign_on = Slow(expires_in=300)
+    assert [sign_on.get(), sign_on.get()] == ["a1", "a2"]
+
+
+def test_a_refused_access_token_is_replaced_once(clock: Clock) -> None:
     sign_on = SignOn(expires_in=300)
-    oauth.access_token(CLIENT, None, slow)
     assert sign_on.get() == "a1"
-
-
-def test_what_is_not_taken_any_more_is_replaced_once(clock: Clock) -> None:
-    sign_on = SignOn(expires_in=300)
-    assert [sign_on.get(), sign_on.get(stale="a1"), sign_on.get(stale="a1"), sign_on.get()] == [
-        "a1",
-        "a2",
-        "a2",
-        "a2",
-    ]
+    assert sign_on.get(statuses=(401, 200)) == "a2"
+    assert sign_on.get() == "a2"
+    assert sign_on.get(statuses=(401, 401)) == "a3"
 
 
 def test_each_client_has_its_own(clock: Clock) -> None:
     sign_on = SignOn(expires_in=300)
     others = [
-        dataclasses.replace(CLIENT, **{field: "other"})
-        for field in ("client_id", "token_url", "account_uuid")
+        dataclasses.replace(CLIENT, **{field: "other"}) for field in ("client_id", "token_url")
     ]
     others.append(dataclasses.replace(CLIENT, client_secret=Secret("other")))
     assert [sign_on.get(client) for client in (CLIENT, *others, CLIENT)] == [
@@ -148,39 +194,66 @@ def test_each_client_has_its_own(clock: Clock) -> None:
         "a2",
         "a3",
         "a4",
-        "a5",
         "a1",
     ]
 
 
+def test_each_audience_has_its_own(clock: Clock) -> None:
+    sign_on = SignOn(expires_in=300)
+    others = [audience(resource="urn:dtenvironment:abc12345"), audience(oauth_scopes={"a": "b"})]
+    audiences = [audience(), *others, audience(address="https://elsewhere.example.com")]
+    assert [sign_on.get(audience=one) for one in audiences] == ["a1", "a2", "a3", "a1"]
+
+
 def test_threads_share_one(clock: Clock) -> None:
-    sign_on, together = SignOn(expires_in=300), threading.Barrier(2)
+    together = threading.Barrier(2)
 
-    def ask(client: OAuthClient) -> t.Any:
-        with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait(0.1)  # for another thread that asks too, which must not come
-        return sign_on(client)
+    class Shared(SignOn):
+        def sign_on(self, request: HttpRequest) -> t.Any:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(0.1)  # for another thread that asks too, which must not come
+            return super().sign_on(request)
 
+    sign_on = Shared(expires_in=300)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        got = list(
-            pool.map(lambda _number: oauth.access_token(CLIENT, None, ask).reveal(), range(20))
-        )
+        got = list(pool.map(lambda _number: sign_on.get(), range(20)))
     assert (set(got), sign_on.asked) == ({"a1"}, 1)
 
 
-def test_what_is_asked_for() -> None:
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": "dt0s02.CLIENT",
-        "client_secret": "dt0s02.CLIENT.S3CR3TS3CR3T",
-        "resource": "urn:dtaccount:the-account",
-    }
-    scopes = "environment-api:api-tokens:read environment-api:api-tokens:write"
-    assert list(oauth.forms(CLIENT)) == [{**form, "scope": scopes}, form]
-    assert all(
-        "resource" not in form
-        for form in oauth.forms(dataclasses.replace(CLIENT, account_uuid=None))
-    )
+@pytest.mark.parametrize(
+    ("resource", "asked"),
+    [
+        ("urn:dtaccount:the-account", {"resource": ["urn:dtaccount:the-account"]}),
+        ("urn:dtenvironment:abc12345", {"resource": ["urn:dtenvironment:abc12345"]}),
+        (None, {}),
+    ],
+)
+def test_the_single_sign_on_is_asked_for_what_the_api_needs(
+    clock: Clock, resource: str | None, asked: dict[str, list[str]]
+) -> None:
+    sign_on = SignOn(expires_in=300)
+    sign_on.get(audience=audience(resource=resource))
+    assert sign_on.forms == [
+        {
+            "grant_type": ["client_credentials"],
+            "client_id": ["dt0s02.CLIENT"],
+            "client_secret": ["dt0s02.CLIENT.S3CR3TS3CR3T"],
+            "scope": ["platform:read platform:write"],
+            **asked,
+        }
+    ]
+
+
+def test_the_environment_is_called_with_the_scopes_for_access_tokens() -> None:
+    of_account = environment_api(Connection(URL, None, CLIENT))
+    assert of_account.address == f"{URL}/api"
+    assert of_account.resource == "urn:dtaccount:the-account"
+    assert list(of_account.oauth_scopes.values()) == [
+        "environment-api:api-tokens:read",
+        "environment-api:api-tokens:write",
+    ]
+    without = dataclasses.replace(CLIENT, account_uuid=None)
+    assert environment_api(Connection(URL, None, without)).resource is None
 
 
 # In requests
@@ -233,8 +306,8 @@ class Session:
 
 
 def http(session: Session, monkeypatch: pytest.MonkeyPatch) -> Http:
-    monkeypatch.setattr(client, "session_for", lambda _connection: session)
-    return Http(Connection(URL, None, CLIENT), Patience(0))
+    monkeypatch.setattr(client, "session_for", lambda _transport: session)
+    return http_for(Connection(URL, None, CLIENT))
 
 
 def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(
@@ -243,7 +316,7 @@ def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(
     session = Session(clock, 0, 200, 200, 401, 200, 401, 401)
     api = http(session, monkeypatch)
     for _request in range(3):
-        api.request("GET", "/")
+        api.request(Request("GET", "/"))
     assert session.said == [
         "sign on",
         "GET Bearer a1",
@@ -254,7 +327,7 @@ def test_it_is_asked_for_once_and_renewed_once_where_it_is_refused(
     ]
     session.said.clear()
     with pytest.raises(RequestFailed, match="answered 401"):
-        api.request("GET", "/")
+        api.request(Request("GET", "/"))
     assert session.said == ["GET Bearer a2", "sign on", "GET Bearer a3"]
 
 
@@ -263,25 +336,23 @@ def test_a_refusal_of_another_kind_renews_nothing(
 ) -> None:
     session = Session(clock, 0, 403)
     with pytest.raises(RequestFailed, match="answered 403"):
-        http(session, monkeypatch).request("GET", "/")
+        http(session, monkeypatch).request(Request("GET", "/"))
     assert session.said == ["sign on", "GET Bearer a1"]
 
 
 def test_an_access_token_is_hidden_in_errors(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RequestFailed, match=r"answered 403: No: Bearer \*\*\*\."):
-        http(Session(clock, 0, 403), monkeypatch).request("GET", "/")
+        http(Session(clock, 0, 403), monkeypatch).request(Request("GET", "/"))
 
 
 def test_a_new_token_proves_itself_at_the_classic_address(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session(clock, 0)
-    monkeypatch.setattr(client, "session_for", lambda _connection: session)
-    http = Http(
-        Connection("https://abc12345.apps.dynatrace.com", None, CLIENT, gateway=True), Patience(0)
-    )
-    http.request("GET", "/v2/apiTokens")
-    http.as_caller(Secret(DOTTED_SECRET)).request("GET", "/v2/apiTokens")
+    monkeypatch.setattr(client, "session_for", lambda _transport: session)
+    http = http_for(Connection("https://abc12345.apps.dynatrace.com", None, CLIENT, gateway=True))
+    http.request(Request("GET", "/v2/apiTokens"))
+    http.as_caller(Secret(DOTTED_SECRET)).request(Request("GET", "/v2/apiTokens"))
     assert session.said == ["sign on", "GET Bearer a1", f"GET Api-Token {DOTTED_SECRET}"]
     assert session.urls == [
         "https://abc12345.apps.dynatrace.com/platform/classic/environment-api/v2/apiTokens",
@@ -294,8 +365,8 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
 ) -> None:
     session = Session(clock, 10, 200, 401, 201)
     api = http(session, monkeypatch)
-    api.request("GET", "/")
-    api.request("POST", "/")
+    api.request(Request("GET", "/"))
+    api.request(Request("POST", "/"))
     assert session.said == [
         "sign on",
         "GET Bearer a1",
@@ -306,7 +377,7 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
     ]
     clock.now += 280
     session.said.clear()
-    api.request("POST", "/")
+    api.request(Request("POST", "/"))
     assert session.said == ["sign on", "close", "POST Bearer a3"]
 
 
@@ -351,11 +422,9 @@ def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(
 ) -> None:
     with scripted() as server:
         server.says = says
-        api = Http(
-            Connection(URL, None, dataclasses.replace(CLIENT, token_url=server.url)), Patience(0)
-        )
+        api = http_for(Connection(URL, None, dataclasses.replace(CLIENT, token_url=server.url)))
         with pytest.raises(RequestFailed) as raised:
-            api.request("POST", "/v2/apiTokens")
+            api.request(Request("POST", "/v2/apiTokens"))
     assert words in str(raised.value)
     assert f"POST {server.url}" in str(raised.value) or "The answer of" in str(raised.value)
     assert not raised.value.maybe_done
@@ -403,11 +472,9 @@ def test_what_dynatrace_refuses_names_the_option_of_the_caller(
     status: int,
     words: str,
 ) -> None:
-    monkeypatch.setattr(
-        client, "session_for", lambda _connection: Session(clock, 0, status, status)
-    )
+    monkeypatch.setattr(client, "session_for", lambda _transport: Session(clock, 0, status, status))
     secret = None if isinstance(caller, OAuthClient) else Secret(caller + DOTTED_SECRET[6:])
-    api = Http(Connection(URL, secret, None if secret else CLIENT), Patience(0))
+    api = http_for(Connection(URL, secret, None if secret else CLIENT))
     with pytest.raises(RequestFailed) as raised:
-        api.request(method, "/", scope="apiTokens.read")
+        api.request(Request(method, "/", scope="apiTokens.read"))
     assert words in str(raised.value)

@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
+    Redactor,
     Secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
@@ -44,9 +45,14 @@ APPROLE = {
 
 
 def _open(
-    option: t.Any, folder: pathlib.Path | str = "/project", url: str = URL, **environment: str
+    option: t.Any,
+    folder: pathlib.Path | str = "/project",
+    url: str = URL,
+    redactor: Redactor | None = None,
+    **environment: str,
 ) -> Store:
-    return open_store(option, url, str(folder), DataLoader(), [environment], print)
+    redactor = redactor or Redactor()
+    return open_store(option, url, str(folder), DataLoader(), [environment], print, redactor)
 
 
 def _written_by(option: t.Any, folder: pathlib.Path, url: str = URL) -> list[str]:
@@ -350,11 +356,12 @@ def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None
         ),
     ],
 )
-def test_a_store_knows_what_it_is_opened_with(
+def test_the_secrets_that_a_store_is_opened_with_are_hidden(
     option: t.Any, environment: dict[str, str], secrets: list[str]
 ) -> None:
-    store = _open(option, **environment)
-    assert [secret.reveal() for secret in store.secrets] == secrets
+    redactor = Redactor()
+    _open(option, redactor=redactor, **environment)
+    assert [redactor.text(f"with {secret}.") for secret in secrets] == ["with ***."] * len(secrets)
 
 
 def test_the_options_are_left_as_they_were_given() -> None:

@@ -9,8 +9,12 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
+    CONNECTION_ENVIRONMENT,
+    LOOKUP_OPTIONS,
+    TOKEN_INFO_OPTIONS,
     TOKEN_OPTIONS,
     TOKEN_SET_OPTIONS,
+    TOKEN_SPECIFICATION_OPTIONS,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._action import registers_token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
@@ -43,7 +47,63 @@ def test_the_nearest_source_of_an_option_wins(
     )
 
 
+@pytest.mark.parametrize("option", CONNECTION_ENVIRONMENT)
+def test_the_variables_of_an_option_are_read_in_their_order(option: str) -> None:
+    names = CONNECTION_ENVIRONMENT[option]
+    for number, name in enumerate(names):
+        later = dict.fromkeys(names[number + 1 :], "later")
+        blank = dict.fromkeys(names[:number], " ")
+        environment = {**blank, **later, name: "first"}
+        assert resolve_options({}, TOKEN_OPTIONS, [environment])[option] == "first"
+
+
+def test_what_other_tools_call_the_variables_is_known() -> None:
+    """The names that Terraform's provider reads, in its order."""
+    assert CONNECTION_ENVIRONMENT["environment_url"] == (
+        "DYNATRACE_ENV_URL",
+        "DT_ENV_URL",
+        "DYNATRACE_ENVIRONMENT_URL",
+        "DT_ENVIRONMENT_URL",
+    )
+    assert CONNECTION_ENVIRONMENT["api_token"][2:] == (
+        "DYNATRACE_PLATFORM_TOKEN",
+        "DT_PLATFORM_TOKEN",
+    )
+    assert CONNECTION_ENVIRONMENT["oauth_client_id"] == ("DT_CLIENT_ID", "DYNATRACE_CLIENT_ID")
+    assert CONNECTION_ENVIRONMENT["account_uuid"] == ("DT_ACCOUNT_ID", "DYNATRACE_ACCOUNT_ID")
+
+
+EMPTY = {"proxy": "", "store": ""}
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])
+@pytest.mark.parametrize("options", [TOKEN_OPTIONS, TOKEN_INFO_OPTIONS, LOOKUP_OPTIONS])
+def test_an_option_that_is_blank_is_not_given(options: dict[str, t.Any], blank: str | None) -> None:
+    nothing = resolve_options({}, options, [])
+    variables = {"DT_ENV_URL": URL, "DT_API_TOKEN": "token", "DYNATRACE_TOKEN_STORE": "store"}
+    from_variables = resolve_options({}, options, [variables])
+    for option in options:
+        changed = {option: ""} if option in EMPTY and blank is not None else {}
+        given = {option: blank}
+        assert resolve_options(given, options, []) == {**nothing, **changed}, option
+        assert resolve_options(given, options, [variables]) == {**from_variables, **changed}, option
+
+
+def test_an_option_of_an_entry_that_is_blank_is_not_given() -> None:
+    plain = resolve_options({"tokens": [{"name": "ci"}]}, TOKEN_SET_OPTIONS, [])
+    blank = dict.fromkeys(TOKEN_SPECIFICATION_OPTIONS, "")
+    given = {"tokens": [{**blank, "name": "ci"}], "workers": "", "purge": " "}
+    assert resolve_options(given, TOKEN_SET_OPTIONS, []) == plain
+
+
+def test_false_and_nought_are_given() -> None:
+    given = {"validate_certs": False, "max_wait": 0, "enabled": False, "scopes": [], "timeout": 1}
+    params = resolve_options(given, TOKEN_OPTIONS, [])
+    assert {name: params[name] for name in given} == given
+
+
 TOKEN = {"DYNATRACE_API_TOKEN": "token"}
+PLATFORM = {"DYNATRACE_PLATFORM_TOKEN": "platform"}
 CLIENT = {"DT_CLIENT_ID": "client", "DT_CLIENT_SECRET": "secret"}
 GIVEN_CLIENT = {"oauth_client_id": "given", "oauth_client_secret": "given"}
 
@@ -54,6 +114,11 @@ GIVEN_CLIENT = {"oauth_client_id": "given", "oauth_client_secret": "given"}
         ({}, {}, {}, (None, None, None)),
         ({}, {}, TOKEN, ("token", None, None)),
         ({}, {}, CLIENT, (None, "client", "secret")),
+        ({}, {}, {**TOKEN, **PLATFORM}, ("token", None, None)),
+        ({}, PLATFORM, TOKEN, ("platform", None, None)),
+        ({}, {}, {**PLATFORM, **CLIENT}, ("platform", None, None)),
+        ({}, CLIENT, PLATFORM, (None, "client", "secret")),
+        ({"api_token": "  "}, {}, TOKEN, ("token", None, None)),
         ({}, {}, {**TOKEN, **CLIENT}, ("token", None, None)),
         ({}, CLIENT, TOKEN, (None, "client", "secret")),
         ({}, TOKEN, CLIENT, ("token", None, None)),
@@ -115,6 +180,17 @@ def test_an_option_that_cannot_be_understood_is_named(given: dict[str, t.Any]) -
         (URL, [{"https_proxy": PROXY, "no_proxy": "example.com"}], PROXY),
         ("http://127.0.0.1:8080", [{"http_proxy": PROXY, "no_proxy": "127.0.0.0/8"}], None),
         ("no address", [{"https_proxy": PROXY}], None),
+        (URL, [{"https_proxy": ""}, {"https_proxy": PROXY}], None),
+        (URL, [{"HTTPS_PROXY": ""}, {"https_proxy": PROXY}], None),
+        (URL, [{"https_proxy": " ", "HTTPS_PROXY": PROXY}], None),
+        (URL, [{"https_proxy": "", "ALL_PROXY": PROXY}], None),
+        (URL, [{"https_proxy": PROXY, "HTTPS_PROXY": ""}], PROXY),
+        (URL, [{"all_proxy": ""}, {"https_proxy": PROXY}], None),
+        (URL, [{"no_proxy": ""}, {"https_proxy": PROXY, "no_proxy": "*"}], PROXY),
+        (URL, [{"http_proxy": ""}, {"https_proxy": PROXY}], PROXY),
+        (URL, [{"https_proxy": "socks5h://proxy:1080"}], "socks5h://proxy:1080"),
+        (URL, [{"https_proxy": PROXY, "ALL_PROXY": "socks://proxy:1080"}], PROXY),
+        (URL, [{"ALL_PROXY": "socks://proxy:1080", "no_proxy": "*"}], None),
     ],
 )
 def test_the_proxy_comes_from_the_usual_variables(
@@ -122,6 +198,25 @@ def test_the_proxy_comes_from_the_usual_variables(
 ) -> None:
     assert proxy_for(url, environments) == proxy
     assert resolve_options({"environment_url": url}, TOKEN_OPTIONS, environments)["proxy"] == proxy
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"ALL_PROXY": "socks://127.0.0.1:1080/"}, "ALL_PROXY: socks:// does not tell the version"),
+        ({"https_proxy": "ftp://proxy"}, "https_proxy: a proxy with ftp:// is not supported"),
+        ({"HTTPS_PROXY": "http://me:S3CR#T@proxy:3128"}, "HTTPS_PROXY: the address is damaged"),
+        ({"all_proxy": "http://me:S3CR/T@proxy:3128"}, "all_proxy: the address is damaged"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
+    environment: dict[str, str], says: str
+) -> None:
+    with pytest.raises(OptionError, match=f"^The environment variable {says}") as caught:
+        resolve_options({"environment_url": URL}, TOKEN_OPTIONS, [environment])
+    said = str(caught.value)
+    assert ("percent-encoded: %40, %23" in said) is ("socks" not in says)
+    assert "S3CR" not in said
 
 
 def test_a_given_proxy_wins_over_the_variables() -> None:

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import (
-    Patience,
+    RetryBudget,
     asked_wait,
     pause_after,
 )
@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.timezone.utc)
-BUSY = RequestFailed("busy", status=503, maybe_done=True, passing=True)
-LOST = RequestFailed("lost", maybe_done=True, passing=True)
-UNREACHABLE = RequestFailed("unreachable", passing=True)
-THROTTLED = RequestFailed("throttled", status=429, passing=True, asked_wait=5.0)
+BUSY = RequestFailed("busy", status=503, maybe_done=True, transient=True)
+LOST = RequestFailed("lost", maybe_done=True, transient=True)
+UNREACHABLE = RequestFailed("unreachable", transient=True)
+THROTTLED = RequestFailed("throttled", status=429, transient=True, asked_wait=5.0)
 FORBIDDEN = RequestFailed("forbidden", status=403)
 
 
@@ -38,8 +38,8 @@ class Time:
         self.slept.append(seconds)
         self.now += seconds
 
-    def patience(self, max_wait: float, jitter: float = 1.0) -> Patience:
-        return Patience(max_wait, self.sleep, lambda: self.now, lambda: jitter)
+    def budget(self, max_wait: float, jitter: float = 1.0) -> RetryBudget:
+        return RetryBudget(max_wait, self.sleep, lambda: self.now, lambda: jitter)
 
 
 def failing(time: Time, *errors: RequestFailed, seconds: float = 0.0) -> t.Callable[[], str]:
@@ -56,9 +56,9 @@ def failing(time: Time, *errors: RequestFailed, seconds: float = 0.0) -> t.Calla
     return send
 
 
-def test_what_fails_in_passing_is_tried_again_after_ever_longer_pauses() -> None:
+def test_a_transient_failure_is_tried_again_after_ever_longer_pauses() -> None:
     time = Time()
-    assert time.patience(60).persist(failing(time, *[BUSY] * 6), harmless=True) == "done"
+    assert time.budget(60).run(failing(time, *[BUSY] * 6), harmless=True) == "done"
     assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
 
 
@@ -77,7 +77,7 @@ def test_what_would_fail_again_or_may_have_been_carried_out_is_not_tried_again(
 ) -> None:
     time = Time()
     with pytest.raises(RequestFailed) as raised:
-        time.patience(60).persist(failing(time, error), harmless)
+        time.budget(60).run(failing(time, error), harmless)
     assert raised.value is error
     assert time.slept == []
 
@@ -87,7 +87,7 @@ def test_what_was_surely_not_carried_out_is_tried_again_whatever_it_would_have_d
     error: RequestFailed,
 ) -> None:
     time = Time()
-    assert time.patience(60).persist(failing(time, error), harmless=False) == "done"
+    assert time.budget(60).run(failing(time, error), harmless=False) == "done"
 
 
 def test_a_host_that_is_never_reached_is_given_up_soon() -> None:
@@ -95,13 +95,13 @@ def test_a_host_that_is_never_reached_is_given_up_soon() -> None:
     with pytest.raises(
         RequestFailed, match=r"unreachable Tried 4 times in 3\.5 s \(max_wait: 60 s\)\."
     ):
-        time.patience(60).persist(failing(time, *[UNREACHABLE] * 9), harmless=True)
+        time.budget(60).run(failing(time, *[UNREACHABLE] * 9), harmless=True)
 
 
 def test_the_server_says_how_long_to_wait_within_bounds() -> None:
     time = Time()
-    endless = RequestFailed("throttled", status=429, passing=True, asked_wait=1e9)
-    time.patience(60, jitter=0).persist(failing(time, THROTTLED, endless), harmless=True)
+    endless = RequestFailed("throttled", status=429, transient=True, asked_wait=1e9)
+    time.budget(60, jitter=0).run(failing(time, THROTTLED, endless), harmless=True)
     assert time.slept == [5.25, 30.5]
 
 
@@ -117,10 +117,10 @@ def test_all_that_fails_in_a_task_takes_no_longer_than_max_wait_and_one_try_more
     max_wait: float, seconds: float, jitter: float, requests: list[list[RequestFailed]]
 ) -> None:
     time = Time()
-    patience = time.patience(max_wait, jitter)
+    budget = time.budget(max_wait, jitter)
     for errors in requests:
         with contextlib.suppress(RequestFailed):
-            patience.persist(failing(time, *errors, seconds=seconds), harmless=True)
+            budget.run(failing(time, *errors, seconds=seconds), harmless=True)
     succeeded = len(requests) * seconds
     given_up = len(requests) * seconds  # the last try of each, which began in time or was the first
     assert time.now <= max_wait + succeeded + given_up + 1e-6
@@ -129,15 +129,15 @@ def test_all_that_fails_in_a_task_takes_no_longer_than_max_wait_and_one_try_more
 
 def test_threads_that_wait_side_by_side_spend_the_time_of_one() -> None:
     time = Time()
-    patience = time.patience(10)
-    patience.persist(failing(time, BUSY), harmless=True)
-    threads = [patience.for_thread() for _thread in range(3)]
+    budget = time.budget(10)
+    budget.run(failing(time, BUSY), harmless=True)
+    threads = [budget.for_thread() for _thread in range(3)]
     for thread, times in zip(threads, (1, 2, 3)):
-        thread.persist(failing(time, *[BUSY] * times), harmless=True)
-    assert patience.spent() == 0.5 + (0.5 + 1.0 + 2.0)
+        thread.run(failing(time, *[BUSY] * times), harmless=True)
+    assert budget.spent() == 0.5 + (0.5 + 1.0 + 2.0)
     with pytest.raises(RequestFailed):
-        patience.for_thread().persist(failing(time, *[BUSY] * 99), harmless=True)
-    assert patience.spent() == pytest.approx(10)
+        budget.for_thread().run(failing(time, *[BUSY] * 99), harmless=True)
+    assert budget.spent() == pytest.approx(10)
 
 
 def microseconds(moment: dt.datetime) -> int:
@@ -177,7 +177,7 @@ def test_a_reset_in_the_year_3000_asks_for_no_more_than_the_bound() -> None:
         NOW,
     )
     assert (
-        pause_after(RequestFailed("busy", status=429, passing=True, asked_wait=asked), 1, 0.0)
+        pause_after(RequestFailed("busy", status=429, transient=True, asked_wait=asked), 1, 0.0)
         == 30.25
     )
 
@@ -187,11 +187,17 @@ def test_whatever_stands_in_these_headers_some_time_comes_out(headers: dict[str,
     assert asked_wait(headers, NOW) >= 0
 
 
+def test_a_retry_after_in_an_absurd_year_asks_for_no_more_than_the_bound() -> None:
+    asked = asked_wait({"Retry-After": "Thu, 01 Jan 99999999999999999999 00:00:00 GMT"}, NOW)
+    busy = RequestFailed("busy", status=429, transient=True, asked_wait=asked)
+    assert pause_after(busy, 1, 0.0) == 30.25
+
+
 @given(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1e12))
 def test_a_pause_is_never_nothing_and_never_longer_than_its_bounds(
     tries: int, jitter: float, asked: float
 ) -> None:
-    error = RequestFailed("busy", status=429, passing=True, asked_wait=asked)
+    error = RequestFailed("busy", status=429, transient=True, asked_wait=asked)
     assert 0.25 <= pause_after(error, tries, jitter) <= 38
 
 

@@ -6,18 +6,27 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import dataclasses
 import pathlib
 import ssl
 
 import pytest
+import requests
 import trustme
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
-from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import Patience
-from ansible_collections.community.dynatrace.plugins.module_utils._http.session import tls_context
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    Connection,
+    Transport,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
+from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
+    session_for,
+    tls_context,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
-from builders import DOTTED_SECRET, SECRET_PART, refusal
+from builders import DOTTED_SECRET, SECRET_PART, http_for, refusal
 from support.scripted import answer, scripted
 
 
@@ -59,18 +68,46 @@ def test_without_checks_nothing_is_required() -> None:
     assert (unchecked.verify_mode, unchecked.check_hostname) == (ssl.CERT_NONE, False)
 
 
+def test_a_session_is_shared_by_all_with_the_same_tls_and_proxy() -> None:
+    proxy = Secret("http://me:hunter2@proxy:3128")
+    transports = [Transport(), Transport(validate_certs=False), Transport(proxy=proxy)]
+    first = [session_for(transport) for transport in transports]
+    again = [session_for(dataclasses.replace(transport)) for transport in transports]
+    assert [one is other for one, other in zip(first, again)] == [True] * 3
+    assert len({id(session) for session in first}) == 3
+    assert first[2].proxies == dict.fromkeys(("http", "https"), proxy.reveal())
+    assert "hunter2" not in repr(transports)
+
+
+def test_threads_and_processes_do_not_share_a_session() -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other = pool.submit(session_for, Transport()).result()
+    assert other is not session_for(Transport())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HTTPConnection(host='127.0.0.1', port=1): Failed to establish a new connection: refused",
+        "<urllib3.connection.HTTPConnection object at 0x7f>: Failed to establish a new connection: refused",
+    ],
+)
+def test_the_reason_of_a_failure_is_told_without_the_object_that_failed(text: str) -> None:
+    error = requests.exceptions.ConnectionError(ConnectionError(text))
+    assert reason_of(error) == "Failed to establish a new connection: refused"
+
+
 def test_a_token_in_the_address_is_not_in_what_the_library_logs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
     with scripted() as server:
         server.says = answer("200 OK", b"no header\r\n")
-        Http(
-            Connection(server.url, Secret(DOTTED_SECRET), token_location="query"), Patience(0)
-        ).request("GET", "/v2/apiTokens")
+        in_query = Connection(server.url, Secret(DOTTED_SECRET), token_location="query")
+        http_for(in_query).request(Request("GET", "/v2/apiTokens"))
         shown = caplog.text
-        Http(Connection(server.url, Secret(DOTTED_SECRET)), Patience(0)).request(
-            "GET", "/v2/apiTokens"
+        http_for(Connection(server.url, Secret(DOTTED_SECRET))).request(
+            Request("GET", "/v2/apiTokens")
         )
     assert SECRET_PART not in shown
     assert "Failed to parse headers" in caplog.text

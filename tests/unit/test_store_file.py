@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -20,47 +21,44 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Retiring,
+    Predecessor,
     Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
-    StoreChanged,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    PERSONAL_ACCESS,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
 
-from builders import (
+from entries import (
     DAY,
     DOTTED_SECRET,
+    ENVIRONMENT,
+    FULL,
     INTENT,
     NOW,
+    ONLY_AN_INTENT,
+    PERSONAL_REPORTS,
     PUBLIC_PART,
+    REPORTS,
     SECRET_PART,
-    UNDOTTED_SECRET,
-    an_entry,
+    identity,
+    kept,
 )
 
-ENVIRONMENT = "abc12345"
 UNWRITABLE = "/proc/sys/tokens"  # nobody can make a folder there, not even root
 VAULT_PASSWORD = ("default", VaultSecret(b"correct horse"))
 STAGING = ("staging", VaultSecret(b"battery"))
 PRODUCTION = ("production", VaultSecret(b"staple"))
-FULL = an_entry(
-    scopes=("logs.read", "metrics.read"),
-    expires=NOW + DAY,
-    created=NOW,
-    intent=INTENT,
-    retiring=(Retiring("dt0c01.OLD", NOW), Retiring("dt0c01.OLDER", NOW, NOW + DAY)),
-)
-UNSEALED = an_entry(id=None, secret=None, intent=INTENT)
 
 
 class Place(t.NamedTuple):
@@ -82,15 +80,13 @@ class Place(t.NamedTuple):
         *vault_secrets: tuple[str, VaultSecret],
         encrypt_vault_id: str | None = None,
         encrypt: bool = True,
-    ) -> FileStore:
+    ) -> EntryStore:
         """The store there, with these vault secrets or a usual one."""
         vault = AnsibleVault(list(vault_secrets or [VAULT_PASSWORD]), encrypt_vault_id)
-        return FileStore(str(self.root), ENVIRONMENT, vault, encrypt, self.warnings.append)
+        return file_store(str(self.root), vault, encrypt, self.warnings.append)
 
-    def store_without_vault_secret(self, encrypt: bool = True) -> FileStore:
-        return FileStore(
-            str(self.root), ENVIRONMENT, AnsibleVault([], None), encrypt, self.warnings.append
-        )
+    def store_without_vault_secret(self, encrypt: bool = True) -> EntryStore:
+        return file_store(str(self.root), AnsibleVault([], None), encrypt, self.warnings.append)
 
     def tree(self) -> dict[str, t.Any]:
         """All that lies beside and in the folder, and whether it was touched."""
@@ -145,40 +141,19 @@ def set_identity(identity: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ANSIBLE_VAULT_ENCRYPT_IDENTITY", identity)
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        pytest.param(FULL, id="all there is"),
-        pytest.param(an_entry(), id="only a token"),
-        pytest.param(UNSEALED, id="only an intent"),
-        pytest.param(
-            an_entry(name="Zürich / Öl", personal_access_token=True), id="another name and kind"
-        ),
-        pytest.param(an_entry(secret=Secret(UNDOTTED_SECRET)), id="the older format"),
-    ],
-)
-@pytest.mark.parametrize("encrypt", [True, False])
-def test_an_entry_comes_back_as_it_was(place: Place, entry: Entry, encrypt: bool) -> None:
-    saved = place.store(encrypt=encrypt).save(entry)
-    store = place.store(encrypt=encrypt)
-    loaded = store.load(entry.name, entry.personal_access_token)
-    assert (loaded, loaded.version) == (saved, saved.version)
-    assert dataclasses.replace(loaded, secret=store.unseal(loaded)) == entry
-
-
-def test_what_is_not_there_is_an_entry_without_a_version(place: Place) -> None:
-    assert place.store().load("reports", False) == Entry("reports", False)
-    assert place.store().load("reports", False).version is None
+def test_to_look_for_an_entry_makes_no_folder(place: Place) -> None:
+    assert place.store().load(REPORTS).version is None
+    assert place.store().entries(ENVIRONMENT) == []
+    place.store().remove(kept())
     assert not place.root.parent.exists()
+    place.root.mkdir(parents=True)
+    assert place.store().entries(ENVIRONMENT) == []
+    assert place.files() == []
 
 
 def test_every_environment_name_and_kind_has_its_own_file(place: Place) -> None:
-    place.store().save(an_entry())
-    place.store().save(an_entry(personal_access_token=True))
-    place.store().save(an_entry(name="Reports"))
-    FileStore(str(place.root), "xyz", AnsibleVault([VAULT_PASSWORD], None), True, print).save(
-        an_entry()
-    )
+    for of in (REPORTS, PERSONAL_REPORTS, identity("Reports"), identity(place="xyz")):
+        place.store().save(kept(of))
     files = [file for file in place.files() if file.endswith(".yml")]
     assert len(files) == 4
     assert {"abc12345/reports.yml", "abc12345/reports.pat.yml", "xyz/reports.yml"} < set(files)
@@ -203,8 +178,8 @@ def test_only_the_owner_may_read_what_is_written(place: Place, umask: int) -> No
     place.root.parent.mkdir()
     before = os.umask(umask)
     try:
-        with place.store().lock([("reports", False)]):
-            place.store().save(an_entry())
+        with place.store().lock([REPORTS]):
+            place.store().save(kept())
     finally:
         os.umask(before)
     modes = {
@@ -223,33 +198,35 @@ def test_the_file_has_the_documented_keys_and_an_inline_secret(place: Place) -> 
     sealed = next(line for line in place.file.read_text().splitlines() if line.startswith("token:"))
     assert sealed == "token: !vault |"
     assert place.file.read_text().startswith(
-        "# A Dynatrace access token. Written by the collection community.dynatrace"
+        "# A Dynatrace token. Written by the collection community.dynatrace"
     )
-    assert list(data) == [
-        *(
-            "environment",
-            "name",
-            "personal_access_token",
-            "id",
-            "token",
-            "scopes",
-            "expiration_date",
-            "created",
-            "pending",
-            "retiring",
-        )
-    ]
-    del data["token"]
-    assert data == {
+    expected = {
         "environment": ENVIRONMENT,
         "name": "reports",
-        "personal_access_token": False,
+        "kind": "access",
         "id": PUBLIC_PART,
         "scopes": ["logs.read", "metrics.read"],
         "expiration_date": "2026-06-02T12:00:00.000Z",
         "created": "2026-06-01T12:00:00.000Z",
-        "pending": {"nonce": INTENT.nonce, "since": "2026-06-01T12:00:00.000Z"},
-        "retiring": [
+        "handed_over": False,
+        "intents": [
+            {
+                "nonce": INTENT.nonce,
+                "since": "2026-06-01T12:00:00.000Z",
+                "expiration_date": None,
+                "scopes": [],
+                "known_ids": [],
+            },
+            {
+                "nonce": "f" * 16,
+                "since": "2026-06-01T12:00:00.000Z",
+                "expiration_date": "2026-06-02T12:00:00.000Z",
+                "scopes": ["logs.read"],
+                "known_ids": ["dt0c01.THERE"],
+            },
+        ],
+        "predecessors": [
+            {"id": "dt0c01.TAKENBACK", "disable_date": None, "delete_date": None},
             {"id": "dt0c01.OLD", "disable_date": "2026-06-01T12:00:00.000Z", "delete_date": None},
             {
                 "id": "dt0c01.OLDER",
@@ -258,28 +235,112 @@ def test_the_file_has_the_documented_keys_and_an_inline_secret(place: Place) -> 
             },
         ],
     }
+    assert [key for key in data if key != "token"] == list(expected)
+    del data["token"]
+    assert data == expected
+
+
+# Written by version 1.0.0.
+REPORTS_OF_1_0_0 = """\
+# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.
+environment: abc12345
+name: reports
+personal_access_token: false
+id: dt0c01.PUBLICPART
+token: !vault |
+  $ANSIBLE_VAULT;1.1;AES256
+  32306532636133366134353731646463613935383439353136653832646361366662656466346364
+  3564623438386132396335653063363738663033663531330a643131316639633062356430623464
+  38633563643132306630396334643662323633396633343830633762636136356335313737653538
+  6630393935396436360a626232326664313236653866633036316539653261326265656332363237
+  34333637346539383730306431303439626264366139336165303664373736336339
+scopes:
+- logs.read
+- metrics.read
+expiration_date: '2026-06-02T12:00:00.000Z'
+created: '2026-06-01T12:00:00.000Z'
+pending:
+  nonce: 0123456789abcdef
+  since: '2026-06-01T12:00:00.000Z'
+retiring:
+- id: dt0c01.OLD
+  disable_date: '2026-06-01T12:00:00.000Z'
+  delete_date: null
+- id: dt0c01.OLDER
+  disable_date: '2026-06-01T12:00:00.000Z'
+  delete_date: '2026-06-02T12:00:00.000Z'
+"""
+JOBS_OF_1_0_0 = """\
+# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.
+environment: abc12345
+name: 'CI: Jobs/main'
+personal_access_token: true
+id: dt0c01.PUBLICPART
+token: dt0c01.PUBLICPART.S3CR3TS3CR3T
+scopes: []
+expiration_date: null
+created: null
+pending: null
+retiring: []
+"""
+FILES_OF_1_0_0 = {
+    "reports.yml": (
+        REPORTS_OF_1_0_0,
+        kept(
+            scopes=("logs.read", "metrics.read"),
+            expires=NOW + DAY,
+            created=NOW,
+            intents=(INTENT,),
+            predecessors=(
+                Predecessor("dt0c01.OLD", NOW),
+                Predecessor("dt0c01.OLDER", NOW, NOW + DAY),
+            ),
+        ),
+    ),
+    "ci-jobs-main~ae8cc628eb15.pat.yml": (
+        JOBS_OF_1_0_0,
+        kept(identity("CI: Jobs/main", PERSONAL_ACCESS)),
+    ),
+}
+
+
+def test_files_of_1_0_0_are_read_and_kept(place: Place) -> None:
+    place.folder.mkdir(parents=True)
+    store = place.store()
+    for file, (content, entry) in FILES_OF_1_0_0.items():
+        (place.folder / file).write_text(content)
+        loaded = store.load(entry.identity)
+        assert dataclasses.replace(loaded, secret=store.unseal(loaded)) == entry
+        assert store.save(loaded) in store.entries(ENVIRONMENT)
+        assert "kind: " in (place.folder / file).read_text()
+        again = store.load(entry.identity)
+        assert dataclasses.replace(again, secret=store.unseal(again)) == entry
+    assert set(place.files()) == {
+        ENVIRONMENT,
+        *(f"{ENVIRONMENT}/{file}" for file in FILES_OF_1_0_0),
+    }
 
 
 def test_the_secret_is_encrypted_as_ansible_vault_does(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     assert isinstance(saved.secret, Sealed)
     assert VaultLib([VAULT_PASSWORD]).decrypt(saved.secret.text).decode() == DOTTED_SECRET
 
 
 def test_what_ansible_vault_encrypted_by_hand_is_opened(place: Place) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     by_hand = VaultLib([STAGING]).encrypt("another-secret", STAGING[1], STAGING[0]).decode()
     head, _token, tail = place.file.read_text().partition("token: !vault")
     indented = "".join(f"          {line}\n" for line in by_hand.splitlines())
     place.file.write_text(f"{head}token: !vault |\n{indented}scopes:{tail.partition('scopes:')[2]}")
     store = place.store(STAGING)
-    secret = store.unseal(store.load("reports", False))
+    secret = store.unseal(store.load(REPORTS))
     assert secret is not None
     assert secret.reveal() == "another-secret"
 
 
 def test_a_sealed_value_with_a_line_break_is_no_secret(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     sealed = Sealed(
         VaultLib([VAULT_PASSWORD]).encrypt(DOTTED_SECRET + "\n", VAULT_PASSWORD[1]).decode()
     )
@@ -289,94 +350,41 @@ def test_a_sealed_value_with_a_line_break_is_no_secret(place: Place) -> None:
 
 
 def test_a_secret_that_is_not_opened_stays_as_it_is_when_the_rest_is_written(place: Place) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     store = place.store_without_vault_secret()
-    loaded = store.load("reports", False)
+    loaded = store.load(REPORTS)
     assert store.save(dataclasses.replace(loaded, scopes=("logs.read",))).secret == loaded.secret
-    assert place.store().unseal(store.load("reports", False)) == Secret(DOTTED_SECRET)
+    assert place.store().unseal(store.load(REPORTS)) == Secret(DOTTED_SECRET)
 
 
 def test_a_secret_in_clear_is_encrypted_when_its_entry_is_written_again(place: Place) -> None:
-    place.store(encrypt=False).save(an_entry())
+    place.store(encrypt=False).save(kept())
     assert SECRET_PART in place.file.read_text()
-    loaded = place.store().load("reports", False)
+    loaded = place.store().load(REPORTS)
     assert place.store().unseal(loaded) == Secret(DOTTED_SECRET)
     place.store().save(loaded)
     assert SECRET_PART not in place.file.read_text()
 
 
-@pytest.mark.parametrize("operation", ["save", "remove"])
-@pytest.mark.parametrize(
-    ("meanwhile", "read"),
-    [
-        pytest.param(an_entry(scopes=("logs.read",)), True, id="written"),
-        pytest.param(None, True, id="removed"),
-        pytest.param(an_entry(), False, id="made"),
-    ],
-)
-def test_what_somebody_else_wrote_meanwhile_is_left(
-    place: Place, meanwhile: Entry | None, read: bool, operation: str
-) -> None:
-    store = place.store(encrypt=False)
-    mine = store.save(an_entry()) if read else an_entry()
-    if meanwhile is None:
-        store.remove(mine)
-    else:
-        place.store(encrypt=False).save(dataclasses.replace(meanwhile, version=mine.version))
-    before = place.tree()
-    with pytest.raises(StoreChanged, match=r"reports.yml was changed by somebody else meanwhile"):
-        getattr(store, operation)(mine)
-    assert place.tree() == before
-
-
-def test_a_saved_entry_can_be_saved_and_removed_again(place: Place) -> None:
-    store = place.store()
-    saved = store.save(store.save(an_entry()))
-    store.save(an_entry(name="others"))
-    store.remove(saved)
-    assert store.load("reports", False).version is None
-    assert place.files() == [ENVIRONMENT, f"{ENVIRONMENT}/others.yml"]
-
-
 def test_what_a_killed_run_left_goes_with_its_entry(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     (place.folder / ".reports.yml.new").write_bytes(place.file.read_bytes())
     place.store().remove(saved)
     assert place.files() == [ENVIRONMENT]
 
 
-def test_all_entries_of_the_environment_are_listed_as_they_are_read(place: Place) -> None:
-    FileStore(str(place.root), "xyz98765", AnsibleVault([VAULT_PASSWORD], None), True, print).save(
-        an_entry(name="theirs")
-    )
-    intent, kind = (
-        dataclasses.replace(UNSEALED, name="intent"),
-        an_entry(personal_access_token=True),
-    )
-    store = place.store()
-    saved = [
-        store.save(entry)
-        for entry in (FULL, intent, kind, an_entry(name="Reports / 2"), an_entry(name=".hidden"))
-    ]
-    with store.lock([("reports", False)]):
-        listed = place.store_without_vault_secret().entries()
-    assert len(listed) == len(saved)
+def test_entries_are_listed_sealed_and_without_a_vault_secret(place: Place) -> None:
+    saved = [place.store().save(entry) for entry in (FULL, kept(identity(".hidden")))]
+    with place.store().lock([REPORTS]):
+        listed = place.store_without_vault_secret().entries(ENVIRONMENT)
     assert {(entry, entry.version) for entry in listed} == {
         (entry, entry.version) for entry in saved
     }
-    assert {type(entry.secret) for entry in listed} == {Sealed, type(None)}
-
-
-def test_without_a_folder_there_are_no_entries_and_none_is_made(place: Place) -> None:
-    assert place.store().entries() == []
-    assert not place.root.parent.exists()
-    place.root.mkdir(parents=True)
-    assert place.store().entries() == []
-    assert place.files() == []
+    assert {type(entry.secret) for entry in listed} == {Sealed}
 
 
 def test_what_cannot_be_an_entry_is_not_listed(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     for name in (
         ".reports.yml.new",
         ".reports.yml.swp",
@@ -392,46 +400,41 @@ def test_what_cannot_be_an_entry_is_not_listed(place: Place) -> None:
     (place.folder / ".lock").touch()
     (place.folder / "folder").mkdir()
     before = place.tree()
-    assert place.store().entries() == [saved]
+    assert place.store().entries(ENVIRONMENT) == [saved]
     assert place.tree() == before
 
 
 def test_what_is_removed_while_it_is_listed_is_not_listed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     monkeypatch.setattr(os, "listdir", lambda _folder: ["gone.yml", "reports.yml"])
-    assert place.store().entries() == [saved]
+    assert place.store().entries(ENVIRONMENT) == [saved]
 
 
 @pytest.mark.parametrize(
     "file", ["others.yml", "reports.pat.yml", ".reports.yml", "reports~0123456789ab.yml"]
 )
 def test_an_entry_in_the_place_of_another_is_damage(place: Place, file: str) -> None:
-    place.store(encrypt=False).save(an_entry())
+    place.store(encrypt=False).save(kept())
     (place.folder / file).write_bytes(place.file.read_bytes())
     with pytest.raises(
         DynatraceError, match=f"The file .*/{file} is damaged, or is not the entry of this token"
     ) as caught:
-        place.store().entries()
+        place.store().entries(ENVIRONMENT)
     assert SECRET_PART not in str(caught.value)
 
 
 def test_a_time_without_quotes_is_taken(place: Place) -> None:
-    place.store().save(an_entry(created=NOW))
+    place.store().save(kept(created=NOW))
     place.file.write_text(
         place.file.read_text().replace("'2026-06-01T12:00:00.000Z'", "2026-06-01T12:00:00Z")
     )
-    assert place.store().load("reports", False).created == NOW
-
-
-def test_to_remove_what_is_not_there_does_nothing(place: Place) -> None:
-    place.store().remove(an_entry())
-    assert not place.root.parent.exists()
+    assert place.store().load(REPORTS).created == NOW
 
 
 def test_a_file_is_replaced_and_never_written_in_place(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     with place.file.open("rb") as opened:
         place.store().save(dataclasses.replace(saved, scopes=("logs.read",)))
         assert opened.read() == saved.version
@@ -448,7 +451,7 @@ def test_what_a_killed_run_left_does_not_hinder(place: Place, leftover: str) -> 
         temporary.write_text("half an ent")
     else:
         temporary.symlink_to(target)
-    place.store().save(an_entry())
+    place.store().save(kept())
     assert place.files() == [ENVIRONMENT, f"{ENVIRONMENT}/reports.yml", "target"]
     assert target.read_text() == "untouched"
     assert not place.file.is_symlink()
@@ -469,7 +472,7 @@ def _full_disk() -> t.Iterator[None]:
 def test_a_full_disk_leaves_all_as_it_was(place: Place, there: bool) -> None:
     store = place.store()
     place.folder.mkdir(parents=True)
-    entry = store.save(an_entry()) if there else an_entry()
+    entry = store.save(kept()) if there else kept()
     before = place.files(), place.file.read_bytes() if there else None
     with (
         pytest.raises(
@@ -552,12 +555,12 @@ def test_a_place_that_others_could_prepare_is_refused(
     place: Place, part: str, spoil: t.Callable[[pathlib.Path], None], says: str
 ) -> None:
     store = place.store(encrypt=False)
-    saved = store.save(an_entry())
+    saved = store.save(kept())
     spoil(getattr(place, part))
     before = place.tree()
     for attempt in (
-        lambda: store.load("reports", False),
-        store.entries,
+        lambda: store.load(REPORTS),
+        lambda: store.entries(ENVIRONMENT),
         lambda: store.save(saved),
         lambda: store.remove(saved),
     ):
@@ -573,17 +576,20 @@ def test_a_place_that_others_could_prepare_is_refused(
 def test_what_belongs_to_another_user_is_refused(
     place: Place, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     give_away(getattr(place, part), monkeypatch)
-    for attempt in (lambda: place.store().load("reports", False), place.store().entries):
+    for attempt in (
+        lambda: place.store().load(REPORTS),
+        lambda: place.store().entries(ENVIRONMENT),
+    ):
         with pytest.raises(DynatraceError, match="another user owns it"):
             attempt()
 
 
 def test_the_path_itself_may_be_a_link(place: Place) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     _replace_by_link(place.root)
-    assert place.store().load("reports", False).id == PUBLIC_PART
+    assert place.store().load(REPORTS).id == PUBLIC_PART
 
 
 LEVELS = "".join(f"- &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12))
@@ -593,14 +599,15 @@ MERGES = "".join(
 PLAIN = f"""\
 environment: {ENVIRONMENT}
 name: reports
-personal_access_token: false
+kind: access
 id: {PUBLIC_PART}
 token: {DOTTED_SECRET}
 scopes: []
 expiration_date: null
 created: null
-pending: null
-retiring: []
+handed_over: true
+intents: []
+predecessors: []
 """
 
 
@@ -643,7 +650,10 @@ def test_damage_is_said_without_echo_and_left(
     monkeypatch.chdir(place.folder)
     place.file.write_bytes(content.encode(errors="surrogateescape"))
     before = place.tree()
-    for attempt in (lambda: place.store().load("reports", False), place.store().entries):
+    for attempt in (
+        lambda: place.store().load(REPORTS),
+        lambda: place.store().entries(ENVIRONMENT),
+    ):
         with (
             pytest.raises(
                 DynatraceError,
@@ -670,7 +680,7 @@ def test_a_bomb_takes_no_time(place: Place, bomb: str) -> None:
     place.folder.mkdir(parents=True)
     place.file.write_text(PLAIN + bomb)
     with contextlib.suppress(DynatraceError), at_most(1):
-        place.store().load("reports", False)
+        place.store().load(REPORTS)
 
 
 WORDS_OF_YAML = "yes no null ~ true 123 0x1f 0o17 1_000 1e3 .inf 12:30:45 2026-01-01 2026-01-01T00:00:00Z #a &a *a << = @a `a` %TAG --- ..."
@@ -704,28 +714,12 @@ OTHER_SCRIPTS = [
 
 @pytest.mark.parametrize("name", [*WORDS_OF_YAML.split(), *PHRASES_OF_YAML, *OTHER_SCRIPTS])
 def test_a_name_that_means_something_in_yaml_stays_that_name(place: Place, name: str) -> None:
-    entry = an_entry(name=name, scopes=(name,))
+    entry = kept(identity(name), scopes=(name,))
     place.store(encrypt=False).save(entry)
-    assert place.store().load(name, False) == entry
+    assert place.store().load(entry.identity) == entry
     (file,) = place.folder.iterdir()
     data = DataLoader().load(file.read_text())
     assert (data["name"], data["scopes"]) == (name, [name])
-
-
-@given(st.text(), st.booleans(), st.lists(st.text()).map(tuple))
-def test_any_name_comes_back(
-    tmp_path_factory: pytest.TempPathFactory,
-    name: str,
-    personal_access_token: bool,
-    scopes: tuple[str],
-) -> None:
-    place = Place(tmp_path_factory.getbasetemp() / "tokens of any name", [])
-    store = place.store(encrypt=False)
-    entry = an_entry(name=name, personal_access_token=personal_access_token, scopes=scopes)
-    saved = store.save(entry)
-    assert store.load(name, personal_access_token) == entry
-    assert store.entries() == [entry]
-    store.remove(saved)
 
 
 class Tagged(str):
@@ -733,24 +727,24 @@ class Tagged(str):
 
 
 def test_a_text_of_a_kind_of_its_own_is_written_as_text(place: Place) -> None:
-    place.store(encrypt=False).save(an_entry(name=Tagged("reports"), scopes=(Tagged("yes"),)))
+    place.store(encrypt=False).save(kept(identity(Tagged("reports")), scopes=(Tagged("yes"),)))
     assert yaml.safe_load(place.file.read_text())["scopes"] == ["yes"]
 
 
-def test_without_encryption_the_secret_is_plain_and_that_is_warned_of(place: Place) -> None:
+def test_without_encryption_the_secret_is_plain_and_that_is_warned_of_once(place: Place) -> None:
     store = place.store_without_vault_secret(encrypt=False)
-    store.check_writable(an_entry())
-    store.save(an_entry())
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(store.check_may, ["save"] * 50, [kept()] * 50))
+    store.save(kept())
     assert yaml.safe_load(place.file.read_text())["token"] == DOTTED_SECRET
-    (warning,) = place.warnings
-    assert all(
-        word in warning for word in ("'reports'", "in the clear", str(place.root), "encrypt: false")
-    )
+    assert place.warnings == [
+        f"Secrets are kept in the clear in {place.root}, because store says encrypt: false."
+    ]
 
 
 def test_with_encryption_nothing_is_warned_of(place: Place) -> None:
-    place.store().check_writable(an_entry())
-    place.store().save(an_entry())
+    place.store().check_may("save", kept())
+    place.store().save(kept())
     assert place.warnings == []
 
 
@@ -801,10 +795,10 @@ def test_without_a_clear_vault_secret_nothing_is_written(
 ) -> None:
     set_identity(identity, monkeypatch)
     vault = AnsibleVault(vault_secrets, encrypt_vault_id)
-    store = FileStore(str(place.root), ENVIRONMENT, vault, True, place.warnings.append)
-    for attempt in (store.check_writable, store.save):
+    store = file_store(str(place.root), vault, True, place.warnings.append)
+    for attempt in (lambda entry: store.check_may("save", entry), store.save):
         with pytest.raises(OptionError, match=r"^store: ") as caught:
-            attempt(an_entry())
+            attempt(kept())
         assert [word for word in says if word not in str(caught.value)] == []
         assert SECRET_PART not in str(caught.value)
     assert not place.root.parent.exists()
@@ -851,8 +845,8 @@ def test_the_secret_is_encrypted_with_the_vault_secret_that_is_meant(
 ) -> None:
     set_identity(identity, monkeypatch)
     store = place.store(*vault_secrets, encrypt_vault_id=encrypt_vault_id)
-    store.check_writable(an_entry())
-    saved = store.save(an_entry())
+    store.check_may("save", kept())
+    saved = store.save(kept())
     assert isinstance(saved.secret, Sealed)
     assert saved.secret.text.splitlines()[0] == f"$ANSIBLE_VAULT;1.2;AES256;{opened_by[0]}"
     assert place.store(opened_by).unseal(saved) == Secret(DOTTED_SECRET)
@@ -867,8 +861,8 @@ def _with_sealed(text: str) -> t.Callable[[Place], None]:
 
 def _tamper(place: Place) -> None:
     lines = place.file.read_text().splitlines()
-    assert lines[-6].startswith("  ")
-    lines[-6] = "  " + lines[-6].strip()[::-1]
+    last = max(number for number, line in enumerate(lines) if line.startswith("  "))
+    lines[last] = "  " + lines[last].strip()[::-1]
     place.file.write_text("\n".join(lines))
 
 
@@ -924,14 +918,14 @@ def test_what_cannot_be_opened_is_said_and_left(
     vault_secrets: list[tuple[str, VaultSecret]],
     says: str,
 ) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     if spoil:
         spoil(place)
     before = place.tree()
-    store = FileStore(
-        str(place.root), ENVIRONMENT, AnsibleVault(vault_secrets, None), True, place.warnings.append
+    store = file_store(
+        str(place.root), AnsibleVault(vault_secrets, None), True, place.warnings.append
     )
-    loaded = store.load("reports", False)
+    loaded = store.load(REPORTS)
     assert loaded.id == PUBLIC_PART
     with pytest.raises(DynatraceError) as caught:
         store.unseal(loaded)
@@ -945,7 +939,7 @@ def test_what_cannot_be_opened_is_said_and_left(
 
 
 def test_an_entry_without_a_secret_has_none_to_open(place: Place) -> None:
-    assert place.store_without_vault_secret().unseal(UNSEALED) is None
+    assert place.store_without_vault_secret().unseal(ONLY_AN_INTENT) is None
 
 
 @pytest.mark.parametrize("there", ["nothing", "path", "entry"])
@@ -956,30 +950,30 @@ def test_to_check_whether_it_can_be_written_writes_nothing(
     if there == "path":
         place.root.mkdir(parents=True, mode=0o700)
     elif there == "entry":
-        place.store(encrypt=encrypt).save(an_entry())
+        place.store(encrypt=encrypt).save(kept())
     before = place.tree()
-    place.store(encrypt=encrypt).check_writable(an_entry())
-    place.store(encrypt=encrypt).check_removable(an_entry())
+    place.store(encrypt=encrypt).check_may("save", kept())
+    place.store(encrypt=encrypt).check_may("remove", kept())
     assert place.tree() == before
 
 
 def test_to_remove_an_entry_takes_no_vault_secret(place: Place) -> None:
-    saved = place.store().save(an_entry())
+    saved = place.store().save(kept())
     for store in (
         place.store_without_vault_secret(),
         place.store_without_vault_secret(encrypt=False),
     ):
-        store.check_removable(saved)
+        store.check_may("remove", saved)
     place.store_without_vault_secret().remove(saved)
     assert place.files() == [ENVIRONMENT]
     assert place.warnings == []
 
 
 def test_to_read_writes_nothing(place: Place) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     before = place.tree()
-    loaded = place.store().load("reports", False)
-    place.store().load("others", True)
+    loaded = place.store().load(REPORTS)
+    place.store().load(identity("others", PERSONAL_ACCESS))
     place.store().unseal(loaded)
     assert place.tree() == before
 
@@ -990,12 +984,12 @@ def test_to_read_writes_nothing(place: Place) -> None:
 def test_a_folder_that_would_be_refused_is_found_before_anything_is_written(
     place: Place, spoil: t.Callable[[pathlib.Path], None]
 ) -> None:
-    place.store().save(an_entry())
+    place.store().save(kept())
     spoil(place.folder)
     before = place.tree()
-    for check in (place.store().check_writable, place.store().check_removable):
+    for operation in t.get_args(Operation):
         with pytest.raises(DynatraceError, match="cannot be written"):
-            check(an_entry())
+            place.store().check_may(operation, kept())
     assert place.tree() == before
 
 
@@ -1004,21 +998,19 @@ def test_a_folder_that_would_be_refused_is_found_before_anything_is_written(
 )
 def test_a_path_that_cannot_be_written_is_named(path: str) -> None:
     warnings: list[str] = []
-    store = FileStore(
-        path, ENVIRONMENT, AnsibleVault([VAULT_PASSWORD], None), True, warnings.append
-    )
-    for check in (store.check_writable, store.check_removable):
+    store = file_store(path, AnsibleVault([VAULT_PASSWORD], None), True, warnings.append)
+    for operation in t.get_args(Operation):
         with pytest.raises(
             DynatraceError,
             match=f"^The store {path} cannot be written: .* See to that folder, and run again",
         ):
-            check(an_entry())
+            store.check_may(operation, kept())
     with pytest.raises(DynatraceError, match=f"^The store {path} cannot be written: ") as caught:
-        store.save(an_entry())
+        store.save(kept())
     assert SECRET_PART not in str(caught.value)
     with (
         pytest.raises(DynatraceError, match=f"^The store {path} cannot be locked: "),
-        store.lock([("reports", False)]),
+        store.lock([REPORTS]),
     ):
         pass
 
@@ -1026,35 +1018,37 @@ def test_a_path_that_cannot_be_written_is_named(path: str) -> None:
 def test_a_dangling_link_as_path_is_named(place: Place) -> None:
     place.root.parent.mkdir()
     place.root.symlink_to("nowhere")
-    for attempt in (place.store().check_writable, place.store().save):
+    store = place.store()
+    for attempt in (lambda: store.check_may("save", kept()), lambda: store.save(kept())):
         with pytest.raises(DynatraceError, match="cannot be written"):
-            attempt(an_entry())
+            attempt()
     assert [path.name for path in place.root.parent.iterdir()] == ["tokens"]
 
 
 TRYING = """
 import sys
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import entry_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
-with identity_locks(sys.argv[1], [(entry_name("reports", sys.argv[2] == "pat"), "reports")], 0):
+with identity_locks(sys.argv[1], [(sys.argv[2], "reports")], 0):
     pass
 """
 
 
 def test_a_lock_is_held_for_one_name_and_kind_and_given_back(place: Place) -> None:
-    def elsewhere(kind: str = "api") -> int:
-        command = [sys.executable, "-c", TRYING, str(place.folder / ".lock"), kind]
+    def elsewhere(name: str = "reports", environment: str = ENVIRONMENT) -> int:
+        lock = place.root / environment / ".lock"
+        command = [sys.executable, "-c", TRYING, str(lock), name]
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
 
-    with place.store().lock([("reports", False), ("others", True)]):
+    with place.store().lock([REPORTS, identity("others"), identity(place="xyz")]):
         assert elsewhere() == 1
-        assert elsewhere("pat") == 0
+        assert elsewhere("reports.pat") == 0
+        assert elsewhere(environment="xyz") == 1
     assert elsewhere() == 0
 
 
 def test_a_lock_does_not_hinder_whoever_holds_it(place: Place) -> None:
     store = place.store()
-    with at_most(5), store.lock([("reports", False)]):
-        store.remove(store.save(an_entry()))
-    with at_most(5), store.lock([("reports", False)]):
-        assert store.load("reports", False).version is None
+    with at_most(5), store.lock([REPORTS]):
+        store.remove(store.save(kept()))
+    with at_most(5), store.lock([REPORTS]):
+        assert store.load(REPORTS).version is None

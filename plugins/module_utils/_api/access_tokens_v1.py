@@ -21,6 +21,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
     text_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
@@ -78,7 +79,7 @@ class TokenApiV1:
     ) -> t.Iterator[Token]:
         data = an_object(
             "the list of tokens",
-            self._http.request("GET", _PATH, {"limit": str(_LIMIT)}, scope=_SCOPE).data,
+            self._http.request(Request("GET", _PATH, {"limit": str(_LIMIT)}, scope=_SCOPE)).data,
         )
         values = data.get("values")
         if not isinstance(values, list):
@@ -100,7 +101,9 @@ class TokenApiV1:
         return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
-        answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
+        answer = self._http.request(
+            Request("GET", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
+        )
         return (
             read_token(self._http, _as_v2(answer.data), token_id) if answer.status != 404 else None
         )
@@ -113,8 +116,9 @@ class TokenApiV1:
                 "value": max(1, round((end - self.now()).total_seconds() * 1000)),
                 "unit": "MILLIS",
             }
-        secret = _secret(self._http.request("POST", _PATH, body=body, scope=_SCOPE, text=True).data)
-        self._http.hide(secret)
+        request = Request("POST", _PATH, body=body, scope=_SCOPE, text=True)
+        secret = _secret(self._http.request(request).data)
+        self._http.redactor.hide(secret)
         issued = self._issued(secret)
         return Issued(str(issued.id), secret, issued.expires)
 
@@ -138,16 +142,19 @@ class TokenApiV1:
 
     def update(self, before: Token, after: Token) -> None:
         body = {"name": after.name, "revoked": not after.enabled, "scopes": list(after.scopes)}
-        self._http.request("PUT", path_of(_PATH, before.id or ""), body=body, scope=_SCOPE)
+        path = path_of(_PATH, before.id or "")
+        self._http.request(Request("PUT", path, body=body, scope=_SCOPE))
 
     def delete(self, token_id: str) -> None:
         check_not_caller(self._http, token_id)
-        self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_SCOPE)
+        path = path_of(_PATH, token_id)
+        self._http.request(Request("DELETE", path, absent=(404,), scope=_SCOPE))
 
     def lookup(self, secret: Secret) -> Token | None:
-        self._http.hide(secret)
+        self._http.redactor.hide(secret)
+        body = {"token": secret.reveal()}
         answer = self._http.request(
-            "POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True
+            Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
         )
         return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
 

@@ -24,6 +24,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
@@ -97,7 +98,8 @@ class TokenApiV2:
         seen: set[str] = set()
         while len(seen) < _MOST_PAGES:
             page = an_object(
-                "the list of tokens", self._http.request("GET", _PATH, query, scope=_READ).data
+                "the list of tokens",
+                self._http.request(Request("GET", _PATH, query, scope=_READ)).data,
             )
             entries = page.get("apiTokens", [] if "totalCount" in page else None)
             if not isinstance(entries, list):
@@ -132,7 +134,9 @@ class TokenApiV2:
         return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
-        answer = self._http.request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
+        answer = self._http.request(
+            Request("GET", path_of(_PATH, token_id), absent=(404,), scope=_READ)
+        )
         return read_token(self._http, answer.data, token_id) if answer.status != 404 else None
 
     def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:
@@ -145,11 +149,10 @@ class TokenApiV2:
             body["expirationDate"] = (
                 f"now+{expires}" if isinstance(expires, Period) else format_timestamp(expires)
             )
-        data = an_object(
-            "the new token", self._http.request("POST", _PATH, body=body, scope=_WRITE).data
-        )
+        request = Request("POST", _PATH, body=body, scope=_WRITE)
+        data = an_object("the new token", self._http.request(request).data)
         secret = Secret(text_of(data.get("token")))
-        self._http.hide(secret)
+        self._http.redactor.hide(secret)
         if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
             raise RequestFailed(
                 "Dynatrace's answer to the creation of a token has no id or no secret.",
@@ -166,16 +169,18 @@ class TokenApiV2:
         # All three, because one that is left out might be taken away.
         body = {"name": after.name, "enabled": after.enabled, "scopes": list(after.scopes)}
         path = path_of(_PATH, before.id or "")
-        self._http.request("PUT", path, body=body, scope=_WRITE)
+        self._http.request(Request("PUT", path, body=body, scope=_WRITE))
 
     def delete(self, token_id: str) -> None:
         check_not_caller(self._http, token_id)
-        self._http.request("DELETE", path_of(_PATH, token_id), absent=(404,), scope=_WRITE)
+        path = path_of(_PATH, token_id)
+        self._http.request(Request("DELETE", path, absent=(404,), scope=_WRITE))
 
     def lookup(self, secret: Secret) -> Token | None:
-        self._http.hide(secret)
+        self._http.redactor.hide(secret)
+        body = {"token": secret.reveal()}
         answer = self._http.request(
-            "POST", _PATH + "/lookup", body={"token": secret.reveal()}, absent=(404,), reads=True
+            Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
         )
         return (
             read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None

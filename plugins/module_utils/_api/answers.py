@@ -10,17 +10,19 @@ import datetime as dt
 import typing as t
 import urllib.parse
 
+from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import Audience
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     Refused,
     RequestFailed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     looks_like_secret,
     public_id,
-    scrub,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import parse_timestamp
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
@@ -28,6 +30,19 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
     is_token_id,
     sorted_scopes,
 )
+
+# Documented: they suffice to manage access tokens.
+_OAUTH_SCOPES = {
+    "apiTokens.read": "environment-api:api-tokens:read",
+    "apiTokens.write": "environment-api:api-tokens:write",
+}
+
+
+def environment_api(connection: Connection) -> Audience:
+    """The API of the environment, which has the access tokens."""
+    account = connection.oauth.account_uuid if connection.oauth else None
+    resource = f"urn:dtaccount:{account}" if account else None
+    return Audience(connection.api_address, _OAUTH_SCOPES, resource)
 
 
 def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
@@ -58,8 +73,10 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
         raise RequestFailed(
             f"Dynatrace gave an end for the token {token_id} that is no point in time. Nothing was done with it."
         )
+    # Not all known secrets: a token may have the name of, say, the user of a proxy.
+    redactor = Redactor(http.caller)
     told = [data.get("name"), *(data["scopes"] if isinstance(data.get("scopes"), list) else [])]
-    name, *scopes = (_shown(http, text) for text in told)
+    name, *scopes = (_shown(redactor, text) for text in told)
     return Token(
         id=token_id,
         name=name,
@@ -67,11 +84,11 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
         scopes=sorted_scopes(filter(None, scopes)),
         kind=access_kind(personal is True),
         expires=moment_of(end),
-        owner=_shown(http, data.get("owner")) or None,
+        owner=_shown(redactor, data.get("owner")) or None,
         created=moment_of(data.get("creationDate")),
         modified=moment_of(data.get("modifiedDate")),
         last_used=moment_of(data.get("lastUsedDate")),
-        last_used_ip=_shown(http, data.get("lastUsedIpAddress")) or None,
+        last_used_ip=_shown(redactor, data.get("lastUsedIpAddress")) or None,
         made_by_product=bool(data.get("additionalMetadata")),
         complete=isinstance(data.get("enabled"), bool)
         and isinstance(data.get("scopes"), list)
@@ -79,9 +96,9 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
     )
 
 
-def _shown(http: Http, value: t.Any) -> str:
+def _shown(redactor: Redactor, value: t.Any) -> str:
     """A text of an answer as it may be shown, and written: without a secret, and without half a character."""
-    return scrub(text_of(value), [http.caller] if http.caller else [])
+    return redactor.text(text_of(value))
 
 
 def text_of(value: t.Any) -> str:

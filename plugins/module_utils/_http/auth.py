@@ -2,47 +2,77 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a request proves who it is from."""
+"""How a request proves who it is from, as a flow of requests that the client only carries out."""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
-    Connection,
-    is_bearer,
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import (
+    DYNATRACE,
+    Caller,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
+    HttpRequest,
+    HttpResponse,
+    Server,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
-
-class Signature(t.NamedTuple):
-    """What authenticates a request."""
-
-    headers: t.Mapping[str, str]
-    query: t.Mapping[str, str]
+# Yields requests, and is sent the response of each, or the RequestFailed in place of it. The last response is the answer.
+Flow = t.Generator[HttpRequest, HttpResponse, None]
 
 
-# Documented: what those of the platform need instead of the scopes that access tokens need.
-_SCOPES_OF_BEARERS = {
-    "apiTokens.read": "environment-api:api-tokens:read",
-    "apiTokens.write": "environment-api:api-tokens:write",
-}
+@dataclasses.dataclass(frozen=True)
+class Audience:
+    """The API that requests are for, and what an OAuth client has to ask for to call it."""
 
-NO_SIGNATURE = Signature({}, {})
-
-
-def name_of_scope(connection: Connection, scope: str | None) -> str | None:
-    """What the caller has to have for what an access token needs this scope for."""
-    return (
-        _SCOPES_OF_BEARERS.get(scope or "", scope)
-        if is_bearer(connection.api_token) or connection.oauth
-        else scope
-    )
+    address: str  # that the paths of requests are below
+    # The scopes of the platform, by the scope that an access token needs for the same request.
+    oauth_scopes: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    resource: str | None = None  # urn:dtaccount:UUID or urn:dtenvironment:ID
+    server: Server = DYNATRACE
 
 
-def sign(connection: Connection, caller: Secret) -> Signature:
-    """Documented: access tokens are of the scheme Api-Token, or stand in the query; seen in practice: those of the platform are Bearer."""
-    if connection.token_location == "query":
-        return Signature({}, {"api-token": caller.reveal()})
-    scheme = "Bearer" if connection.oauth or is_bearer(caller) else "Api-Token"
-    return Signature({"Authorization": f"{scheme} {caller.reveal()}"}, {})
+class Auth(t.Protocol):
+    """Who calls."""
+
+    @property
+    def caller(self) -> Caller:
+        """How messages name who calls."""
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether the scopes of the platform are needed, instead of those of access tokens."""
+
+    def flow(self, request: HttpRequest) -> Flow:
+        """The request, authenticated, and whatever has to be sent for that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenAuth:
+    """A token that the user gave."""
+
+    token: Secret
+    location: str = "header"
+    caller: t.ClassVar[Caller] = Caller("api_token", "the calling token")
+
+    @property
+    def is_bearer(self) -> bool:
+        return is_bearer(self.token)
+
+    def flow(self, request: HttpRequest) -> Flow:
+        """Documented: access tokens are of the scheme Api-Token, or in the query; seen in practice: those of the platform are Bearer."""
+        if self.location == "query":
+            query = {**request.query, "api-token": self.token.reveal()}
+            yield dataclasses.replace(request, query=query)
+        elif self.is_bearer:
+            yield as_bearer(request, self.token)
+        else:
+            yield request.with_headers(Authorization=f"Api-Token {self.token.reveal()}")
+
+
+def as_bearer(request: HttpRequest, token: Secret) -> HttpRequest:
+    return request.with_headers(Authorization=f"Bearer {token.reveal()}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import traceback
 
 REQUESTS_IMPORT_ERROR: str | None
@@ -22,4 +23,9 @@ except ImportError:
         """Stands where the real one would, so that classes built on it can be defined."""
 
 
-__all__ = ["REQUESTS_IMPORT_ERROR", "HTTPAdapter", "requests"]
+def has_socks() -> bool:
+    """Whether PySocks is installed, which ``requests`` needs for a SOCKS proxy."""
+    return importlib.util.find_spec("socks") is not None
+
+
+__all__ = ["REQUESTS_IMPORT_ERROR", "HTTPAdapter", "has_socks", "requests"]

@@ -30,7 +30,7 @@ class RequestFailed(DynatraceError):
 
     :param status: the HTTP status of the answer, None where none arrived.
     :param maybe_done: whether Dynatrace may have carried the request out all the same.
-    :param passing: whether the same request may be answered later.
+    :param transient: whether the same request may succeed later.
     :param asked_wait: how many seconds the server asks to wait before that.
     """
 
@@ -39,13 +39,13 @@ class RequestFailed(DynatraceError):
         message: str,
         status: int | None = None,
         maybe_done: bool = False,
-        passing: bool = False,
+        transient: bool = False,
         asked_wait: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.maybe_done = maybe_done
-        self.passing = passing
+        self.transient = transient
         self.asked_wait = asked_wait
 
 

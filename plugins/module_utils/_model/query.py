@@ -16,7 +16,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
     Kind,
     access_kind,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     check_public,
     check_token_id,
@@ -72,7 +75,7 @@ def _unused_for(token: Token, period: Period, now: dt.datetime) -> bool:
     return last is None or last <= period.before(now)
 
 
-def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ()) -> Query:
+def parse_query(params: t.Mapping[str, t.Any], redactor: Redactor) -> Query:
     """The criteria, from the options of ``dynatrace_token_info``.
 
     :raises OptionError: where an option cannot work; never with a secret in its message.
@@ -82,7 +85,8 @@ def parse_query(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret] = ())
             "token and token_id exclude each other: look a token up by its secret, or by its id."
         )
     token = parse_held_token(params["token"])
-    check_public(params, [*secrets, *([token] if token else [])])
+    redactor.hide(token)
+    check_public(params, redactor)
     if params["token_id"] is not None:
         check_token_id(params["token_id"])
     return Query(

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import re
+import threading
 import typing as t
 
 HIDDEN = "***"
+
+_LONGEST_WORD_ONLY = 4
 
 # Documented: <prefix>.<public part>.<secret part>. The lengths are looser than documented, because
 # tokens with a shorter public part and cut-off ones are secrets too.
@@ -58,17 +61,66 @@ def looks_like_secret(text: str) -> bool:
     return _DOTTED.search(text) is not None
 
 
-def scrub(text: str, secrets: t.Iterable[Secret] = ()) -> str:
-    """The text without these secrets and without anything of the form of one."""
-    for value in sorted(
-        (secret.reveal() for secret in secrets if secret.reveal()), key=len, reverse=True
-    ):
-        text = text.replace(value, HIDDEN)
-    return _DOTTED.sub(r"\1." + HIDDEN, text)
-
-
 def printable(text: str) -> str:
     """The text in one line, with an escape sequence in place of each character that a terminal could obey."""
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
+
+
+class _Finder:
+    """Finds one secret; a short one as a word of its own only, so that other words stay whole."""
+
+    __slots__ = ("_pattern", "_value")
+
+    def __init__(self, value: str) -> None:
+        is_short = len(value) <= _LONGEST_WORD_ONLY
+        before = r"(?<!\w)" if is_short and value[0].isalnum() else ""
+        after = r"(?!\w)" if is_short and value[-1].isalnum() else ""
+        self._value = value
+        self._pattern = re.compile(before + re.escape(value) + after)
+
+    def hidden(self, text: str) -> str:
+        return self._pattern.sub(HIDDEN, text) if self._value in text else text
+
+
+class Redactor:
+    """Takes secrets out of every text that somebody may see.
+
+    The secret of a token is recognised by its form. Any other secret is hidden from the moment that it is known.
+    """
+
+    def __init__(self, *secrets: Secret | None) -> None:
+        self._lock = threading.Lock()
+        self._values: frozenset[str] = frozenset()
+        self._first: tuple[_Finder, ...] = ()
+        self._last: tuple[_Finder, ...] = ()
+        self.hide(*secrets)
+
+    def hide(self, *secrets: Secret | None) -> None:
+        """Keep these secrets out of every text from now on, in every thread."""
+        new = {secret.reveal() for secret in secrets if secret is not None}
+        # The form alone tells most of them, so that a text is not searched for each of a thousand.
+        new = {value for value in new if value and not _DOTTED.fullmatch(value)}
+        with self._lock:
+            if new <= self._values:
+                return
+            self._values |= new
+            longest_first = sorted(self._values, key=len, reverse=True)
+            # A longer secret around one of the known form: the end of it would stay.
+            around = [value for value in longest_first if _DOTTED.search(value)]
+            others = [value for value in longest_first if not _DOTTED.search(value)]
+            self._first, self._last = tuple(map(_Finder, around)), tuple(map(_Finder, others))
+
+    def text(self, text: str) -> str:
+        """The text, with ``***`` in place of each secret."""
+        for finder in self._first:
+            text = finder.hidden(text)
+        text = _DOTTED.sub(r"\1." + HIDDEN, text)
+        for finder in self._last:
+            text = finder.hidden(text)
+        return text
+
+    def finds_secret(self, text: str) -> bool:
+        """Whether the text is, or holds, a secret."""
+        return self.text(text) != text

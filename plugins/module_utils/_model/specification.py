@@ -20,9 +20,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
     access_kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
     Secret,
     could_be_secret,
-    looks_like_secret,
     public_id,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
@@ -78,7 +78,7 @@ class Specification:
 def parse_specification(
     params: t.Mapping[str, t.Any],
     now: dt.datetime,
-    secrets: t.Iterable[Secret] = (),
+    redactor: Redactor,
     stored: bool = False,
     place: str = "",
 ) -> Specification:
@@ -86,14 +86,15 @@ def parse_specification(
 
     :param params: the options, typed by the argument spec.
     :param now: the clock of this machine: no request has been made yet.
-    :param secrets: secrets that must not stand where a public value belongs.
+    :param redactor: knows the secrets that must not stand where a public value belongs.
     :param stored: whether a store keeps the secret. Somebody else may be using a token whose
         secret it does not have.
     :param place: the key of the environment that the task is about.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
     token = parse_held_token(params["token"])
-    check_public(params, [*secrets, *([token] if token else [])])
+    redactor.hide(token)
+    check_public(params, redactor)
     _check_identity(params["name"], params["token_id"])
     if params["expires_in"] is not None and params["expiration_date"] is not None:
         raise OptionError(
@@ -154,7 +155,7 @@ def check_kind(specification: Specification) -> None:
 def parse_specifications(
     tokens: t.Sequence[t.Mapping[str, t.Any]],
     now: dt.datetime,
-    secrets: t.Sequence[Secret] = (),
+    redactor: Redactor,
     stored: bool = False,
     place: str = "",
 ) -> list[Specification]:
@@ -165,7 +166,7 @@ def parse_specifications(
     specifications, problems = [], []
     for number, params in enumerate(tokens):
         try:
-            specifications.append(parse_specification(params, now, secrets, stored, place))
+            specifications.append(parse_specification(params, now, redactor, stored, place))
         except OptionError as error:
             problems.append(f"tokens[{number}]: {error}")
     names = collections.Counter((one.name, one.kind) for one in specifications if one.name)
@@ -196,13 +197,12 @@ _PUBLIC = {
 }
 
 
-def check_public(params: t.Mapping[str, t.Any], secrets: t.Iterable[Secret]) -> None:
+def check_public(params: t.Mapping[str, t.Any], redactor: Redactor) -> None:
     """:raises OptionError: where a secret stands in an option that messages may show. It is not echoed."""
-    known = [secret.reveal() for secret in secrets if secret.reveal()]
     for option, meant in _PUBLIC.items():
         value = params.get(option) or ""
         for text in value if isinstance(value, list) else [value]:
-            if looks_like_secret(text) or any(secret in text for secret in known):
+            if redactor.finds_secret(text):
                 raise OptionError(
                     f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {meant}."
                 )

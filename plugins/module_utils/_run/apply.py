@@ -54,9 +54,9 @@ _TRIES = 3
 
 NOBODY_KEEPS = (
     "A token would be issued, and nobody would keep its secret, which Dynatrace shows only once. "
-    "Nothing was issued. Keep the secret with store, hand it to later tasks with register (under "
-    "until, where a task runs again and again, that is not enough), or have it printed with "
-    "reveal: true."
+    "Nothing was issued. Keep the secret with store, or hand it to later tasks with register "
+    "(under until, where a task runs again and again, that is not enough). With the commands "
+    "ansible and ansible-console, reveal=true prints it."
 )
 
 

@@ -46,7 +46,9 @@ def find(
     :raises OptionError: where the options cannot work with what there is.
     :raises Refused: where the store names a token that is not this one.
     """
-    held_id = api.id_of(specification.token) if specification.token else None
+    # Looked up: that an id stands in a secret does not make it that token's.
+    held = api.lookup(specification.token) if specification.token else None
+    held_id = held.id if held else None
     if specification.token_id is None:
         found, secret = _find_by_name(api, specification, context, held_id)
     else:

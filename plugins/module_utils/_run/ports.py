@@ -18,7 +18,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Identity,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 
@@ -190,5 +193,6 @@ class RunContext:
     store: Store = dataclasses.field(default_factory=NoStore)
     on_secret_expected: t.Callable[[], None] = _nothing  # right before the answer with a secret
     progress: t.Callable[[int, int], None] = _no_progress  # how many tokens are done, of how many
+    redactor: Redactor = dataclasses.field(default_factory=Redactor)
     nonce: t.Callable[[], str] = _nonce
     sleep: t.Callable[[float], None] = time.sleep

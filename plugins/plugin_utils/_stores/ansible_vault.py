@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 from ansible import constants
@@ -50,57 +51,87 @@ class AnsibleVault:
             or None
         )
 
-    def sealing_secret(self) -> tuple[str, t.Any]:
-        """The vault id and the vault secret to seal with.
+    def check(self) -> None:
+        """:raises OptionError: where nothing tells which vault secret to seal with."""
+        self._sealing_secret()
 
-        :raises OptionError: where there is none, or several and nothing tells which.
-        """
-        if not self._secrets:
-            raise OptionError(
-                f"store: a secret would be written, and there is no vault secret to encrypt it with. Give one with {HOW_TO_GIVE}, "
-                "or say encrypt: false in store to have it written in the clear."
-            )
-        wanted = self._encrypt_vault_id
-        fitting = [
-            (vault_id, secret) for vault_id, secret in self._secrets if wanted in (None, vault_id)
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        known = ", ".join(vault_id for vault_id, _secret in self._secrets)
-        if fitting and wanted is None:
-            raise OptionError(
-                f"store: there are several vault secrets ({known}), and nothing tells which one to encrypt with. Name its vault id as "
-                "encrypt_vault_id in store, or set vault_encrypt_identity."
-            )
-        if not fitting:
-            raise OptionError(
-                f"store: encrypt_vault_id is {wanted!r}, and there is no vault secret of that id, but of {known}."
-            )
-        return fitting[0]  # given several times, the first counts, as in ansible-vault
-
-    def seal(self, secret: Secret) -> Sealed:
-        vault_id, vault_secret = self.sealing_secret()
-        return Sealed(
-            VaultLib(self._secrets).encrypt(secret.reveal(), vault_secret, vault_id).decode()
-        )
+    def seal(self, secret: Secret) -> Secret | Sealed:
+        vault_id, vault_secret = self._sealing_secret()
+        text = VaultLib(self._secrets).encrypt(secret.reveal(), vault_secret, vault_id)
+        return Sealed(text.decode())
 
     def unseal(self, sealed: Sealed, place: str) -> Secret:
         """:raises DynatraceError: where none of the vault secrets opens it."""
         if not self._secrets:
             raise DynatraceError(
-                f"The secret in {place} is encrypted, and there is no vault secret. Give one with {HOW_TO_GIVE}."
+                f"The secret in the {place} is encrypted, and there is no vault secret. Give one "
+                f"with {HOW_TO_GIVE}."
             )
         try:
             text = VaultLib(self._secrets).decrypt(sealed.text.encode()).decode()
         except (AnsibleError, ValueError):
-            # Not chained: what the library says is not ours to know the contents of.
-            known = ", ".join(vault_id for vault_id, _secret in self._secrets)
+            # Not chained: the library's message may quote anything.
             raise DynatraceError(
-                f"The secret in {place} cannot be decrypted with the vault secrets at hand ({known}). Nothing was changed. Give the one "
-                "that it was encrypted with; if that is lost, remove the file, and the next run has no secret for the token."
+                f"The secret in the {place} cannot be decrypted with the vault secrets at hand "
+                f"({self._vault_ids()}). Nothing was changed. Give the one that it was encrypted "
+                "with; if that is lost, remove the file, and the next run has no secret for the "
+                "token."
             ) from None
         if not could_be_secret(text):
             raise DynatraceError(
-                f"The value in {place} is not the secret of a token: it is empty, or has a space or a line break in it."
+                f"The value in the {place} is not the secret of a token: it is empty, or has a "
+                "space or a line break in it."
             )
         return Secret(text)
+
+    def _sealing_secret(self) -> tuple[str, t.Any]:
+        """The vault id and the vault secret to seal with."""
+        if not self._secrets:
+            raise OptionError(
+                "store: a secret would be written, and there is no vault secret to encrypt it "
+                f"with. Give one with {HOW_TO_GIVE}, or say encrypt: false in store to have it "
+                "written in the clear."
+            )
+        wanted = self._encrypt_vault_id
+        fitting = [secret for secret in self._secrets if wanted in (None, secret[0])]
+        if not fitting:
+            raise OptionError(
+                f"store: encrypt_vault_id is {wanted!r}, and there is no vault secret of that id, "
+                f"but of {self._vault_ids()}."
+            )
+        if wanted is None and len(fitting) > 1:
+            raise OptionError(
+                f"store: there are several vault secrets ({self._vault_ids()}), and nothing tells "
+                "which one to encrypt with. Name its vault id as encrypt_vault_id in store, or set "
+                "vault_encrypt_identity."
+            )
+        return fitting[0]  # given several times, the first counts, as in ansible-vault
+
+    def _vault_ids(self) -> str:
+        return ", ".join(vault_id for vault_id, _secret in self._secrets)
+
+
+class InTheClear:
+    """Writes secrets in the clear, warns of that once, and opens those that are encrypted."""
+
+    def __init__(self, vault: AnsibleVault, path: str, warn: t.Callable[[str], None]) -> None:
+        self._vault = vault
+        self._path = path
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._warned = False
+
+    def check(self) -> None:
+        with self._lock:
+            if not self._warned:
+                self._warned = True
+                self._warn(
+                    f"Secrets are kept in the clear in {self._path}, because store says "
+                    "encrypt: false."
+                )
+
+    def seal(self, secret: Secret) -> Secret | Sealed:
+        return secret
+
+    def unseal(self, sealed: Sealed, place: str) -> Secret:
+        return self._vault.unseal(sealed, place)

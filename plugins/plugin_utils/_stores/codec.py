@@ -2,11 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Entries of a store as plain data, and back again, with no trust in what comes back."""
+"""Entries of a store as plain data, and back again, with no trust in what comes back.
+
+Files and secrets of version 1.0.0 are read: they say ``personal_access_token`` for ``kind``,
+``pending`` for ``intents`` and ``retiring`` for ``predecessors``.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import re
@@ -14,12 +17,15 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
+    Identity,
     Intent,
-    Retiring,
+    Predecessor,
     Sealed,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
-    DynatraceError,
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    KINDS,
+    Kind,
+    access_kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
@@ -31,158 +37,142 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
     parse_timestamp,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import is_token_id
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import Data
 
 _PLAIN = re.compile(r"(?!\.\.?$)[a-z0-9._-]{1,100}")
 _ENTRY_NAME = re.compile(r"(?!\.\.?$)[a-z0-9._~-]+")
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
-
-_KEYS = (
-    "environment",
-    "name",
-    "personal_access_token",
-    "id",
-    "token",
-    "scopes",
-    "expiration_date",
-    "created",
-    "pending",
-    "retiring",
-)
+_PUBLIC_KEYS = ("environment", "name", "id", "token", "scopes", "expiration_date", "created")
+_KEYS = (*_PUBLIC_KEYS, "kind", "handed_over", "intents", "predecessors")
+_KEYS_OF_1_0_0 = (*_PUBLIC_KEYS, "personal_access_token", "pending", "retiring")
 
 
 class Damaged(Exception):
-    """What the data of an entry has wrong."""
+    """What is wrong with the data of an entry."""
 
 
-def entry_name(name: str, personal_access_token: bool) -> str:
-    """A name that is safe in a path, readable, and another for every name and kind."""
-    kind = ".pat" if personal_access_token else ""
+def entry_name(name: str, kind: Kind) -> str:
+    """A name that is safe in a path, readable, and unique for every name and kind.
+
+    Two kinds can still meet: ``ci.x`` of the kind without a suffix has the entry name of ``ci`` of
+    a kind whose suffix is ``.x``, unless that is ``.pat``. The data tell which of them it is.
+    """
     if _PLAIN.fullmatch(name) and not name.endswith(".pat"):
-        return name + kind
+        return name + kind.suffix
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    checksum = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
     # No plain name has a tilde.
-    return f"{slug or 'token'}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}{kind}"
+    return f"{slug or 'token'}~{checksum}{kind.suffix}"
 
 
 def is_entry_name(text: str) -> bool:
-    """Whether this can be what ``entry_name`` makes. What has another name in a store is no entry."""
+    """Whether ``entry_name`` can return this. Data under another name is not an entry."""
     return _ENTRY_NAME.fullmatch(text) is not None
 
 
-def dump_entry(entry: Entry, environment: str, token: t.Any) -> dict[str, t.Any]:
-    """The data of an entry, with its secret in the form that the store keeps it in."""
+def dump_entry(entry: Entry) -> Data:
+    """The data of an entry: its secret in the clear, unless it is sealed."""
+    secret = entry.secret
     return {
-        "environment": environment,
+        "environment": entry.identity.place,
         "name": entry.name,
-        "personal_access_token": entry.personal_access_token,
+        "kind": entry.kind.option,
         "id": entry.id,
-        "token": token,
+        "token": secret.reveal() if isinstance(secret, Secret) else secret,
         "scopes": list(entry.scopes),
-        "expiration_date": _text(entry.expires),
-        "created": _text(entry.created),
-        "pending": {"nonce": entry.intent.nonce, "since": _text(entry.intent.since)}
-        if entry.intent
-        else None,
-        "retiring": [
-            {
-                "id": note.id,
-                "disable_date": _text(note.disable_at),
-                "delete_date": _text(note.delete_at),
-            }
-            for note in entry.retiring
-        ],
+        "expiration_date": _dump_moment(entry.expires),
+        "created": _dump_moment(entry.created),
+        "handed_over": entry.handed_over,
+        "intents": [_dump_intent(intent) for intent in entry.intents],
+        "predecessors": [_dump_predecessor(predecessor) for predecessor in entry.predecessors],
     }
 
 
-def parse_entry(
-    data: t.Any,
-    environment: str,
-    name: str,
-    personal_access_token: bool,
-    version: t.Hashable,
-    place: str,
-) -> Entry:
-    """The entry of this name from its data.
+def _dump_intent(intent: Intent) -> Data:
+    return {
+        "nonce": intent.nonce,
+        "since": _dump_moment(intent.since),
+        "expiration_date": _dump_moment(intent.expires),
+        "scopes": list(intent.scopes),
+        "known_ids": list(intent.known_ids),
+    }
 
-    :param place: where the data is from, for messages.
-    :raises DynatraceError: where it is damaged, or another's.
+
+def _dump_predecessor(predecessor: Predecessor) -> Data:
+    return {
+        "id": predecessor.id,
+        "disable_date": _dump_moment(predecessor.disable_at),
+        "delete_date": _dump_moment(predecessor.delete_at),
+    }
+
+
+def _dump_moment(moment: dt.datetime | None) -> str | None:
+    return format_timestamp(moment) if moment else None
+
+
+def parse_entry(data: t.Any, identity: Identity, version: t.Hashable) -> Entry:
+    """The entry of this identity.
+
+    :raises Damaged: where the data is incomplete or damaged, or is another token's.
     """
-    with _explained(place):
-        return _parse(_complete(data), environment, name, personal_access_token, version)
+    complete = _complete(data)
+    for key, expected in (("environment", identity.place), ("name", identity.name)):
+        if complete[key] != expected:
+            raise Damaged(f"{key} should be {expected!r} and is not")
+    if _kind(complete) is not identity.kind:
+        raise Damaged(f"kind should be {identity.kind.option!r} and is not")
+    return _parse(complete, identity, version)
 
 
-def parse_listed_entry(
-    data: t.Any, environment: str, listed_as: str, version: t.Hashable, place: str
-) -> Entry:
-    """The entry that was found under this ``entry_name``, from its data, which say of what name and kind it is.
+def parse_listed_entry(data: t.Any, place: str, listed_as: str, version: t.Hashable) -> Entry:
+    """The entry that was found under this ``entry_name``, by the name and kind in its data.
 
-    :raises DynatraceError: as ``parse_entry`` does.
+    :raises Damaged: as ``parse_entry`` does.
     """
-    with _explained(place):
-        complete = _complete(data)
-        name, personal_access_token = complete["name"], complete["personal_access_token"]
-        if (
-            not isinstance(name, str)
-            or not isinstance(personal_access_token, bool)
-            or entry_name(name, personal_access_token) != listed_as
-        ):
-            raise Damaged("name and personal_access_token are not those of an entry in this place")
-        return _parse(complete, environment, name, personal_access_token, version)
+    complete = _complete(data)
+    name, kind = complete["name"], _kind(complete)
+    if not isinstance(name, str) or kind is None or entry_name(name, kind) != listed_as:
+        raise Damaged("name and kind are not those of an entry in this place")
+    return parse_entry(complete, Identity(place, name, kind), version)
 
 
-@contextlib.contextmanager
-def _explained(place: str) -> t.Iterator[None]:
-    try:
-        yield
-    except Damaged as damage:
-        raise DynatraceError(
-            f"{place} is damaged, or is not the entry of this token: {damage}. Nothing was changed. Restore it from a backup; if there is "
-            "none, remove it, and the next run has no secret for the token."
-        ) from None
-
-
-def _complete(data: t.Any) -> dict[t.Any, t.Any]:
+def _complete(data: t.Any) -> Data:
+    """The data with all keys of its version of the collection."""
     if not isinstance(data, dict):
         raise Damaged("it is not a dictionary")
-    missing = [key for key in _KEYS if key not in data]
+    keys = _KEYS_OF_1_0_0 if "personal_access_token" in data else _KEYS
+    missing = [key for key in keys if key not in data]
     if missing:
         raise Damaged(f"{', '.join(missing)} is not there")
     return data
 
 
-def _parse(
-    data: dict[t.Any, t.Any],
-    environment: str,
-    name: str,
-    personal_access_token: bool,
-    version: t.Hashable,
-) -> Entry:
-    for key, value in (
-        ("environment", environment),
-        ("name", name),
-        ("personal_access_token", personal_access_token),
-    ):
-        if data[key] != value or isinstance(data[key], bool) != isinstance(value, bool):
-            raise Damaged(f"{key} should be {value!r} and is not")
-    token_id = data.get("id")
-    if token_id is not None:
-        _check_id(token_id)
-    if (token_id is None) != (data.get("token") is None):
+def _kind(data: Data) -> Kind | None:
+    if "kind" in data:
+        option = data["kind"]
+        return KINDS.get(option) if isinstance(option, str) else None
+    personal = data["personal_access_token"]
+    return access_kind(personal) if isinstance(personal, bool) else None
+
+
+def _parse(data: Data, identity: Identity, version: t.Hashable) -> Entry:
+    token_id = None if data["id"] is None else _parse_id(data["id"])
+    if (token_id is None) != (data["token"] is None):
         raise Damaged("of id and token, one is there without the other")
-    retiring = tuple(map(_parse_retiring, _list(data, "retiring", dict)))
-    if token_id is not None and any(note.id == token_id for note in retiring):
-        raise Damaged("the token that it holds is among those that are retiring")
+    predecessors = _parse_predecessors(data)
+    if any(predecessor.id == token_id for predecessor in predecessors):
+        raise Damaged("the token that it holds is among its predecessors")
     return Entry(
-        name=name,
-        personal_access_token=personal_access_token,
+        identity,
         id=token_id,
-        secret=_parse_secret(data.get("token")),
-        scopes=tuple(_list(data, "scopes", str)),
-        expires=_moment(data, "expiration_date"),
-        created=_moment(data, "created"),
-        intent=_parse_intent(data.get("pending")),
-        retiring=retiring,
+        secret=_parse_secret(data["token"]),
+        scopes=_list(data, "scopes", str),
+        expires=_parse_moment(data, "expiration_date"),
+        created=_parse_moment(data, "created"),
+        handed_over=_parse_handed_over(data),
+        intents=_parse_intents(data),
+        predecessors=predecessors,
         version=version,
     )
 
@@ -195,39 +185,70 @@ def _parse_secret(token: t.Any) -> Secret | Sealed | None:
     return Secret(token)
 
 
-def _parse_intent(pending: t.Any) -> Intent | None:
-    if pending is None:
-        return None
-    nonce, since = (
-        (pending.get("nonce"), pending.get("since")) if isinstance(pending, dict) else (None, None)
+def _parse_handed_over(data: Data) -> bool:
+    handed_over = data.get("handed_over", True)
+    if not isinstance(handed_over, bool):
+        raise Damaged("handed_over is neither true nor false")
+    return handed_over
+
+
+def _parse_intents(data: Data) -> tuple[Intent, ...]:
+    if "intents" in data:
+        return tuple(_parse_intent(intent, "intents") for intent in _list(data, "intents", dict))
+    pending = data["pending"]
+    return () if pending is None else (_parse_intent(pending, "pending"),)
+
+
+def _parse_intent(intent: t.Any, key: str) -> Intent:
+    nonce = intent.get("nonce") if isinstance(intent, dict) else None
+    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+        raise Damaged(f"{key} has no nonce")
+    since = _parse_moment(intent, "since")
+    if since is None:
+        raise Damaged(f"{key} has no time")
+    return Intent(
+        nonce,
+        since,
+        expires=_parse_moment(intent, "expiration_date"),
+        scopes=_list(intent, "scopes", str),
+        known_ids=tuple(map(_parse_id, _list(intent, "known_ids", str))),
     )
-    moment = parse_timestamp(since) if isinstance(since, str) else None
-    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce) or moment is None:
-        raise Damaged("pending has no nonce or no time")
-    return Intent(nonce, moment)
 
 
-def _parse_retiring(note: dict[t.Any, t.Any]) -> Retiring:
-    token_id, disable_at = _check_id(note.get("id")), _moment(note, "disable_date")
-    if disable_at is None:
+def _parse_predecessors(data: Data) -> tuple[Predecessor, ...]:
+    if "predecessors" in data:
+        return tuple(map(_parse_predecessor, _list(data, "predecessors", dict)))
+    retiring = tuple(map(_parse_predecessor, _list(data, "retiring", dict)))
+    if any(predecessor.disable_at is None for predecessor in retiring):
         raise Damaged("a token is retiring without a disable_date")
-    return Retiring(token_id, disable_at, _moment(note, "delete_date"))
+    return retiring
 
 
-def _check_id(token_id: t.Any) -> str:
+def _parse_predecessor(predecessor: Data) -> Predecessor:
+    token_id = _parse_id(predecessor.get("id"))
+    disable_at = _parse_moment(predecessor, "disable_date")
+    delete_at = _parse_moment(predecessor, "delete_date")
+    if disable_at is None and delete_at is not None:
+        raise Damaged("a predecessor has a delete_date without a disable_date")
+    return Predecessor(token_id, disable_at, delete_at)
+
+
+def _parse_id(token_id: t.Any) -> str:
     if not isinstance(token_id, str) or not is_token_id(token_id) or looks_like_secret(token_id):
         raise Damaged("an id is not that of a token")
     return token_id
 
 
-def _list(data: dict[t.Any, t.Any], key: str, of: type) -> list[t.Any]:
-    values = data[key] if data[key] is not None else []
+def _list(data: Data, key: str, of: type) -> tuple[t.Any, ...]:
+    values = data.get(key)
+    if values is None:
+        return ()
     if not isinstance(values, list) or not all(isinstance(value, of) for value in values):
         raise Damaged(f"{key} is not a list as it should be")
-    return values
+    return tuple(values)
 
 
-def _moment(data: dict[t.Any, t.Any], key: str) -> dt.datetime | None:
+def _parse_moment(data: Data, key: str) -> dt.datetime | None:
     text = data.get(key)
     if text is None:
         return None
@@ -235,7 +256,3 @@ def _moment(data: dict[t.Any, t.Any], key: str) -> dt.datetime | None:
     if moment is None:
         raise Damaged(f"{key} is not a point in time")
     return moment
-
-
-def _text(moment: dt.datetime | None) -> str | None:
-    return format_timestamp(moment) if moment else None

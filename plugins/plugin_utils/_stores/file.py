@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of type file: one YAML file for each token, public facts plain, the secret encrypted.
+"""The file store: one YAML file for each token, metadata in the clear, the secret encrypted.
 
 ``PATH/ENVIRONMENT/NAME.yml``, or ``NAME.pat.yml`` for a personal access token.
 """
@@ -10,220 +10,187 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import itertools
 import os
 import stat
 import typing as t
 
 import yaml
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-    Sealed,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Sealed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
-    StoreChanged,
+    OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
+    InTheClear,
+    vault_secrets,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import (
-    dump_entry,
-    entry_name,
-    is_entry_name,
-    parse_entry,
-    parse_listed_entry,
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    GRANTED,
+    Data,
+    Kept,
+    Key,
+    Permission,
+    StoreContext,
+    Version,
+    VersionMismatch,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
 
+OPTIONS: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "str", "required": True},
+    "encrypt": {"type": "bool", "default": True},
+    "encrypt_vault_id": {"type": "str"},
+}
+
+_LONGEST_PATH = 1000  # the folders of a path are made by a function that calls itself for each
 _EXTENSION = ".yml"
 _LARGEST = 100_000  # bytes
 _DEEPEST = 10
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_ONE_DOCUMENT = [
-    yaml.StreamStartEvent,
-    yaml.DocumentStartEvent,
-    yaml.DocumentEndEvent,
-    yaml.StreamEndEvent,
-]
-_PLAIN = {"": None, "~": None, "null": None, "true": True, "false": False}
-_HEADER = b"# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.\n"
+_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_HEADER = (
+    b"# A Dynatrace token. Written by the collection community.dynatrace, which replaces the file "
+    b"as a whole.\n"
+)
 
 
-class FileStore:
-    keeps = True
+def open_file_store(options: t.Mapping[str, t.Any], context: StoreContext) -> EntryStore:
+    """:raises OptionError: where an option cannot work."""
+    if not options["path"].isprintable():
+        raise OptionError(
+            "store: path has a character that cannot be shown. Give the path of a folder."
+        )
+    if len(options["path"]) > _LONGEST_PATH:
+        raise OptionError(
+            f"store: path has more than {_LONGEST_PATH} characters. Give the path of a folder."
+        )
+    path = os.path.join(context.folder, os.path.expanduser(options["path"]))
+    return file_store(
+        os.path.normpath(path),
+        AnsibleVault(vault_secrets(context.loader), options["encrypt_vault_id"]),
+        options["encrypt"],
+        context.warn,
+    )
+
+
+def file_store(
+    path: str, vault: AnsibleVault, encrypt: bool, warn: t.Callable[[str], None]
+) -> EntryStore:
+    """The store in the folder of this path. Nothing is read or written yet."""
+    sealing = vault if encrypt else InTheClear(vault, path, warn)
+    return EntryStore(FileBackend(path), sealing)
+
+
+class FileBackend:
+    """Implements the port ``Backend``. The version of a file is its content."""
+
     exclusive = True
-    secrets: tuple[Secret, ...] = ()
+    readers = 1  # reading small files is work for the processor
 
-    def __init__(
-        self,
-        path: str,
-        environment: str,
-        vault: AnsibleVault,
-        encrypt: bool,
-        warn: t.Callable[[str], None],
-    ) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._environment = environment
-        self._vault = vault
-        self._encrypt = encrypt
-        self._warn = warn
 
-    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
-        with self._explained("locked"), contextlib.ExitStack() as stack:
-            self._open(stack, create=True)
-        folder = os.path.join(self._path, self._environment)
-        if not os.access(folder, os.W_OK):
-            return contextlib.nullcontext()  # what nobody can write needs no lock
-        return identity_locks(
-            os.path.join(folder, ".lock"),
-            [(entry_name(*identity), identity[0]) for identity in identities],
-        )
+    def describe(self, key: Key) -> str:
+        return f"file {os.path.join(self._path, key.place, _file(key))}"
 
-    def load(self, name: str, personal_access_token: bool) -> Entry:
-        file = _file(name, personal_access_token)
-        with self._explained("read"), contextlib.ExitStack() as stack:
+    @contextlib.contextmanager
+    def lock(self, keys: t.Mapping[Key, str]) -> t.Iterator[None]:
+        with contextlib.ExitStack() as locks:
+            # Everybody takes them in the same order, so that no two wait for each other.
+            for place in sorted({key.place for key in keys}):
+                named = [(key.name, name) for key, name in keys.items() if key.place == place]
+                locks.enter_context(self._lock_place(place, named))
+            yield
+
+    def _lock_place(
+        self, place: str, named: t.Sequence[tuple[str, str]]
+    ) -> contextlib.AbstractContextManager[None]:
+        with self._explained("locked"), self._opened(place, create=True):
+            folder = os.path.join(self._path, place)
+            if not os.access(folder, os.W_OK):
+                return contextlib.nullcontext()  # what nobody can write needs no lock
+        return identity_locks(os.path.join(folder, ".lock"), named)
+
+    def names(self, place: str) -> t.Iterable[str]:
+        with self._explained("read"):
             try:
-                content = _read(self._open(stack), file)
-            except FileNotFoundError:
-                return Entry(name, personal_access_token)
-        return parse_entry(
-            _data(content),
-            self._environment,
-            name,
-            personal_access_token,
-            content,
-            f"The file {self._place(file)}",
-        )
-
-    def entries(self) -> list[Entry]:
-        with self._explained("read"), contextlib.ExitStack() as stack:
-            try:
-                folder = self._open(stack)
+                with self._opened(place) as folder:
+                    files = os.listdir(folder)
             except FileNotFoundError:
                 return []
-            contents = {
-                file: _read_if_there(folder, file)
-                for file in sorted(os.listdir(folder))
-                if _is_entry(file)
-            }
-        return [
-            parse_listed_entry(
-                _data(content),
-                self._environment,
-                _stem(file),
-                content,
-                f"The file {self._place(file)}",
-            )
-            for file, content in contents.items()
-            if content is not None  # it was removed meanwhile
-        ]
+        return [file[: -len(_EXTENSION)] for file in files if file.endswith(_EXTENSION)]
 
-    def save(self, entry: Entry) -> Entry:
-        sealed = self._seal(entry.secret)
-        token = sealed.reveal() if isinstance(sealed, Secret) else sealed
-        data = dump_entry(entry, self._environment, token)
-        content = _HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000).encode()
-        file = _file(entry.name, entry.personal_access_token)
-        with self._explained("written"), contextlib.ExitStack() as stack:
-            folder = self._open(stack, create=True)
-            self._check_version(folder, file, entry)
-            _replace(folder, file, content)
-        return dataclasses.replace(entry, secret=sealed, version=content)
+    def read(self, key: Key) -> Kept | None:
+        with self._explained("read"):
+            try:
+                with self._opened(key.place) as folder:
+                    content = _read(folder, _file(key))
+            except FileNotFoundError:
+                return None
+        return Kept(_parse(content), content)
 
-    def remove(self, entry: Entry) -> None:
-        file = _file(entry.name, entry.personal_access_token)
-        with (
-            self._explained("removed"),
-            contextlib.suppress(FileNotFoundError),
-            contextlib.ExitStack() as stack,
-        ):
-            folder = self._open(stack)
-            self._check_version(folder, file, entry)
+    def write(self, key: Key, data: Data, version: Version | None) -> Version:
+        text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
+        content = _HEADER + text.encode()
+        with self._explained("written"), self._opened(key.place, create=True) as folder:
+            _check_version(folder, _file(key), version)
+            _replace(folder, _file(key), content)
+        return content
+
+    def delete(self, key: Key, version: Version, keep_older: bool) -> None:
+        file = _file(key)
+        with self._explained("removed"), self._opened(key.place) as folder:
+            _check_version(folder, file, version)
             _unlink(folder, _temporary(file))
             _unlink(folder, file)
             os.fsync(folder)
 
-    def unseal(self, entry: Entry) -> Secret | None:
-        if isinstance(entry.secret, Sealed):
-            return self._vault.unseal(
-                entry.secret, self._place(_file(entry.name, entry.personal_access_token))
-            )
-        return entry.secret
+    def may(self, operation: Operation, key: Key, version: Version | None) -> Permission:
+        try:
+            self._check_folder(key.place)
+        except DynatraceError as refusal:
+            return Permission(False, str(refusal))
+        return GRANTED
 
-    def check_writable(self, entry: Entry) -> None:
-        if self._encrypt:
-            self._vault.sealing_secret()
-        else:
-            self._warn(
-                f"The secret of {entry.name!r} is kept in the clear in {self._path}, because store says encrypt: false."
-            )
-        self._check_folder()
-
-    def check_removable(self, entry: Entry) -> None:
-        self._check_folder()
-
-    def _check_folder(self) -> None:
-        with (
-            self._explained("written"),
-            contextlib.suppress(FileNotFoundError),
-            contextlib.ExitStack() as stack,
-        ):
-            self._open(stack)
-        place = os.path.join(self._path, self._environment)
-        while not os.path.lexists(place):
-            place = os.path.dirname(place)
+    def _check_folder(self, place: str) -> None:
         with self._explained("written"):
-            if not os.access(place, os.W_OK | os.X_OK):
-                raise PermissionError(0, "it may not be written", place)
-
-    def _seal(self, secret: Secret | Sealed | None) -> Secret | Sealed | None:
-        return self._vault.seal(secret) if self._encrypt and isinstance(secret, Secret) else secret
-
-    def _check_version(self, folder: int, file: str, entry: Entry) -> None:
-        if _read_if_there(folder, file) != entry.version:
-            raise StoreChanged(
-                f"The file {self._place(file)} was changed by somebody else meanwhile, and was left as it is."
-            )
-
-    def _open(self, stack: contextlib.ExitStack, create: bool = False) -> int:
-        """The folder of the environment, open until the stack ends. Everything below is reached through it."""
-        if create:
-            os.makedirs(self._path, mode=0o700, exist_ok=True)
-        root = _open_folder(self._path, os.O_DIRECTORY, None, stack)
-        if create:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._environment, 0o700, dir_fd=root)
-        return _open_folder(self._environment, os.O_DIRECTORY | os.O_NOFOLLOW, root, stack)
+            with contextlib.suppress(FileNotFoundError), self._opened(place):
+                pass
+            folder = os.path.join(self._path, place)
+            while not os.path.lexists(folder):
+                folder = os.path.dirname(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(0, "it may not be written", folder)
 
     @contextlib.contextmanager
-    def _explained(self, what: str) -> t.Iterator[None]:
+    def _opened(self, place: str, create: bool = False) -> t.Iterator[int]:
+        """The folder of this place. Everything in it is reached through this descriptor."""
+        if create:
+            os.makedirs(self._path, mode=0o700, exist_ok=True)
+        with _opened_folder(self._path, os.O_DIRECTORY, None) as root:
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(place, 0o700, dir_fd=root)
+            with _opened_folder(place, os.O_DIRECTORY | os.O_NOFOLLOW, root) as folder:
+                yield folder
+
+    @contextlib.contextmanager
+    def _explained(self, done: str) -> t.Iterator[None]:
         try:
             yield
         except OSError as error:
-            place = error.filename if isinstance(error.filename, str) else ""
+            where = f" ({error.filename})" if isinstance(error.filename, str) else ""
             raise DynatraceError(
-                f"The store {self._path} cannot be {what}: {error.strerror or error}{f' ({place})' if place else ''}. "
+                f"The store {self._path} cannot be {done}: {error.strerror or error}{where}. "
                 "See to that folder, and run again."
             ) from None
 
-    def _place(self, file: str) -> str:
-        return os.path.join(self._path, self._environment, file)
 
-
-def _file(name: str, personal_access_token: bool) -> str:
-    return entry_name(name, personal_access_token) + _EXTENSION
-
-
-def _stem(file: str) -> str:
-    return file[: -len(_EXTENSION)]
-
-
-def _is_entry(file: str) -> bool:
-    return file.endswith(_EXTENSION) and is_entry_name(_stem(file))
+def _file(key: Key) -> str:
+    return key.name + _EXTENSION
 
 
 def _temporary(file: str) -> str:
@@ -235,11 +202,14 @@ def _unlink(folder: int, file: str) -> None:
         os.unlink(file, dir_fd=folder)
 
 
-def _open_folder(path: str, flags: int, parent: int | None, stack: contextlib.ExitStack) -> int:
+@contextlib.contextmanager
+def _opened_folder(path: str, flags: int, parent: int | None) -> t.Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=parent)
-    stack.callback(os.close, descriptor)
-    _check_owner(descriptor, path)
-    return descriptor
+    try:
+        _check_owner(descriptor, path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _check_owner(descriptor: int, path: str) -> None:
@@ -250,6 +220,15 @@ def _check_owner(descriptor: int, path: str) -> None:
         raise PermissionError(
             0, "others than its owner may write it; take that right away (chmod go-w)", path
         )
+
+
+def _check_version(folder: int, file: str, version: Version | None) -> None:
+    try:
+        content: bytes | None = _read(folder, file)
+    except FileNotFoundError:
+        content = None
+    if content != version:
+        raise VersionMismatch
 
 
 def _read(folder: int, file: str) -> bytes:
@@ -267,54 +246,6 @@ def _read(folder: int, file: str) -> bytes:
     if len(content) > _LARGEST:
         raise PermissionError(0, "it is too large to be the entry of a token", file)
     return content
-
-
-def _read_if_there(folder: int, file: str) -> bytes | None:
-    try:
-        return _read(folder, file)
-    except FileNotFoundError:
-        return None
-
-
-def _data(content: bytes) -> t.Any:
-    """What the file says; None where it is not what this store writes. Built from events, which cost little and cannot explode."""
-    try:
-        events = yaml.parse(content, Loader=_Loader)
-        kinds = [next(events), next(events)]
-        data = _node(events, next(events), 0)
-        kinds += events
-    except Exception:
-        return None  # whatever the parser says, it may quote the file
-    return data if list(map(type, kinds)) == _ONE_DOCUMENT else None
-
-
-def _node(events: t.Iterator[yaml.Event], event: yaml.Event, depth: int) -> t.Any:
-    if depth > _DEEPEST:
-        raise yaml.YAMLError
-    if isinstance(event, yaml.ScalarEvent):
-        return _scalar(event)
-    inner = iter(lambda: next(events), None)
-    if isinstance(event, yaml.SequenceStartEvent):
-        return [
-            _node(events, one, depth + 1)
-            for one in itertools.takewhile(
-                lambda one: not isinstance(one, yaml.SequenceEndEvent), inner
-            )
-        ]
-    if isinstance(event, yaml.MappingStartEvent):
-        keys = itertools.takewhile(lambda one: not isinstance(one, yaml.MappingEndEvent), inner)
-        return {
-            _node(events, key, depth + 1): _node(events, next(events), depth + 1) for key in keys
-        }
-    raise yaml.YAMLError  # an alias
-
-
-def _scalar(event: yaml.ScalarEvent) -> t.Any:
-    if event.tag == "!vault":
-        return Sealed(event.value)
-    if event.tag is not None:
-        raise yaml.YAMLError
-    return event.value if event.style else _PLAIN.get(event.value, event.value)
 
 
 def _replace(folder: int, file: str, content: bytes) -> None:
@@ -338,6 +269,60 @@ def _replace(folder: int, file: str, content: bytes) -> None:
             os.unlink(temporary, dir_fd=folder)
         raise
     os.fsync(folder)
+
+
+def _parse(content: bytes) -> t.Any:
+    """The data in the file; None where this store would not write it so.
+
+    Built from the events of the parser, because a loader takes three times as long, follows
+    aliases and knows tags.
+    """
+    events = yaml.parse(content, Loader=_Parser)
+    try:
+        _expect(yaml.StreamStartEvent, events)
+        _expect(yaml.DocumentStartEvent, events)
+        data = _value(next(events), events, 0)
+        _expect(yaml.DocumentEndEvent, events)
+        _expect(yaml.StreamEndEvent, events)
+    except Exception:
+        return None  # the parser's message may quote the file
+    return data
+
+
+def _expect(kind: type[yaml.Event], events: t.Iterator[yaml.Event]) -> None:
+    if not isinstance(next(events), kind):
+        raise yaml.YAMLError
+
+
+def _value(event: yaml.Event, events: t.Iterator[yaml.Event], depth: int) -> t.Any:
+    if depth > _DEEPEST:
+        raise yaml.YAMLError
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    values = _values(events, depth + 1)
+    if isinstance(event, yaml.SequenceStartEvent):
+        return list(values)
+    if isinstance(event, yaml.MappingStartEvent):
+        return dict(zip(values, values))  # by turns a key and its value
+    raise yaml.YAMLError  # an alias
+
+
+def _values(events: t.Iterator[yaml.Event], depth: int) -> t.Iterator[t.Any]:
+    """The values up to the end of the list or dictionary that has begun."""
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            return
+        yield _value(event, events, depth)
+
+
+def _scalar(event: yaml.ScalarEvent) -> t.Any:
+    if event.tag == "!vault":
+        return Sealed(event.value)
+    if event.tag is not None:
+        raise yaml.YAMLError
+    if event.style:
+        return event.value
+    return _WORDS.get(event.value, event.value)
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

@@ -2,145 +2,114 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the option store to the store that it means."""
+"""The types of stores, and from the option store to the store that it means."""
 
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
-    environment_key,
-    login_of,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import login_of
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
     Secret,
     looks_like_secret,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._options import (
-    FILE_STORE_OPTIONS,
-    HASHI_VAULT_ENVIRONMENT,
-    HASHI_VAULT_STORE_OPTIONS,
-)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import NoStore, Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
-    Environment,
-    first,
-    proxy_for,
-    validated,
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import first, validated
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import file, hashi_vault
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
-    AnsibleVault,
-    vault_secrets,
-)
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.hashi_vault import (
-    HashiVaultStore,
-)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
 
-_LONGEST_PATH = 1000  # the folders of a path are made by a function that calls itself for each
-_TYPES = {"file": FILE_STORE_OPTIONS, "hashi_vault": HASHI_VAULT_STORE_OPTIONS}
-_SECRET_OPTIONS = [
-    name for options in _TYPES.values() for name, option in options.items() if option.get("no_log")
-]
+Options = t.Mapping[str, t.Any]
 
 
-def open_store(
-    option: t.Any,
-    environment_url: str,
-    folder: str,
-    loader: t.Any,
-    environments: t.Sequence[Environment],
-    warn: t.Callable[[str], None],
-) -> Store:
+class StoreType(t.NamedTuple):
+    """A type of store, as the option ``store`` names it."""
+
+    options: t.Mapping[str, t.Mapping[str, t.Any]]
+    environment: t.Mapping[str, t.Sequence[str]]  # variables that stand in for options, in order
+    open: t.Callable[[Options, StoreContext], EntryStore]  # reads and writes nothing yet
+
+
+TYPES = {
+    "file": StoreType(file.OPTIONS, {}, file.open_file_store),
+    "hashi_vault": StoreType(
+        hashi_vault.OPTIONS, hashi_vault.ENVIRONMENT, hashi_vault.open_hashi_vault
+    ),
+}
+
+
+def store_from(option: t.Any, context: StoreContext) -> Store:
     """The store that the option means. Nothing is read or written yet.
 
     :param option: a path, a dictionary, or one as JSON.
-    :param folder: what a relative path is relative to.
-    :param loader: Ansible's, which knows the vault secrets.
     :raises OptionError: naming what cannot work.
     """
-    given = _without_none(_as_dict(option))
+    given = _without_empty(_as_dict(option))
     if not given:
         return NoStore()
-    kind = given.pop("type", None)
-    if not isinstance(kind, str) or kind not in _TYPES:
-        said = repr(kind) if isinstance(kind, str) or kind is None else f"a {type(kind).__name__}"
-        raise OptionError(
-            f"store: its type is {said}. Give the path of a folder, or a dictionary with type: file or type: hashi_vault."
-        )
+    store_type = _type_of(given.pop("type", None))
     _check_public(given)
-    environment = environment_key(environment_url)
-    if kind == "file":
-        return _file_store(
-            validated(given, FILE_STORE_OPTIONS, "store: "), environment, folder, loader, warn
-        )
     from_environment = {
-        name: first(variables, environments) for name, variables in HASHI_VAULT_ENVIRONMENT.items()
+        name: first(variables, context.environments)
+        for name, variables in store_type.environment.items()
     }
-    options = validated(
-        {**_without_none(from_environment), **given}, HASHI_VAULT_STORE_OPTIONS, "store: "
+    completed = {**_without_empty(from_environment), **given}
+    return store_type.open(validated(completed, store_type.options, "store: "), context)
+
+
+def _type_of(name: t.Any) -> StoreType:
+    if isinstance(name, str) and name in TYPES:
+        return TYPES[name]
+    said = repr(name) if isinstance(name, str) or name is None else f"a {type(name).__name__}"
+    raise OptionError(
+        f"store: its type is {said}. Give the path of a folder, or a dictionary with "
+        f"{' or '.join(f'type: {known}' for known in TYPES)}."
     )
-    return HashiVaultStore(options, environment, proxy_for(options["url"] or "", environments))
 
 
-def _file_store(
-    options: t.Mapping[str, t.Any],
-    environment: str,
-    folder: str,
-    loader: t.Any,
-    warn: t.Callable[[str], None],
-) -> FileStore:
-    if not options["path"] or not options["path"].isprintable():
-        raise OptionError(
-            "store: path is empty, or has a character that cannot be shown. Give the path of a folder."
-        )
-    if len(options["path"]) > _LONGEST_PATH:
-        raise OptionError(
-            f"store: path has more than {_LONGEST_PATH} characters. Give the path of a folder."
-        )
-    path = os.path.normpath(os.path.join(folder, os.path.expanduser(options["path"])))
-    vault = AnsibleVault(vault_secrets(loader), options["encrypt_vault_id"])
-    return FileStore(path, environment, vault, options["encrypt"], warn)
+def _secret_options() -> set[str]:
+    return {
+        name
+        for store_type in TYPES.values()
+        for name, option in store_type.options.items()
+        if option.get("no_log")
+    }
 
 
-def _check_public(given: t.Mapping[str, t.Any]) -> None:
+def _check_public(given: Options) -> None:
     """What is no secret becomes a name of a folder, or a part of an address."""
-    for name, value in given.items():
-        if name not in _SECRET_OPTIONS and looks_like_secret(str(value)):
+    for name in sorted(given.keys() - _secret_options()):
+        if looks_like_secret(str(given[name])):
             raise OptionError(
-                f"store: {name}: the value is, or holds, the secret of a token. It is not shown here."
+                f"store: {name}: the value is, or holds, the secret of a token. It is not shown "
+                "here."
             )
 
 
-def known_secrets(
-    params: t.Mapping[str, t.Any], options: t.Mapping[str, t.Mapping[str, t.Any]]
-) -> list[Secret]:
-    """The secrets that stand in these options, those in store and in the options of options among them."""
+def known_secrets(params: Options, options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Secret]:
+    """The secrets in these options, in ``store`` and in the options of options."""
     names = [name for name, option in options.items() if option.get("no_log")]
-    own = [Secret(str(params[name])) for name in names if params.get(name)] + _secrets_in(
-        params.get("store")
-    )
+    secrets = [Secret(str(params[name])) for name in names if params.get(name)]
+    secrets += _secrets_in(params.get("store"))
     login = login_of(params.get("proxy"))
-    own += [login] if login else []
-    nested = [
-        (given, option["options"])
-        for name, option in options.items()
-        if "options" in option
-        for given in _dicts(params.get(name))
-    ]
-    return own + [secret for given, inner in nested for secret in known_secrets(given, inner)]
+    if login:
+        secrets.append(login)
+    for name, option in options.items():
+        if "options" in option:
+            for given in _dicts(params.get(name)):
+                secrets += known_secrets(given, option["options"])
+    return secrets
 
 
-def _dicts(value: t.Any) -> list[t.Mapping[str, t.Any]]:
-    return (
-        [one for one in value if isinstance(one, t.Mapping)]
-        if isinstance(value, (list, tuple))
-        else []
-    )
+def _dicts(value: t.Any) -> list[Options]:
+    if not isinstance(value, (list, tuple)):
+        return []
+    return [part for part in value if isinstance(part, t.Mapping)]
 
 
 def _secrets_in(store: t.Any) -> list[Secret]:
@@ -148,7 +117,7 @@ def _secrets_in(store: t.Any) -> list[Secret]:
         given = _as_dict(store)
     except OptionError:
         return []
-    return [Secret(str(given[name])) for name in _SECRET_OPTIONS if given.get(name)]
+    return [Secret(str(given[name])) for name in sorted(_secret_options()) if given.get(name)]
 
 
 def without_secrets(option: t.Any) -> t.Any:
@@ -157,9 +126,8 @@ def without_secrets(option: t.Any) -> t.Any:
         given = _as_dict(option)
     except OptionError:
         return HIDDEN
-    if not any(given.get(name) for name in _SECRET_OPTIONS):
-        return option
-    return {name: HIDDEN if name in _SECRET_OPTIONS else value for name, value in given.items()}
+    hidden = {name: HIDDEN for name in _secret_options() if given.get(name)}
+    return {**given, **hidden} if hidden else option
 
 
 def _as_dict(option: t.Any) -> dict[str, t.Any]:
@@ -170,7 +138,8 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
             option = json.loads(option)
         except (ValueError, RecursionError):
             raise OptionError(
-                "store: it begins like JSON and is none. Give the path of a folder, or a dictionary."
+                "store: it begins like JSON and is none. Give the path of a folder, or a "
+                "dictionary."
             ) from None
     if isinstance(option, str):
         return {"type": "file", "path": option}
@@ -179,5 +148,6 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
     return dict(option)
 
 
-def _without_none(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _without_empty(options: Options) -> dict[str, t.Any]:
+    """The options that are given: null and the empty string mean that one is not."""
+    return {name: value for name, value in options.items() if value not in (None, "")}

@@ -36,7 +36,8 @@ class CallbackModule(CallbackBase):
         if task.action.startswith(
             "community.dynatrace."
         ):  # those of other tasks, such as set_fact, are not the collection's to hide
-            entry["arguments"] = repr(task.args)
+            entry["arguments"] = repr([task.args, task.environment])
+            entry["fields"] = repr(result._task_fields)
         with open(os.environ["RECORDER_FILE"], "a") as file:
             file.write(json.dumps(entry, default=repr) + "\n")
 
@@ -48,6 +49,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result):
         self._record("skipped", result)
+
+    def v2_runner_retry(self, result):
+        self._record("retry", result)
 
     def v2_runner_item_on_ok(self, result):
         self._record("item_ok", result)

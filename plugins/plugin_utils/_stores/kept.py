@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store of every type: entries, versions, sealing and messages once, in front of a backend."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Identity,
+    Sealed,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    StoreChanged,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    Backend,
+    Data,
+    Kept,
+    Key,
+    MaybeWritten,
+    Version,
+    VersionMismatch,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import (
+    Damaged,
+    dump_entry,
+    entry_name,
+    is_entry_name,
+    parse_entry,
+    parse_listed_entry,
+)
+
+
+class Sealing(t.Protocol):
+    """Encrypts secrets before a backend gets them, where the backend does not do so itself."""
+
+    def check(self) -> None:
+        """Fail where a secret could not be sealed now."""
+
+    def seal(self, secret: Secret) -> Secret | Sealed:
+        """The secret as it is to be written."""
+
+    def unseal(self, sealed: Sealed, place: str) -> Secret:
+        """:param place: what holds it, for messages."""
+
+
+class EntryStore:
+    """Implements the port ``Store``."""
+
+    keeps = True
+
+    def __init__(self, backend: Backend, sealing: Sealing | None = None) -> None:
+        self._backend = backend
+        self._sealing = sealing
+
+    @property
+    def exclusive(self) -> bool:
+        return self._backend.exclusive
+
+    def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
+        return self._backend.lock({_key(identity): identity.name for identity in identities})
+
+    def load(self, identity: Identity) -> Entry:
+        key = _key(identity)
+        return self._parse(identity, key, self._backend.read(key))
+
+    def entries(self, place: str) -> list[Entry]:
+        names = sorted(filter(is_entry_name, self._backend.names(place)))
+        keys = [Key(place, name) for name in names]
+        with concurrent.futures.ThreadPoolExecutor(self._backend.readers) as pool:
+            found = list(zip(keys, pool.map(self._backend.read, keys)))
+        entries = [self._parse_listed(key, kept) for key, kept in found if _has_data(kept)]
+        return [entry for entry in entries if not entry.is_empty]
+
+    def save(self, entry: Entry) -> Entry:
+        saved = dataclasses.replace(entry, secret=self._seal(entry.secret))
+        version = self._write(_key(entry.identity), dump_entry(saved), entry.version)
+        return dataclasses.replace(saved, version=version)
+
+    def remove(self, entry: Entry) -> None:
+        key = _key(entry.identity)
+        kept = self._backend.read(key)
+        there = self._parse(entry.identity, key, kept)
+        if there.version != entry.version:
+            raise self._changed(key)
+        # Without data there is nothing to remove, and an older version may be recoverable.
+        if _has_data(kept):
+            self._delete(key, kept.version, keep_older=there.id is None)
+
+    def unseal(self, entry: Entry) -> Secret | None:
+        if isinstance(entry.secret, Secret):
+            return entry.secret
+        if entry.secret is None or self._sealing is None:
+            return None
+        return self._sealing.unseal(entry.secret, self._backend.describe(_key(entry.identity)))
+
+    def check_may(self, operation: Operation, entry: Entry) -> None:
+        if operation == "save" and self._sealing is not None:
+            self._sealing.check()
+        permission = self._backend.may(operation, _key(entry.identity), entry.version)
+        if permission.granted is False:
+            raise DynatraceError(permission.reason)
+
+    def _seal(self, secret: Secret | Sealed | None) -> Secret | Sealed | None:
+        if self._sealing is None or not isinstance(secret, Secret):
+            return secret
+        return self._sealing.seal(secret)
+
+    def _write(self, key: Key, data: Data, version: Version | None) -> Version:
+        try:
+            return self._backend.write(key, data, version)
+        except VersionMismatch:
+            raise self._changed(key) from None
+        except MaybeWritten as failure:
+            written = self._version_of(key, data)
+            if written in (None, version):
+                raise DynatraceError(str(failure)) from None
+            return written
+
+    def _version_of(self, key: Key, data: Data) -> Version | None:
+        """The version that has exactly this data, None where it cannot be seen."""
+        try:
+            kept = self._backend.read(key)
+        except DynatraceError:
+            return None
+        return kept.version if kept is not None and kept.data == data else None
+
+    def _delete(self, key: Key, version: Version, keep_older: bool) -> None:
+        try:
+            self._backend.delete(key, version, keep_older)
+        except VersionMismatch:
+            raise self._changed(key) from None
+
+    def _changed(self, key: Key) -> StoreChanged:
+        return StoreChanged(
+            f"The {self._backend.describe(key)} was changed by somebody else meanwhile, and was "
+            "left as it is."
+        )
+
+    def _parse(self, identity: Identity, key: Key, kept: Kept | None) -> Entry:
+        if kept is None:
+            return Entry(identity)
+        if kept.deleted:
+            return Entry(identity, version=kept.version)
+        with self._explained(key):
+            return parse_entry(kept.data, identity, kept.version)
+
+    def _parse_listed(self, key: Key, kept: Kept) -> Entry:
+        with self._explained(key):
+            return parse_listed_entry(kept.data, key.place, key.name, kept.version)
+
+    @contextlib.contextmanager
+    def _explained(self, key: Key) -> t.Iterator[None]:
+        try:
+            yield
+        except Damaged as damage:
+            raise DynatraceError(
+                f"The {self._backend.describe(key)} is damaged, or is not the entry of this token: "
+                f"{damage}. Nothing was changed. Restore it from a backup; if there is none, "
+                "remove it, and the next run has no secret for the token."
+            ) from None
+
+
+def _has_data(kept: Kept | None) -> t.TypeGuard[Kept]:
+    return kept is not None and not kept.deleted
+
+
+def _key(identity: Identity) -> Key:
+    return Key(identity.place, entry_name(identity.name, identity.kind))

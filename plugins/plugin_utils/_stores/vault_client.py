@@ -1,0 +1,292 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests to HashiCorp Vault or OpenBao: login, TLS, and what an answer means."""
+
+from __future__ import annotations
+
+import os
+import threading
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
+    check_path,
+    parse_address,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
+from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
+    HTTPAdapter,
+    requests,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
+    TlsAdapter,
+    tls_context,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DynatraceError,
+    OptionError,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+    could_be_secret,
+    printable,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    Data,
+    VersionMismatch,
+)
+
+_NEEDED_BY = {"token": ("token",), "approle": ("role_id", "secret_id")}
+_NEXT_STEP = {
+    "InvalidPath": "See whether engine_mount_point is that of an engine KV v2.",
+    "InvalidRequest": (
+        "See whether role_id and secret_id are valid, and whether the engine at "
+        "engine_mount_point is KV v2."
+    ),
+    "NoVault": "See whether url is that of HashiCorp Vault or OpenBao.",
+    "SSLError": "If its certificate is signed by an authority of your own, name it with ca_cert.",
+    "VaultDown": "Run again when it is up and unsealed.",
+}
+_LONGEST_TIMEOUT = 3600.0  # seconds
+_MOST_CONNECTIONS = 64  # kept open: as many as there can be workers
+# Raised by hvac for an answer that is not from Vault. Its message may quote the answer.
+_NONSENSE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+
+Vault = t.Any  # hvac.Client
+Request = t.Callable[[Vault], t.Any]
+
+
+class VaultFailure(DynatraceError):
+    """A request was refused or not answered.
+
+    :param kind: the name of hvac's exception, or NoVault for an answer that is not from Vault.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class _Absent(Exception):
+    """There is nothing at this path, or its latest version is deleted."""
+
+    def __init__(self, data: Data | None) -> None:
+        super().__init__()
+        self.data = data
+
+
+class VaultClient:
+    """Logs in once, with the first request, for all threads."""
+
+    def __init__(
+        self, options: t.Mapping[str, t.Any], proxy: str | None, redactor: Redactor
+    ) -> None:
+        """:raises OptionError: where an option is missing or cannot work."""
+        _check_options(options)
+        self.url = _parse_url(options["url"])
+        self._options = options
+        self._proxy = proxy
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        self._client: Vault = None
+        self._login_failure: str | None = None
+        for option in ("token", "secret_id"):
+            if options[option]:
+                redactor.hide(Secret(options[option]))
+
+    def call(self, done: str, request: Request, needs: str) -> Data | None:
+        """What the answer has under ``data``; None where there is nothing at this path.
+
+        :param done: what the store is to be, for messages.
+        :param needs: what the policy has to allow for it, for messages.
+        :raises VersionMismatch: where the check-and-set was refused.
+        """
+        client = self._logged_in()
+        try:
+            answer = self._send(client, done, request, needs)
+        except _Absent as absent:
+            return absent.data
+        if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
+            return dict(answer["data"])
+        raise self._failure(done, "the answer is not that of the engine KV v2", "InvalidPath")
+
+    def remove(self, request: Request, needs: str) -> None:
+        client = self._logged_in()
+        try:
+            answer = self._send(client, "removed", request, needs)
+        except _Absent:
+            return
+        if getattr(answer, "status_code", None) != 204:
+            raise self._failure(
+                "removed", "the answer is not that of the engine KV v2", "InvalidPath"
+            )
+
+    def _send(self, client: Vault, done: str, request: Request, needs: str) -> t.Any:
+        # No failure is chained: hvac's exceptions carry the request with its headers.
+        try:
+            return request(client)
+        except _hvac().exceptions.VaultError as error:
+            raise self._meaning(done, error, needs) from None
+        except requests.exceptions.RequestException as error:
+            raise self._failure(done, reason_of(error), type(error).__name__) from None
+        except _NONSENSE:
+            raise self._failure(done, "the answer is not that of Vault", "NoVault") from None
+
+    def _meaning(self, done: str, error: t.Any, needs: str) -> Exception:
+        kind = type(error).__name__
+        if kind == "InvalidPath":
+            body = error.json if isinstance(error.json, dict) else {}
+            if isinstance(body.get("data"), dict):
+                return _Absent(dict(body["data"]))
+            if "errors" in body and not error.errors:
+                return _Absent(None)
+        if kind == "InvalidRequest" and "check-and-set" in str(error.errors):
+            return VersionMismatch()
+        if error.errors is None:
+            return self._failure(done, f"the answer is not that of Vault ({kind})", "NoVault")
+        return self._failure(done, "; ".join(map(str, error.errors)) or kind, kind, needs)
+
+    def _failure(self, done: str, reason: str, kind: str, needs: str = "") -> VaultFailure:
+        next_step = _NEXT_STEP.get(kind, "See whether url is right, and run again when it answers.")
+        if kind == "Forbidden":
+            next_step = (
+                "See whether the token of the store is valid, and whether its policy allows to "
+                f"{needs}."
+            )
+        text = f"The store {self.url} cannot be {done}: {reason.rstrip('.')}. {next_step}"
+        return VaultFailure(self._redactor.text(printable(text)), kind)
+
+    def _logged_in(self) -> Vault:
+        with self._lock:
+            # Not tried again for each token, because that could lock an account.
+            if self._login_failure is not None:
+                raise DynatraceError(self._login_failure)
+            if self._client is None:
+                try:
+                    self._client = self._log_in()
+                except DynatraceError as failure:
+                    self._login_failure = str(failure)
+                    raise DynatraceError(self._login_failure) from None
+            return self._client
+
+    def _log_in(self) -> Vault:
+        options = self._options
+        client = _hvac().Client(
+            url=self.url,
+            token=options["token"] if options["auth_method"] == "token" else "",
+            namespace=options["namespace"],
+            timeout=options["timeout"],
+            session=_session(options["ca_cert"], self._proxy),
+            verify=True,
+            allow_redirects=False,
+        )
+        if options["auth_method"] == "approle":
+            self._log_in_by_approle(client)
+        return client
+
+    def _log_in_by_approle(self, client: Vault) -> None:
+        done = "logged in to"
+        role_id, secret_id = self._options["role_id"], self._options["secret_id"]
+        try:
+            self._send(
+                client,
+                done,
+                lambda vault: vault.auth.approle.login(role_id=role_id, secret_id=secret_id),
+                needs="log in with this role",
+            )
+        except (_Absent, VersionMismatch):
+            raise self._failure(done, "the answer is not that of Vault", "NoVault") from None
+        if not isinstance(client.token, str) or not could_be_secret(client.token):
+            raise self._failure(done, "the answer has no token", "NoVault")
+        self._redactor.hide(Secret(client.token))
+
+
+def part_of(data: Data | None, key: str, kind: type) -> t.Any:
+    """The part of an answer under this key.
+
+    :raises DynatraceError: where it is of another type.
+    """
+    part = (data or {}).get(key)
+    if not isinstance(part, kind) or isinstance(part, bool):
+        raise DynatraceError(f"The answer of the store has no {key}. {_NEXT_STEP['InvalidPath']}")
+    return part
+
+
+def _session(ca_cert: str | None, proxy: str | None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+    session.hooks["response"].append(_refuse_redirect)
+    for scheme, adapter in (
+        ("https://", TlsAdapter(_context(ca_cert))),
+        ("http://", HTTPAdapter()),
+    ):
+        adapter.init_poolmanager(1, _MOST_CONNECTIONS)
+        session.mount(scheme, adapter)
+    return session
+
+
+def _context(ca_cert: str | None) -> t.Any:
+    try:
+        return tls_context(True, ca_cert, None, None)
+    except OptionError:
+        raise OptionError(
+            f"store: ca_cert: {ca_cert!r} is neither a file of certificates in PEM form that can "
+            "be read, nor a folder of such files."
+        ) from None
+
+
+def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
+    if response.is_redirect:
+        raise requests.exceptions.TooManyRedirects(
+            "the answer is a redirect, which would carry the token to another host"
+        )
+
+
+def _hvac() -> t.Any:
+    try:
+        import hvac
+    except ImportError:
+        raise DynatraceError(
+            "The Python library hvac is missing, which a store of type hashi_vault needs "
+            "(pip install hvac)."
+        ) from None
+    return hvac
+
+
+def _check_options(options: t.Mapping[str, t.Any]) -> None:
+    method = options["auth_method"]
+    for option in _NEEDED_BY[method]:
+        if not options[option]:
+            raise OptionError(f"store: {option} is missing, which auth_method {method} needs.")
+    for option in ("token", "namespace"):
+        if options[option] and not could_be_secret(options[option]):
+            raise OptionError(
+                f"store: {option} has a space, a line break or another character that none has. "
+                "Was it cut or pasted badly?"
+            )
+    if not 0 < options["timeout"] <= _LONGEST_TIMEOUT:
+        raise OptionError(
+            f"store: timeout is {options['timeout']}. Give seconds, more than 0 and at most "
+            f"{_LONGEST_TIMEOUT:.0f}."
+        )
+    if options["ca_cert"] and not os.path.exists(options["ca_cert"]):
+        raise OptionError(
+            f"store: ca_cert: there is no {options['ca_cert']!r} on the controller, which talks to "
+            "the store."
+        )
+
+
+def _parse_url(text: str | None) -> str:
+    example = "Give one such as https://vault.example.com:8200."
+    if not text:
+        raise OptionError(
+            f"store: url is missing. {example} The environment variable VAULT_ADDR stands in for "
+            "it."
+        )
+    url = parse_address("store: url", text, example)
+    path = url.path.rstrip("/")
+    check_path("store: url", path, "a server", example)
+    return f"{url.scheme}://{url.netloc}{path}"
