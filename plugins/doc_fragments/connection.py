@@ -16,7 +16,8 @@ options:
       - V(https://abc12345.apps.dynatrace.com) works too. Access tokens are sent to V(https://abc12345.live.dynatrace.com) then, platform
         tokens and OAuth clients go through the gateway of the platform, V(/platform/classic/environment-api).
       - V(http://) is accepted for loopback addresses alone, because it would send the token in the clear; see O(allow_http).
-      - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used.
+      - If not given, the environment variable E(DYNATRACE_ENV_URL), E(DT_ENV_URL), E(DYNATRACE_ENVIRONMENT_URL) or
+        E(DT_ENVIRONMENT_URL) is used, the first that is set.
     type: str
   api_token:
     description:
@@ -24,9 +25,11 @@ options:
         change anything; with O(api_version=v1), C(TenantTokenManagement).
       - A personal access token works as well, but deletes only tokens of its owner.
       - A platform token works too. It needs the scopes C(environment-api:api-tokens:read) and C(environment-api:api-tokens:write).
-      - Excludes O(oauth_client_id). Of the task, its C(environment) and that of the controller, the first that says one of the two
-        counts, and O(api_token) where the same environment has variables of both.
-      - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used.
+      - Excludes O(oauth_client_id). Credentials are taken from the first source that has any, the task, then its C(environment), then
+        that of the controller. If one environment has variables of both, O(api_token) wins.
+      - If not given, the environment variable E(DYNATRACE_API_TOKEN), E(DT_API_TOKEN), E(DYNATRACE_PLATFORM_TOKEN) or
+        E(DT_PLATFORM_TOKEN) is used, the first that is set. So if one environment has both, an access token is used before a platform
+        token.
     type: str
   api_version:
     description:
@@ -46,12 +49,12 @@ options:
     description:
       - The id of an OAuth client, such as V(dt0s02.ABCDEFGH), to call Dynatrace with instead of O(api_token). It needs the scopes
         C(environment-api:api-tokens:read), and C(environment-api:api-tokens:write) to change anything.
-      - If not given, the environment variable E(DT_CLIENT_ID) is used.
+      - If not given, the environment variable E(DT_CLIENT_ID) or E(DYNATRACE_CLIENT_ID) is used.
     type: str
   oauth_client_secret:
     description:
       - The secret of O(oauth_client_id).
-      - If not given, the environment variable E(DT_CLIENT_SECRET) is used.
+      - If not given, the environment variable E(DT_CLIENT_SECRET) or E(DYNATRACE_CLIENT_SECRET) is used.
     type: str
   oauth_token_url:
     description:
@@ -60,8 +63,9 @@ options:
     type: str
   account_uuid:
     description:
-      - The account of the OAuth client, which becomes the resource C(urn:dtaccount:UUID) that the access token is for.
-      - If not given, the environment variable E(DT_ACCOUNT_ID) is used.
+      - The account of the OAuth client, which becomes the resource C(urn:dtaccount:UUID) that the access token is for. It can be
+        given in that form too.
+      - If not given, the environment variable E(DT_ACCOUNT_ID) or E(DYNATRACE_ACCOUNT_ID) is used.
     type: str
   allow_http:
     description:
@@ -89,9 +93,11 @@ options:
     type: path
   proxy:
     description:
-      - The address of the proxy to go through, for example V(http://proxy.example.com:3128), to O(oauth_token_url) too.
-      - If not given, the environment variables E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and E(NO_PROXY) are heeded. An empty
-        string means no proxy.
+      - The address of the proxy to go through, for example V(http://proxy.example.com:3128), to O(oauth_token_url) too. A user and
+        password can be in it; characters such as C(@), C(#) and C(%) in them have to be percent-encoded.
+      - A proxy with V(socks5h://), V(socks5://), V(socks4a://) or V(socks4://) needs the Python library PySocks.
+      - If not given, the environment variables E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and E(NO_PROXY) count, in lower case first.
+        A variable that is set and empty means no proxy, as does an empty string here.
     type: str
   timeout:
     description:
@@ -127,6 +133,8 @@ notes:
 options:
   environment_url:
     env:
+      - name: DT_ENVIRONMENT_URL
+      - name: DYNATRACE_ENVIRONMENT_URL
       - name: DT_ENV_URL
       - name: DYNATRACE_ENV_URL
     ini:
@@ -134,6 +142,8 @@ options:
         key: environment_url
   api_token:
     env:
+      - name: DT_PLATFORM_TOKEN
+      - name: DYNATRACE_PLATFORM_TOKEN
       - name: DT_API_TOKEN
       - name: DYNATRACE_API_TOKEN
   api_version:
@@ -146,9 +156,11 @@ options:
         key: token_location
   oauth_client_id:
     env:
+      - name: DYNATRACE_CLIENT_ID
       - name: DT_CLIENT_ID
   oauth_client_secret:
     env:
+      - name: DYNATRACE_CLIENT_SECRET
       - name: DT_CLIENT_SECRET
   oauth_token_url:
     env:
@@ -158,6 +170,7 @@ options:
         key: oauth_token_url
   account_uuid:
     env:
+      - name: DYNATRACE_ACCOUNT_ID
       - name: DT_ACCOUNT_ID
     ini:
       - section: dynatrace

@@ -105,8 +105,31 @@ def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(
             "environment": {"http_proxy": "http://127.0.0.1:9"},
             "ignore_errors": True,
         }
-        run = ansible.play({**through, "ignore_errors": True}, around, option, broken).succeeded()
+        empty = {**info("empty"), "environment": {"http_proxy": "", "https_proxy": ""}}
+        unclear = {
+            **refused("unclear"),
+            "environment": {"http_proxy": "", "HTTP_PROXY": "http://127.0.0.1:9"},
+        }
+        desktop = {
+            **refused("desktop"),
+            "environment": {"HTTP_PROXY": "socks://me:pa55w0rd@127.0.0.1:1080/"},
+        }
+        run = ansible.play(
+            {**through, "ignore_errors": True},
+            around,
+            option,
+            broken,
+            empty,
+            unclear,
+            desktop,
+            env={"HTTP_PROXY": "http://127.0.0.1:9"},
+        ).succeeded()
         assert len(proxy.headers) == 1
+    assert [len(run.result(name)["tokens"]) for name in ("empty", "unclear")] == [1, 1]
+    assert run.result("desktop")["msg"].startswith(
+        "The environment variable HTTP_PROXY: socks:// does not tell the version of SOCKS."
+    )
+    assert "pa55w0rd" not in run.output
     assert "Check environment_url and proxy" in run.result("broken")["msg"]
 
 

@@ -51,7 +51,7 @@ def test_the_nearest_source_of_an_option_wins(
 def test_the_variables_of_an_option_are_read_in_their_order(option: str) -> None:
     names = CONNECTION_ENVIRONMENT[option]
     for number, name in enumerate(names):
-        later = dict.fromkeys(names[number + 1:], "later")
+        later = dict.fromkeys(names[number + 1 :], "later")
         blank = dict.fromkeys(names[:number], " ")
         environment = {**blank, **later, name: "first"}
         assert resolve_options({}, TOKEN_OPTIONS, [environment])[option] == "first"
