@@ -64,6 +64,10 @@ _SIGN_ON_STEPS = {
 }
 
 
+# Of an HTTP proxy, and of a SOCKS proxy.
+_LOGIN_REFUSED = ("407", "authentication failed")
+
+
 class Caller(t.NamedTuple):
     """How messages name who calls Dynatrace."""
 
@@ -161,7 +165,7 @@ def failure(
 
 
 def _step_to_reach(request: HttpRequest, reason: str) -> str:
-    if "407" in reason:
+    if any(sign in reason for sign in _LOGIN_REFUSED):
         return (
             "Check the user and password in the address of proxy, with characters such as "
             "@, #, % and / percent-encoded."

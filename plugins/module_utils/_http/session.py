@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.cookiejar
 import logging
 import os
 import ssl
@@ -122,6 +123,8 @@ def session_for(transport: Transport) -> requests.Session:
 def _new_session(transport: Transport) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # neither .netrc nor REQUESTS_CA_BUNDLE replaces what the task says
+    # A cookie could authenticate a request of another caller, and so vouch for a useless token.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.verify = transport.validate_certs
     if transport.proxy is not None:
         session.proxies = dict.fromkeys(("http", "https"), transport.proxy.reveal())
