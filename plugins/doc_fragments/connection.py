@@ -39,7 +39,8 @@ options:
         the platform, V(/platform/classic/environment-api).
       - V(http://) is accepted only for loopback addresses, because it sends the token in the clear.
         See O(allow_http).
-      - If not given, the environment variable E(DYNATRACE_ENV_URL) or E(DT_ENV_URL) is used.
+      - If not given, the first of the environment variables E(DYNATRACE_ENV_URL), E(DT_ENV_URL),
+        E(DYNATRACE_ENVIRONMENT_URL) and E(DT_ENVIRONMENT_URL) that is set is used.
     type: str
   api_token:
     description:
@@ -52,7 +53,8 @@ options:
       - Mutually exclusive with O(oauth_client_id). Credentials are taken from the first source that
         has any, which is the task, then the C(environment) of the task, then the environment of the
         controller. If an environment has both, O(api_token) is used.
-      - If not given, the environment variable E(DYNATRACE_API_TOKEN) or E(DT_API_TOKEN) is used.
+      - If not given, the first of the environment variables E(DYNATRACE_API_TOKEN),
+        E(DT_API_TOKEN), E(DYNATRACE_PLATFORM_TOKEN) and E(DT_PLATFORM_TOKEN) that is set is used.
     type: str
   api_version:
     description:
@@ -74,12 +76,12 @@ options:
       - The id of an OAuth client, such as V(dt0s02.ABCDEFGH), to call Dynatrace with instead of
         O(api_token). It needs the scopes C(environment-api:api-tokens:read), and
         C(environment-api:api-tokens:write) to change anything.
-      - If not given, the environment variable E(DT_CLIENT_ID) is used.
+      - If not given, the environment variable E(DT_CLIENT_ID) or E(DYNATRACE_CLIENT_ID) is used.
     type: str
   oauth_client_secret:
     description:
       - The secret of O(oauth_client_id).
-      - If not given, the environment variable E(DT_CLIENT_SECRET) is used.
+      - If not given, the environment variable E(DT_CLIENT_SECRET) or E(DYNATRACE_CLIENT_SECRET) is used.
     type: str
   oauth_token_url:
     description:
@@ -90,8 +92,8 @@ options:
   account_uuid:
     description:
       - The account of the OAuth client. The access token is requested for the resource
-        C(urn:dtaccount:UUID).
-      - If not given, the environment variable E(DT_ACCOUNT_ID) is used.
+        C(urn:dtaccount:UUID). It can be given in that form too.
+      - If not given, the environment variable E(DT_ACCOUNT_ID) or E(DYNATRACE_ACCOUNT_ID) is used.
     type: str
   allow_http:
     description:
@@ -121,9 +123,13 @@ options:
   proxy:
     description:
       - The address of the proxy, for example V(http://proxy.example.com:3128). It also applies to
-        O(oauth_token_url).
+        O(oauth_token_url). It can contain a user and a password, in which characters such as C(@),
+        C(#) and C(%) have to be percent-encoded.
+      - A proxy with V(socks5h://), V(socks5://), V(socks4a://) or V(socks4://) needs the Python
+        library PySocks.
       - If not given, the environment variables E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and
-        E(NO_PROXY) are respected. An empty string means no proxy.
+        E(NO_PROXY) are respected, in lower case first. A variable that is set and empty means no
+        proxy, as an empty string here does.
     type: str
   timeout:
     description:

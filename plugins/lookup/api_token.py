@@ -137,7 +137,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         redactor = Redactor(*known_secrets(kwargs, LOOKUP_OPTIONS))
         given = without_blanks(kwargs)
         try:
-            # First, because it names an option that cannot be, which Ansible overlooks, or fails at with a TypeError. A loop adds wantlist.
+            # First, because it names an unknown option, which Ansible overlooks, or fails at with a
+            # TypeError. A loop adds wantlist.
             validated(
                 {name: value for name, value in given.items() if name != "wantlist"},
                 LOOKUP_OPTIONS,
@@ -146,11 +147,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         except (AnsibleError, DynatraceError) as error:
             # Both show what cannot be converted.
             raise AnsibleLookupError(redactor.text(str(error))) from None
-        # The credentials of the environment are left out here, because they count less than those that are given.
+        # The credentials of the environment are left out here: they count less than those given.
         params = {
             name: given.get(name) if name in CALLER_OPTIONS else self.get_option(name)
             for name in LOOKUP_OPTIONS
         }
+        redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
         try:
             return read_tokens(
                 terms,
