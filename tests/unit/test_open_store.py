@@ -364,6 +364,13 @@ def test_the_secrets_that_a_store_is_opened_with_are_hidden(
     assert [redactor.text(f"with {secret}.") for secret in secrets] == ["with ***."] * len(secrets)
 
 
+def test_a_blank_option_of_a_store_is_not_given() -> None:
+    redactor = Redactor()
+    blank = {"type": "hashi_vault", "url": "", "token": " ", "namespace": "", "timeout": ""}
+    _open(blank, redactor=redactor, VAULT_ADDR=VAULT, VAULT_TOKEN="hvs.from-variable")
+    assert redactor.text("hvs.from-variable") == "***"
+
+
 def test_the_options_are_left_as_they_were_given() -> None:
     option = dict(HASHI)
     _open(option, VAULT_NAMESPACE="team")

@@ -36,6 +36,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve impor
     first,
     proxy_for,
     validated,
+    without_blanks,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
@@ -70,7 +71,7 @@ def open_store(
     :param redactor: hides the secrets that the store is opened with.
     :raises OptionError: naming what cannot work.
     """
-    given = _without_none(_as_dict(option))
+    given = without_blanks(_as_dict(option))
     if not given:
         return NoStore()
     kind = given.pop("type", None)
