@@ -256,8 +256,7 @@ def _newest_other(ledger: Ledger) -> Token | None:
     others = [
         token
         for token in ledger.tokens.values()
-        if token.id not in held
-        and (ledger.is_of_kind(token, NAME) or token.id in ledger.issued)
+        if token.id not in held and (ledger.is_of_kind(token, NAME) or token.id in ledger.issued)
     ]
     return max(others, key=lambda token: (token.created, token.id), default=None)
 
