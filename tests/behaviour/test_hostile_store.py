@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A store that somebody else has written: what it points at is not touched unless Dynatrace knows it by this name and kind."""
+"""A store that somebody else has written: what it points at is not touched unless Dynatrace knows
+it by this name and kind.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    environment_key,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -18,7 +23,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     TOKEN_OPTIONS,
     TOKEN_SET_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import RunContext
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
     manage_token,
     manage_tokens,
@@ -26,7 +31,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._tasks import 
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
 
 from support.stand_in import Environment
 
@@ -38,8 +43,8 @@ NONCE = "0123456789abcdef"
 def perform(environment: Environment, folder: pathlib.Path, **options: t.Any) -> str:
     """A task of the token "ci", or with purge of none; all that it says."""
     said: list[str] = []
-    store = FileStore(str(folder), "here", AnsibleVault([], None), False, said.append)
-    runtime = Runtime(False, True, True, said.append, store, sleep=lambda seconds: None)
+    store = file_store(str(folder), AnsibleVault([], None), False, said.append)
+    run_context = RunContext(False, True, True, said.append, store, sleep=lambda seconds: None)
     manage, known = (
         (manage_tokens, TOKEN_SET_OPTIONS) if "purge" in options else (manage_token, TOKEN_OPTIONS)
     )
@@ -47,7 +52,7 @@ def perform(environment: Environment, folder: pathlib.Path, **options: t.Any) ->
     connection = {"environment_url": environment.url, "api_token": environment.api_token}
     defaults = {name: option.get("default") for name, option in known.items()}
     try:
-        report = manage({**defaults, **connection, **subject, **options}, runtime)
+        report = manage({**defaults, **connection, **subject, **options}, run_context)
         said += [report.public_line, str(report.result.get("msg"))]
     except DynatraceError as error:
         said.append(str(error))
@@ -68,29 +73,39 @@ VICTIMS: dict[str, t.Callable[[Environment], str]] = {
 }
 
 
-def note(token_id: str, disable: str = EARLY, delete: str | None = None) -> dict[str, t.Any]:
+def predecessor(
+    token_id: str, disable: str | None = EARLY, delete: str | None = None
+) -> dict[str, t.Any]:
     return {"id": token_id, "disable_date": disable, "delete_date": delete}
 
 
+INTENT = {"nonce": NONCE, "since": EARLY}
 POINTERS: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
     "as its own": lambda victim: {"id": victim},
-    "as its own, being issued": lambda victim: {
-        "id": victim,
-        "pending": {"nonce": NONCE, "since": EARLY},
+    "as its own, being issued": lambda victim: {"id": victim, "intents": [INTENT, INTENT]},
+    "as a predecessor": lambda victim: {
+        "predecessors": [
+            predecessor(victim),
+            predecessor(victim, LATE),
+            predecessor(victim, EARLY, LATE),
+            predecessor(victim, None),
+        ]
     },
-    "as retiring": lambda victim: {
-        "retiring": [note(victim), note(victim, LATE), note(victim, EARLY, LATE)]
-    },
-    "as due": lambda victim: {
-        "retiring": [note(victim, LATE, EARLY)],
+    "as a predecessor of version 1.0.0": lambda victim: {
+        "personal_access_token": False,
         "pending": {"nonce": NONCE, "since": LATE},
+        "retiring": [predecessor(victim, LATE, EARLY)],
     },
-    "as retiring, alone": lambda victim: {
+    "as a predecessor of no token": lambda victim: {
         "id": None,
         "token": None,
-        "retiring": [note(victim, EARLY, EARLY)],
+        "predecessors": [predecessor(victim, EARLY, EARLY)],
+    },
+    "as one that an intent knows": lambda victim: {
+        "intents": [{**INTENT, "known_ids": [victim], "expiration_date": EARLY}]
     },
 }
+KEYS_OF_NOW = {"kind": "access", "handed_over": True, "intents": [], "predecessors": []}
 TASKS: list[dict[str, t.Any]] = [
     {},
     {"rotate": "always"},
@@ -105,24 +120,25 @@ def test_a_token_that_a_store_points_at_is_not_touched_for_that(
     environment: Environment, tmp_path: pathlib.Path, whose: str, pointer: str
 ) -> None:
     perform(environment, tmp_path)
-    file = tmp_path / "here" / "ci.yml"
+    place = environment_key(environment.url)
+    file = tmp_path / place / "ci.yml"
     (own,) = environment.tokens("ci")
     victim = VICTIMS[whose](environment)
     others = [token for token in environment.tokens() if token["id"] != own["id"]]
     entry = {
-        "environment": "here",
+        "environment": place,
         "name": "ci",
-        "personal_access_token": False,
         "id": own["id"],
         "token": environment.secrets()[1],
         "scopes": READ,
         "expiration_date": None,
         "created": None,
-        "pending": None,
-        "retiring": [],
     }
+    pointing = POINTERS[pointer](victim)
+    if "retiring" not in pointing:
+        entry |= KEYS_OF_NOW
     for options in TASKS:
-        file.write_text(json.dumps({**entry, **POINTERS[pointer](victim)}))
+        file.write_text(json.dumps({**entry, **pointing}))
         said = perform(environment, tmp_path, **options)
         assert "Unexpected" not in said
         assert "is damaged" not in said

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of type file: the secret is there in the second run, and nothing is lost, overwritten or believed."""
+"""The store of type file: the secret is there in the second run, and nothing is lost, overwritten
+or believed.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def by_hand(name: str = "ci", **options: t.Any) -> Task:
 
 
 def shell(command: str) -> Task:
-    """A command in the folder of the run, for which no module is shipped; what it prints is in said."""
+    """A command in the folder of the run, for which no module is shipped; what it prints is in
+    said.
+    """
     return {
         "name": "shell",
         "ansible.builtin.set_fact": {
@@ -117,7 +121,7 @@ def test_without_a_vault_secret_nothing_is_decrypted_and_a_secret_is_in_the_clea
             in result["msg"]
         )
     assert environment.writes() == ["POST", "PUT"] * 2
-    assert "is kept in the clear" in run.text
+    assert "Secrets are kept in the clear in" in run.text
     assert entry(ansible, "cd.yml")["token"] == environment.secrets()[-1]
 
 
@@ -130,15 +134,15 @@ def test_what_is_on_disk_is_readable_but_for_the_secret(
     ).succeeded()
     token_id = environment.tokens("CI: Jobs/main")[0]["id"]
     content = entry(ansible, "ci-jobs-main~*.yml")
-    assert (content["name"], content["id"], content["scopes"], content["pending"]) == (
+    assert (content["name"], content["id"], content["scopes"], content["intents"]) == (
         "CI: Jobs/main",
         token_id,
         READ,
-        None,
+        [],
     )
     assert content["expiration_date"].startswith("20")
     assert content["token"].startswith("$ANSIBLE_VAULT;1.1;AES256")
-    assert entry(ansible, "laptop.pat.yml")["personal_access_token"] is True
+    assert entry(ansible, "laptop.pat.yml")["kind"] == "personal_access"
     on_disk = b"".join(
         file.read_bytes() for file in (ansible.folder / "store").rglob("*") if file.is_file()
     )

@@ -20,7 +20,7 @@ import trustme
 
 from support import stand_in
 from support.key_vault import ALL, KeyVault, key_vault
-from support.runs import Ansible, Run, Task, check, info, token
+from support.runs import Ansible, Run, Task, check, in_check_mode, info, token
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -49,7 +49,7 @@ def place(environment: Environment, name: str, folder: str = "dynatrace") -> str
 
 
 def plant(vault: KeyVault, environment: Environment, name: str, **facts: t.Any) -> str:
-    """An entry as an earlier run left it; returns its path."""
+    """An entry as an earlier run of version 1.0.0 left it; returns its path."""
     path = place(environment, name)
     entry = {
         "environment": environment.url.rpartition("/")[2],
@@ -68,7 +68,9 @@ def plant(vault: KeyVault, environment: Environment, name: str, **facts: t.Any) 
 
 
 def is_write(number: int) -> t.Callable[[str, str], bool]:
-    """Tells one write of a secret: the first is that of the intent, the second that of the secret, the third ends the intent."""
+    """Tells one write of a secret: the first is that of the intent, the second that of the secret,
+    the third ends the intent.
+    """
     written = itertools.count(1)
     return lambda method, path: method == "POST" and "/data/" in path and next(written) == number
 
@@ -382,10 +384,7 @@ def test_what_earlier_runs_left_is_put_right(
     assert set(left) == {"lost", "saved"}
     assert left["lost"] != made["lost"]["id"]
     assert left["saved"] == made["saved"]["id"]
-    assert [entry["pending"] if entry else "gone" for entry in vault.stored().values()] == [
-        None,
-        None,
-    ]
+    assert [entry and entry["intents"] for entry in vault.stored().values()] == [[], []]
 
 
 def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
@@ -419,48 +418,123 @@ def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
         assert slow.writes() == ["POST", "PUT"]
 
 
-def test_all_that_the_folder_holds_is_asked_for_what_is_retiring(
+def test_only_the_entries_of_tokens_that_were_found_are_read(
+    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+) -> None:
+    for number in range(50):
+        plant(vault, environment, f"kept-{number}")
+    for name in ("deleted", "destroyed", "damaged"):
+        environment.issue(name)
+        plant(vault, environment, name)
+    vault.delete(place(environment, "deleted"))
+    vault.destroy(place(environment, "destroyed"))
+    vault.plant(place(environment, "damaged"), {"password": "theirs"})
+    closed = another(policy=ALL - {"read"})
+    run = ansible.play(
+        token("ci", scopes=READ, store=vault.store),
+        token("ci", "rotated", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
+        info("nothing", store={**vault.store, "path": "some/where"}, name="ci"),
+        info("one", store=vault.store, token_id="{{ rotated.retiring[0].id }}"),
+        info("all", store=vault.store),
+        {**info("closed", store=closed.store, name="ci"), **IGNORE_ERRORS},
+        {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
+    ).succeeded()
+    _new, old = (found["id"] for found in environment.tokens("ci"))
+    found = {task: run.result(task)["tokens"] for task in ("nothing", "one", "all")}
+    assert {task: len(tokens) for task, tokens in found.items()} == {
+        "nothing": 2,
+        "one": 1,
+        "all": 6,
+    }
+    retiring = {
+        task: [listed["id"] for listed in tokens if listed["retiring"]]
+        for task, tokens in found.items()
+    }
+    assert retiring == {"nothing": [], "one": [old], "all": [old]}
+
+    read = [
+        path.rpartition("/")[2]
+        for method, path in vault.requests
+        if method == "GET" and "/data/" in path
+    ]
+    assert read[-7:-5] == ["ci", "ci"]
+    assert sorted(read[-5:]) == ["admin", "ci", "damaged", "deleted", "destroyed"]
+    assert not [name for name in read if name.startswith("kept-")]
+    assert "LIST" not in [method for method, _path in vault.requests]
+
+    assert (
+        f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged" in run.text
+    )
+    assert "allows to read" in run.result("closed")["msg"]
+    assert "It is not shown here" in run.result("pasted")["msg"]
+    assert vault.token not in run.output
+
+
+def purge(name: str, store: dict[str, t.Any]) -> Task:
+    """Delete all that this store holds of the environment."""
+    return {
+        "name": name,
+        "community.dynatrace.dynatrace_token_set": {"tokens": [], "purge": True, "store": store},
+        "register": name,
+        **IGNORE_ERRORS,
+    }
+
+
+def test_of_a_folder_only_what_is_needed_is_read_and_what_was_deleted_stays_recoverable(
     ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
 ) -> None:
     vault.delete(plant(vault, environment, "deleted"))
     vault.destroy(plant(vault, environment, "destroyed"))
-    vault.plant(place(environment, "folder/ci"), {"password": "theirs"})
-    vault.plant(place(environment, "Theirs"), {"password": "theirs"})
+    for name in ("folder/ci", "Theirs"):
+        vault.plant(place(environment, name), {"password": "theirs"})
     closed, mistaken = another(policy=ALL - {"list"}), another()
-    mistaken.versions[place(environment, "other")] = mistaken.versions.pop(
-        plant(mistaken, environment, "ci")
+    mistaken.versions[place(environment, "ci")] = mistaken.versions.pop(
+        plant(mistaken, environment, "other")
     )
     run = ansible.play(
         token("ci", scopes=READ, store=vault.store),
         token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
-        info("nothing", store={**vault.store, "path": "some/where"}),
-        check("nothing.tokens | length == 3"),
-        info("told", store=vault.store),
-        {**info("closed", store=closed.store), **IGNORE_ERRORS},
-        {**info("mistaken", store=mistaken.store), **IGNORE_ERRORS},
+        info("told", store=vault.store, name="ci"),
+        info("closed", store=closed.store),
+        info("mistaken", store=mistaken.store),
+        purge("not_listed", closed.store),
         {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
     ).succeeded()
     _new, old = (found["id"] for found in environment.tokens("ci"))
     assert [found["id"] for found in run.result("told")["tokens"] if found["retiring"]] == [old]
-    nothing, folder = (
-        f"secret/metadata/{place(environment, '', path)}" for path in ("some/where", "dynatrace")
-    )
-    listed = [("LIST", f"/v1/{listed}".rstrip("/")) for listed in (nothing, folder)]
-    read = [
-        ("GET", f"/v1/secret/data/{place(environment, name)}")
-        for name in ("ci", "deleted", "destroyed")
-    ]
-    assert vault.requests[-5:] == listed + read
-    assert (
-        f"See whether its token is valid, and whether its policy allows to list {folder}."
-        in run.result("closed")["msg"]
-    )
-    assert (
-        f"The secret secret/{place(environment, 'other')} of {mistaken.url} is damaged"
-        in run.result("mistaken")["msg"]
-    )
+    assert vault.requests[-1] == ("GET", f"/v1/secret/data/{place(environment, 'ci')}")
+    assert not [method for method, _path in (*vault.requests, *closed.requests) if method == "LIST"]
+    listed = f"secret/metadata/{place(environment, '')}".rstrip("/")
+    assert f"whether its policy allows to list {listed}." in run.result("not_listed")["msg"]
+    damaged = f"The secret secret/{place(environment, 'ci')} of {mistaken.url} is damaged"
+    assert damaged in run.text
     assert "It is not shown here" in run.result("pasted")["msg"]
     assert vault.token not in run.output
+    vault.requests.clear()
+    purged = ansible.play(purge("purged", vault.store)).succeeded().result("purged")
+    assert {found["name"] for found in purged["purged"]} == {"ci"}
+    assert set(vault.stored()) == {
+        place(environment, name) for name in ("deleted", "destroyed", "folder/ci", "Theirs")
+    }
+    asked = {path for method, path in vault.requests if method == "GET"}
+    assert asked == {
+        f"/v1/secret/data/{place(environment, name)}" for name in ("ci", "deleted", "destroyed")
+    }
+
+
+def test_a_deleted_secret_stays_recoverable_where_the_task_goes_on_without_it(
+    ansible: Ansible, environment: Environment, vault: KeyVault
+) -> None:
+    lost = environment.issue("ci", READ)
+    path = plant(vault, environment, "ci", id=lost["id"], token=lost["token"])
+    vault.delete(path)
+    ignore = token("ci", register="got", scopes=READ, store=vault.store, on_missing_secret="ignore")
+    unchanged = check("not got.changed", "not got.store_updated", "not got.secret_available")
+    ansible.play(in_check_mode(ignore), unchanged, ignore, unchanged).succeeded()
+    assert set(vault.methods()) == {"GET"}
+    (version,) = vault.versions[path]
+    assert version.data["token"] == lost["token"]
+    assert not version.destroyed
 
 
 def test_no_secret_is_shown_or_left(

@@ -18,6 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DamagedEntry,
     RequestFailed,
     StoreChanged,
 )
@@ -244,6 +245,9 @@ class MemoryStore:
             return Entry(identity)
         version, entry = self._world.entries[identity]
         return dataclasses.replace(entry, version=version)
+
+    def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
+        return [self.load(one) for one in identities if one in self._world.entries]
 
     def entries(self, place: str) -> list[Entry]:
         return [self.load(one) for one in self._world.entries if one.place == place]

@@ -14,25 +14,30 @@ import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import dump_entry
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import open_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import store_from
 
-from builders import DOTTED_SECRET, SECRET_PART, URL, an_entry
+from entries import DOTTED_SECRET, ENVIRONMENT, REPORTS, SECRET_PART, context, kept
 from support.scripted import Scripted, answer, scripted
 
-ENTRY = an_entry(version=1)
-DATA = dump_entry(ENTRY, "abc12345", DOTTED_SECRET)
+ENTRY = kept(version=1)
+DATA = dump_entry(ENTRY)
 ESCAPES = "\x1b[2J\r\n\x07\u202e\ud800"
 
 Operation = t.Callable[[Store], t.Any]
-LOAD: Operation = lambda store: store.load("reports", False)  # noqa: E731
-ENTRIES: Operation = lambda store: store.entries()  # noqa: E731
+LOAD: Operation = lambda store: store.load(REPORTS)  # noqa: E731
+ENTRIES: Operation = lambda store: store.entries(ENVIRONMENT)  # noqa: E731
 SAVE: Operation = lambda store: store.save(ENTRY)  # noqa: E731
 REMOVE: Operation = lambda store: store.remove(ENTRY)  # noqa: E731
-CHECK: Operation = lambda store: store.check_writable(ENTRY)  # noqa: E731
+CHECK: Operation = lambda store: store.check_may("save", ENTRY)  # noqa: E731
 OPERATIONS = [LOAD, ENTRIES, SAVE, REMOVE, CHECK]
+
+
+def opened(server: Scripted, **options: str) -> Store:
+    """The store at this server, with a token unless the options say otherwise."""
+    option = {"type": "hashi_vault", "url": server.url, "token": "hvs.own", **options}
+    return store_from(option, context())
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +49,7 @@ def server() -> t.Iterator[Scripted]:
 def refusal(server: Scripted, says: bytes, operation: Operation, **options: str) -> str:
     """What the operation says of the answer; in one line and without a secret."""
     server.says = says
-    store = open_store(
-        {"type": "hashi_vault", "url": server.url, "token": "hvs.own", **options},
-        URL,
-        "/",
-        None,
-        [{}],
-        print,
-        Redactor(),
-    )
+    store = opened(server, **options)
     with pytest.raises(DynatraceError) as raised:
         operation(store)
     # The library's exceptions carry the request, with the token.
@@ -132,16 +129,8 @@ def test_what_is_listed_and_no_entry_is_not_asked_for(server: Scripted) -> None:
     server.says = of_json(
         {"data": {"keys": ["../secret", "a/b", "..", "folder/", 5, None, {}, "A", "a\n", ""]}}
     )
-    store = open_store(
-        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"},
-        URL,
-        "/",
-        None,
-        [{}],
-        print,
-        Redactor(),
-    )
-    assert store.entries() == []
+    store = opened(server)
+    assert store.entries(ENVIRONMENT) == []
 
 
 @pytest.mark.parametrize(
@@ -152,15 +141,7 @@ def test_what_is_listed_and_no_entry_is_not_asked_for(server: Scripted) -> None:
 def test_what_is_not_said_to_be_removed_is_not_removed(
     server: Scripted, says: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_store(
-        {"type": "hashi_vault", "url": server.url, "token": "hvs.own"},
-        URL,
-        "/",
-        None,
-        [{}],
-        print,
-        Redactor(),
-    )
+    store = opened(server)
     answers = itertools.chain(
         [of_json({"data": {"data": DATA, "metadata": {"version": 1}}})], itertools.repeat(says)
     )

@@ -9,6 +9,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
+    check_socks,
+    login_of,
+    parse_proxy,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
@@ -61,6 +66,8 @@ ENVIRONMENT = {
 def open_hashi_vault(options: t.Mapping[str, t.Any], context: StoreContext) -> EntryStore:
     """:raises OptionError: where an option is missing or cannot work."""
     proxy = proxy_for(options["url"] or "", context.environments)
+    check_socks("proxy", parse_proxy("proxy", proxy))
+    context.redactor.hide(login_of(proxy))
     client = VaultClient(options, proxy, context.redactor)
     mount = _parse_path("engine_mount_point", options["engine_mount_point"])
     return EntryStore(HashiVaultBackend(client, mount, _parse_path("path", options["path"])))
@@ -157,8 +164,12 @@ class HashiVaultBackend:
             if failure.kind == "Forbidden":
                 return UNKNOWN  # a token that may not ask may do all the same
             raise
-        granted = (answer or {}).get("capabilities")
-        if isinstance(granted, list) and ("root" in granted or set(needed) <= set(granted)):
+        if answer is None:
+            return UNKNOWN
+        granted = answer.get("capabilities")
+        if not isinstance(granted, list):
+            granted = []
+        if "root" in granted or all(capability in granted for capability in needed):
             return GRANTED
         return Permission(
             False,

@@ -17,7 +17,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     looks_like_secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import NoStore, Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import first, validated
+from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
+    first,
+    validated,
+    without_blanks,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import file, hashi_vault
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
     StoreContext,
@@ -49,7 +53,7 @@ def store_from(option: t.Any, context: StoreContext) -> Store:
     :param option: a path, a dictionary, or one as JSON.
     :raises OptionError: naming what cannot work.
     """
-    given = _without_empty(_as_dict(option))
+    given = without_blanks(_as_dict(option))
     if not given:
         return NoStore()
     store_type = _type_of(given.pop("type", None))
@@ -58,7 +62,7 @@ def store_from(option: t.Any, context: StoreContext) -> Store:
         name: first(variables, context.environments)
         for name, variables in store_type.environment.items()
     }
-    completed = {**_without_empty(from_environment), **given}
+    completed = {**without_blanks(from_environment), **given}
     return store_type.open(validated(completed, store_type.options, "store: "), context)
 
 
@@ -146,8 +150,3 @@ def _as_dict(option: t.Any) -> dict[str, t.Any]:
     if not isinstance(option, t.Mapping) or not all(isinstance(name, str) for name in option):
         raise OptionError("store: it is neither the path of a folder nor a dictionary of options.")
     return dict(option)
-
-
-def _without_empty(options: Options) -> dict[str, t.Any]:
-    """The options that are given: null and the empty string mean that one is not."""
-    return {name: value for name, value in options.items() if value not in (None, "")}

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.address import (
     check_path,
+    existing_path,
     parse_address,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
@@ -92,9 +92,7 @@ class VaultClient:
         self._lock = threading.Lock()
         self._client: Vault = None
         self._login_failure: str | None = None
-        for option in ("token", "secret_id"):
-            if options[option]:
-                redactor.hide(Secret(options[option]))
+        redactor.hide(*(Secret(options[option] or "") for option in ("token", "secret_id")))
 
     def call(self, done: str, request: Request, needs: str) -> Data | None:
         """What the answer has under ``data``; None where there is nothing at this path.
@@ -219,23 +217,11 @@ def _session(ca_cert: str | None, proxy: str | None) -> requests.Session:
     session.trust_env = False
     session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.hooks["response"].append(_refuse_redirect)
-    for scheme, adapter in (
-        ("https://", TlsAdapter(_context(ca_cert))),
-        ("http://", HTTPAdapter()),
-    ):
+    context = tls_context(True, ca_cert, None, None, "store: ca_cert")
+    for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
         adapter.init_poolmanager(1, _MOST_CONNECTIONS)
         session.mount(scheme, adapter)
     return session
-
-
-def _context(ca_cert: str | None) -> t.Any:
-    try:
-        return tls_context(True, ca_cert, None, None)
-    except OptionError:
-        raise OptionError(
-            f"store: ca_cert: {ca_cert!r} is neither a file of certificates in PEM form that can "
-            "be read, nor a folder of such files."
-        ) from None
 
 
 def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
@@ -272,11 +258,7 @@ def _check_options(options: t.Mapping[str, t.Any]) -> None:
             f"store: timeout is {options['timeout']}. Give seconds, more than 0 and at most "
             f"{_LONGEST_TIMEOUT:.0f}."
         )
-    if options["ca_cert"] and not os.path.exists(options["ca_cert"]):
-        raise OptionError(
-            f"store: ca_cert: there is no {options['ca_cert']!r} on the controller, which talks to "
-            "the store."
-        )
+    existing_path("store: ca_cert", options["ca_cert"])
 
 
 def _parse_url(text: str | None) -> str:

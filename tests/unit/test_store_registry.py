@@ -9,7 +9,6 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultSecret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
@@ -20,16 +19,31 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import registry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import file, registry
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
-    open_store,
+    store_from,
     without_secrets,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import DOTTED_SECRET, INTENT, SECRET_PART, UNDOTTED_SECRET, URL, an_entry, refusal
+from entries import (
+    DOTTED_SECRET,
+    ENVIRONMENT,
+    INTENT,
+    ONLY_AN_INTENT,
+    REPORTS,
+    SECRET_PART,
+    UNDOTTED_SECRET,
+    context,
+    identity,
+    kept,
+)
+from support.memory_store import MemoryBackend, memory_type
 
 VAULT = "https://vault.example.com:8200"
 VAULT_TOKEN = "s.0fth3v4ult"
@@ -44,35 +58,37 @@ APPROLE = {
 }
 
 
-def _open(
-    option: t.Any,
-    folder: pathlib.Path | str = "/project",
-    url: str = URL,
-    redactor: Redactor | None = None,
-    **environment: str,
-) -> Store:
-    redactor = redactor or Redactor()
-    return open_store(option, url, str(folder), DataLoader(), [environment], print, redactor)
+def _open(option: t.Any, folder: pathlib.Path | str = "/project", **environment: str) -> Store:
+    return store_from(option, context(folder, **environment))
 
 
-def _written_by(option: t.Any, folder: pathlib.Path, url: str = URL) -> list[str]:
+def _written_by(option: t.Any, folder: pathlib.Path) -> list[str]:
     """The files below the folder that the store makes when it is written to."""
-    store = _open(option, folder, url)
-    store.save(Entry("reports", False, intent=INTENT))
+    _open(option, folder).save(ONLY_AN_INTENT)
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("option", [None, "", {}, "{}", {"type": None, "path": None}])
+def _refusal(option: t.Any) -> str:
+    """The message of the refusal, empty where there is none."""
+    try:
+        _open(option)
+    except OptionError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("option", [None, "", {}, "{}", {"type": None, "path": ""}])
 def test_no_option_is_a_store_that_keeps_nothing(option: t.Any, tmp_path: pathlib.Path) -> None:
     store = _open(option, tmp_path)
     assert not store.keeps
-    saved = store.save(an_entry())
-    store.check_writable(saved)
-    store.check_removable(saved)
+    saved = store.save(kept())
+    store.check_may("save", saved)
+    store.check_may("remove", saved)
     store.remove(saved)
-    with store.lock([("reports", False)]):
-        assert store.load("reports", False) == Entry("reports", False)
-    assert store.unseal(store.load("reports", False)) is None
+    with store.lock([REPORTS]):
+        assert store.load(REPORTS) == Entry(REPORTS)
+    assert store.unseal(store.load(REPORTS)) is None
+    assert store.entries(ENVIRONMENT) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -106,12 +122,11 @@ def test_a_tilde_is_the_home_of_the_user(
     assert _written_by("~/tokens", tmp_path) == ["home/tokens/abc12345/reports.yml"]
 
 
-def test_every_environment_has_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
-    _written_by("tokens", tmp_path)
-    _written_by("tokens", tmp_path, "https://managed.example.com/e/0000-1111")
-    assert {path.name for path in (tmp_path / "tokens").iterdir()} == {"abc12345", "0000-1111"}
-    by_its_other_address = _open("tokens", tmp_path, "https://abc12345.apps.dynatrace.com/")
-    assert by_its_other_address.load("reports", False).intent == INTENT
+def test_one_store_has_a_folder_for_every_environment(tmp_path: pathlib.Path) -> None:
+    store = _open("tokens", tmp_path)
+    for place in (ENVIRONMENT, "0000-1111"):
+        store.save(Entry(identity(place=place), intents=(INTENT,)))
+    assert {path.name for path in (tmp_path / "tokens").iterdir()} == {ENVIRONMENT, "0000-1111"}
 
 
 @pytest.mark.parametrize(
@@ -127,9 +142,9 @@ def test_a_secret_is_encrypted_unless_that_is_switched_off(
 ) -> None:
     store = _open(option, tmp_path)
     with pytest.raises(OptionError, match=r"there is no vault secret to encrypt it with"):
-        store.save(an_entry())
+        store.save(kept())
     plain = _open({"type": "file", "path": "tokens", "encrypt": False}, tmp_path)
-    assert SECRET_PART in plain.save(an_entry()).version.decode()
+    assert SECRET_PART in plain.save(kept()).version.decode()
 
 
 @pytest.mark.parametrize("vault_id", ["staging", "production"])
@@ -137,9 +152,9 @@ def test_the_vault_secret_is_one_of_those_of_the_play(
     vault_id: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets = [("staging", VaultSecret(b"battery")), ("production", VaultSecret(b"staple"))]
-    monkeypatch.setattr(registry, "vault_secrets", lambda loader: secrets)
+    monkeypatch.setattr(file, "vault_secrets", lambda loader: secrets)
     store = _open({"type": "file", "path": "tokens", "encrypt_vault_id": vault_id}, tmp_path)
-    assert f"$ANSIBLE_VAULT;1.2;AES256;{vault_id}".encode() in store.save(an_entry()).version
+    assert f"$ANSIBLE_VAULT;1.2;AES256;{vault_id}".encode() in store.save(kept()).version
 
 
 def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> None:
@@ -162,7 +177,11 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
             "begins like JSON and is none",
             id="no JSON but Python",
         ),
-        pytest.param({"path": "tokens"}, "its type is None", id="no type"),
+        pytest.param(
+            {"path": "tokens"},
+            r"its type is None. .* type: file or type: hashi_vault\.$",
+            id="no type",
+        ),
         pytest.param("a/" * 3_000, "path has more than 1000 characters", id="a path without end"),
         pytest.param(
             {"type": {"token": SECRET_ID}}, "its type is a dict", id="a type that holds a secret"
@@ -189,8 +208,9 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
             {"type": ["file"], "path": "tokens"}, "its type is", id="a type that is a list"
         ),
         pytest.param({"type": "file"}, "missing required arguments: path", id="no path"),
-        pytest.param({"type": "file", "path": None}, "path", id="a path that is null"),
-        pytest.param({"type": "file", "path": ""}, "path", id="a path that is empty"),
+        pytest.param({"type": "file", "path": None}, "arguments: path", id="a path that is null"),
+        pytest.param({"type": "file", "path": ""}, "arguments: path", id="a path that is empty"),
+        pytest.param("a\n", "path has a character that cannot be shown", id="a path of two lines"),
         pytest.param(
             {"type": "file", "path": "tokens", "encrypted": False},
             "encrypted",
@@ -272,7 +292,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         ),
         pytest.param(
             {**HASHI, "ca_cert": "/nowhere.pem"},
-            "ca_cert: there is no '/nowhere.pem'",
+            "ca_cert: there is no '/nowhere.pem' on the machine that sends the requests",
             id="hashi_vault: certificate",
         ),
         pytest.param({**HASHI, "timeout": "soon"}, "timeout", id="hashi_vault: timeout"),
@@ -284,13 +304,6 @@ def test_what_cannot_work_is_named_without_a_secret(option: t.Any, says: str) ->
     message = str(caught.value)
     assert VAULT_TOKEN not in message
     assert SECRET_ID not in message
-
-
-@pytest.mark.parametrize("option", ["tokens", HASHI])
-@pytest.mark.parametrize("url", ["ftp://abc12345.live.dynatrace.com", "abc12345", "https://../"])
-def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None:
-    with pytest.raises(OptionError, match=r"^environment_url: "):
-        _open(option, url=url)
 
 
 @pytest.mark.parametrize(
@@ -356,12 +369,15 @@ def test_an_address_that_cannot_work_is_refused(option: t.Any, url: str) -> None
         ),
     ],
 )
-def test_the_secrets_that_a_store_is_opened_with_are_hidden(
+def test_what_a_store_is_opened_with_is_hidden_from_messages(
     option: t.Any, environment: dict[str, str], secrets: list[str]
 ) -> None:
     redactor = Redactor()
-    _open(option, redactor=redactor, **environment)
-    assert [redactor.text(f"with {secret}.") for secret in secrets] == ["with ***."] * len(secrets)
+    store_from(option, context(redactor=redactor, **environment))
+    text = f"before {VAULT_TOKEN} {SECRET_ID} after"
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    assert redactor.text(f"before {VAULT_TOKEN} {SECRET_ID} after") == text
 
 
 def test_the_options_are_left_as_they_were_given() -> None:
@@ -408,6 +424,25 @@ def test_json_that_is_damaged_hides_its_secrets_too() -> None:
     assert SECRET_ID not in str(without_secrets(damaged))
 
 
+def test_a_type_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[t.Mapping[str, t.Any], StoreContext]] = []
+    memory = memory_type(MemoryBackend())
+
+    def open_memory(options: t.Mapping[str, t.Any], context: StoreContext) -> t.Any:
+        given.append((options, context))
+        return memory.open(options, context)
+
+    monkeypatch.setitem(registry.TYPES, "memory", memory._replace(open=open_memory))
+    option = {"type": "memory", "password": SECRET_ID}
+    around = context(MEMORY_CELLS="7")
+    assert store_from(option, around).keeps
+    assert given == [({"cells": 7, "password": SECRET_ID}, around)]
+    assert known_secrets({"store": option}, TOKEN_OPTIONS) == [Secret(SECRET_ID)]
+    assert without_secrets(option) == {"type": "memory", "password": HIDDEN}
+    assert "type: file or type: hashi_vault or type: memory." in _refusal({"type": "database"})
+    assert "cells" in _refusal({"type": "memory", "cells": "many"})
+
+
 ODD = (
     st.none()
     | st.booleans()
@@ -441,7 +476,7 @@ def test_any_option_is_a_store_or_refused_without_its_secrets(
     option: dict[str, t.Any], changes: dict[str, t.Any], as_text: bool
 ) -> None:
     whole = {**option, "token": VAULT_TOKEN, "secret_id": SECRET_ID, **changes}
-    said = refusal(lambda: _open(json.dumps(whole) if as_text else whole)) or ""
+    said = _refusal(json.dumps(whole) if as_text else whole)
     assert VAULT_TOKEN not in said
     assert SECRET_ID not in said
     assert VAULT_TOKEN not in str(without_secrets(whole))
