@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs make test on every gated ansible-core for which a Python is at hand, and says what could not be run.
+"""Runs make test on every gated ansible-core for which a Python is at hand, and says what could not
+be run.
 
-Called by make test-all. What make test has passed already with these very files is not run again: it leaves a note of them, by
-calling this with the folder of its environment.
+Called by make test-all. What make test has passed already with these very files is not run again:
+it leaves a note of them, by calling this with the folder of its environment.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def state_of_files() -> str:
 
 
 def find_python(version: str) -> str | None:
-    """A Python of this version that works: what a version manager puts on the path may only say that it is not active."""
+    """A Python of this version that works: what a version manager puts on the path may only say
+    that it is not active.
+    """
     installed = pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")).glob(
         f"versions/{version}.*/bin/python{version}"
     )

@@ -4,7 +4,8 @@
 
 """Runs ansible-test sanity on a copy of the working tree. Called by make test.
 
-ansible-test wants the collection in a folder named after it, and git must not ignore that folder, or it tests nothing.
+ansible-test wants the collection in a folder named after it, and git must not ignore that folder,
+or it tests nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ HOME = (
     ROOT / ".venv" / "ansible-test"
 )  # keeps its environments from run to run, and out of the user's home
 
-# Does what the script does that ansible-test downloads: puts pip of a given version into an empty environment.
+# Does what the script does that ansible-test downloads: puts pip of a given version into an empty
+# environment.
 BOOTSTRAP = """# stand-in for get-pip
 import os, subprocess, sys
 packages = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
@@ -75,7 +77,9 @@ def copy_tree(target: pathlib.Path) -> None:
 
 
 def provide_bootstrap() -> None:
-    """Put a stand-in where ansible-test keeps its bootstrap script, if the real one is neither there nor to be had."""
+    """Put a stand-in where ansible-test keeps its bootstrap script, if the real one is neither
+    there nor to be had.
+    """
     source = (
         pathlib.Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py"
     ).read_text()
@@ -97,7 +101,9 @@ def provide_bootstrap() -> None:
 
 
 def provide_pip_settings() -> None:
-    """Hand pip's settings over in a file: ansible-test hides the environment variables that hold them."""
+    """Hand pip's settings over in a file: ansible-test hides the environment variables that hold
+    them.
+    """
     lines = [
         f"{name[4:].lower().replace('_', '-')} = {value}\n"
         for name, value in settings("PIP_").items()
@@ -113,7 +119,9 @@ def settings(*prefixes: str) -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """With the folders of real Pythons first: those that a version manager puts there answer for versions that are not active."""
+    """With the folders of real Pythons first: those that a version manager puts there answer for
+    versions that are not active.
+    """
     versions = pathlib.Path(os.environ.get("PYENV_ROOT", "/nonexistent")) / "versions"
     real = [str(folder) for minor in range(9, 15) for folder in versions.glob(f"3.{minor}.*/bin")]
     return {

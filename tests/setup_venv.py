@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes a virtual environment with all that tests need, and with this checkout linked in as the collection.
+"""Makes a virtual environment with all that tests need, and with this checkout linked in as the
+collection.
 
 Called by make, with any Python that is 3.11 or newer and nothing else.
 """
@@ -50,7 +51,9 @@ def main() -> int:
 
 
 def requirements(folder: pathlib.Path, core: str | None) -> pathlib.Path:
-    """What to install: all as it is locked, or all but another ansible-core, with the resolvelib that it takes."""
+    """What to install: all as it is locked, or all but another ansible-core, with the resolvelib
+    that it takes.
+    """
     if core is None:
         return REQUIREMENTS
     locked = REQUIREMENTS.read_text().splitlines()

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The option that says where secrets are kept."""
+
 from __future__ import annotations
 
 
@@ -10,24 +12,29 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where the secret is kept, on the side of the controller. Either the path of a folder, which is a store of type V(file), or a
-        dictionary with C(type) and the options of that type, or such a dictionary as JSON.
-      - If not given, the environment variable E(DYNATRACE_TOKEN_STORE) is used. An empty string means no store.
-      - 'C(type: file) keeps one YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or C(NAME.pat.yml) for a personal access token.
-        Names of other characters than lower case letters, digits, V(.), V(_) and V(-) get a file name that is made safe, with a
-        checksum. Folders are made with mode V(0700), files with V(0600).'
-      - 'Options of C(type: file): C(path), a folder, relative to the one of the playbook; C(encrypt), by default V(true), whether the
-        secret is encrypted with the vault secret of the play, as an inline vault value that C(ansible-vault) and
-        M(ansible.builtin.include_vars) read; C(encrypt_vault_id), the vault id of the vault secret to encrypt with, if there are
-        several and C(vault_encrypt_identity) is not set.'
-      - 'C(type: hashi_vault) keeps one secret for each token in an engine KV v2 of HashiCorp Vault or OpenBao, written with
-        check-and-set. It needs the Python library C(hvac).'
-      - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault): C(url), or E(VAULT_ADDR);
-        C(auth_method), V(token) by default, or V(approle); C(token), or E(VAULT_TOKEN); C(role_id) and C(secret_id);
-        C(engine_mount_point), by default V(secret); C(path), the folder in that engine, by default V(dynatrace);
-        C(namespace), or E(VAULT_NAMESPACE); C(ca_cert), or E(VAULT_CACERT), a file or a folder of certificates that are trusted
-        instead of those of the system; C(timeout) in seconds, by default V(30). The variables E(ANSIBLE_HASHI_VAULT_ADDR) and so on
-        work too.'
+      - Where secrets are kept, on the controller. Either the path of a folder, which is a file
+        store, or a dictionary with C(type) and the options of that type, or such a dictionary as
+        JSON.
+      - If not given, the environment variable E(DYNATRACE_TOKEN_STORE) is used. An empty string
+        means no store.
+      - 'C(type: file) keeps a YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or
+        C(NAME.pat.yml) for a personal access token. If a name has other characters than lower case
+        letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum. Folders
+        have mode V(0700), files have mode V(0600).'
+      - 'Options of C(type: file): C(path), a folder, relative to the folder of the playbook;
+        C(encrypt), by default V(true), whether the secret is encrypted with the vault secret of the
+        play, as an inline vault value that C(ansible-vault) and M(ansible.builtin.include_vars)
+        can read; C(encrypt_vault_id), the vault id of the vault secret to encrypt with, if there
+        are several and C(vault_encrypt_identity) is not set.'
+      - 'C(type: hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
+        OpenBao, written with check-and-set. It requires the Python library C(hvac).'
+      - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault):
+        C(url), or E(VAULT_ADDR); C(auth_method), V(token) by default, or V(approle); C(token), or
+        E(VAULT_TOKEN); C(role_id) and C(secret_id); C(engine_mount_point), by default V(secret);
+        C(path), the folder in that engine, by default V(dynatrace); C(namespace), or
+        E(VAULT_NAMESPACE); C(ca_cert), or E(VAULT_CACERT), a file or a folder of certificates to
+        trust instead of those of the system; C(timeout) in seconds, by default V(30). The variables
+        E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too.'
     type: raw
 """
 

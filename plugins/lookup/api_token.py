@@ -11,9 +11,10 @@ version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Returns the secrets of access tokens that M(community.dynatrace.dynatrace_token) has put into a store.
-  - Reads only. It issues nothing, because a lookup cannot know whether the play runs in check mode, and is evaluated each time that
-    the variable it stands in is used.
+  - Returns the secrets of access tokens that M(community.dynatrace.dynatrace_token) has saved in a
+    store.
+  - Read only. A lookup cannot issue tokens, because it does not know whether the play runs in check
+    mode, and it is evaluated each time that its variable is used.
 extends_documentation_fragment:
   - community.dynatrace.connection
   - community.dynatrace.connection.plugin
@@ -31,24 +32,25 @@ options:
     default: false
   verify:
     description:
-      - Whether to ask Dynatrace, with one request for each token, that the secret belongs to a token that is enabled, has not expired,
-        and has O(scopes).
+      - Whether to verify with Dynatrace that the secret belongs to a token that is enabled, has not
+        expired, and has O(scopes). Costs one request for each token.
     type: bool
     default: false
   scopes:
-    description: The scopes that each token must have. Needs O(verify).
+    description: The scopes that each token must have. Requires O(verify).
     type: list
     elements: str
   return:
-    description: What to return of each token. V(metadata) is a dictionary of its public facts.
+    description: What to return for each token. V(metadata) is a dictionary without the secret.
     type: str
     choices: [secret, id, metadata]
     default: secret
   on_missing:
     description:
-      - What to do about a token that the store does not hold, or, with O(verify), that Dynatrace does not know. V(warn) and
-        V(skip) leave it out of the result.
-      - A token that is there and cannot be used, because it is disabled, has expired, or lacks a scope, always is an error.
+      - What to do if the store does not have the token, or, with O(verify), if Dynatrace does not
+        know the token. V(warn) and V(skip) leave the token out of the result.
+      - An existing token that cannot be used is always an error. It is disabled, has expired, or
+        lacks a scope.
     type: str
     choices: [error, warn, skip]
     default: error
@@ -93,8 +95,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _list:
   description:
-    - The secrets, in the order of the names; with O(return=id) the ids; with O(return=metadata) dictionaries of the public facts, as the
-      module M(community.dynatrace.dynatrace_token) returns them, of which the store alone does not know C(enabled) and C(owner).
+    - The secrets, in the order of the names.
+    - With O(return=id), the ids.
+    - With O(return=metadata), dictionaries as in the return value
+      RV(community.dynatrace.dynatrace_token#module:metadata). Without O(verify), C(enabled) and
+      C(owner) are null.
   type: list
   elements: raw
 """
@@ -132,7 +137,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         redactor = Redactor(*known_secrets(kwargs, LOOKUP_OPTIONS))
         given = without_blanks(kwargs)
         try:
-            # First, because it names an option that cannot be, which Ansible overlooks, or fails at with a TypeError. A loop adds wantlist.
+            # First, because it names an unknown option, which Ansible overlooks, or fails at with a
+            # TypeError. A loop adds wantlist.
             validated(
                 {name: value for name, value in given.items() if name != "wantlist"},
                 LOOKUP_OPTIONS,
@@ -141,11 +147,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         except (AnsibleError, DynatraceError) as error:
             # Both show what cannot be converted.
             raise AnsibleLookupError(redactor.text(str(error))) from None
-        # The credentials of the environment are left out here, because they count less than those that are given.
+        # The credentials of the environment are left out here: they count less than those given.
         params = {
             name: given.get(name) if name in CALLER_OPTIONS else self.get_option(name)
             for name in LOOKUP_OPTIONS
         }
+        redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
         try:
             return read_tokens(
                 terms,

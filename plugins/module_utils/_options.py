@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of every plugin, as argument specs. The one place where an option is named, typed and given a default."""
+"""The options of every plugin, as argument specs: the one place that names and types them."""
 
 from __future__ import annotations
 
 import typing as t
 
-# The environment variables that stand in for a connection option, in order: those that Terraform's provider reads too,
-# and of those with a token for api_token first the ones for access tokens.
+# The environment variables that stand in for a connection option, in order. Terraform's provider
+# reads the same names. Of both kinds of tokens, an access token comes first.
 CONNECTION_ENVIRONMENT = {
     "environment_url": (
         "DYNATRACE_ENV_URL",

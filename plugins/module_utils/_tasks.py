@@ -30,12 +30,16 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Identity,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
     unexpected,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.query import (
     Query,
     parse_query,
@@ -197,8 +201,8 @@ def query_tokens(params: Params, context: RunContext) -> Report:
     api = api_for(connection, context.redactor, context.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, context.warn)
-    place = _place(params)
-    tokens = [{**usage(one), "retiring": _retirement_of(one, place, context)} for one in found]
+    entries = _entries_of(found, _place(params), context)
+    tokens = [{**usage(token), "retiring": _retirement_of(token, entries)} for token in found]
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
 
@@ -212,9 +216,25 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
     return [found] if found else []
 
 
-def _retirement_of(token: Token, place: str, context: RunContext) -> dict[str, t.Any] | None:
-    entry = context.store.load(Identity(place, token.name, token.kind))
-    if not entry.retires(token):
+def _entries_of(
+    tokens: t.Iterable[Token], place: str, context: RunContext
+) -> dict[tuple[str, Kind], Entry]:
+    """The entries of these tokens, by name and kind. A damaged one is left out, with a warning."""
+    identities = {Identity(place, token.name, token.kind) for token in tokens}
+    entries = {}
+    for entry in context.store.load_existing(identities):
+        if isinstance(entry, DynatraceError):
+            context.warn(str(entry))
+        else:
+            entries[entry.name, entry.kind] = entry
+    return entries
+
+
+def _retirement_of(
+    token: Token, entries: t.Mapping[tuple[str, Kind], Entry]
+) -> dict[str, t.Any] | None:
+    entry = entries.get((token.name, token.kind))
+    if entry is None or not entry.retires(token):
         return None
     return next(retirement(one) for one in entry.predecessors if one.id == token.id)
 

@@ -13,8 +13,10 @@ version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Lists the access tokens of a Dynatrace environment that meet all criteria given. Without criteria, all of them.
-  - Where there is a O(store), says which of them another token has replaced, and until when they are left. Nothing is decrypted for that.
+  - Lists the access tokens of a Dynatrace environment that meet all given criteria. Without
+    criteria, lists all access tokens.
+  - If O(store) is given, the result also tells which tokens are predecessors of others, and until
+    when they are kept. Secrets are not decrypted for that.
   - Never returns a secret, and changes nothing.
 extends_documentation_fragment:
   - community.dynatrace.connection
@@ -23,29 +25,30 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The exact name. Several tokens may have it.
+      - The exact name. Several tokens may have the same name.
     type: str
   name_regex:
     description:
-      - A regular expression of Python that is searched for anywhere in the name.
+      - A Python regular expression that is searched for anywhere in the name.
     type: str
   token_id:
     description:
-      - The id of one token.
+      - The id of the token.
       - Mutually exclusive with O(token).
     type: str
   owner:
     description:
-      - The user who owns the token, to the letter.
+      - The user who owns the token, exactly as Dynatrace returns it.
     type: str
   scopes:
     description:
-      - Scopes of which the token has at least one.
+      - The token has at least one of these scopes.
     type: list
     elements: str
   personal_access_token:
     description:
-      - The kind of the token, V(true) for personal access tokens and V(false) for API tokens. If not given, both.
+      - The token type, V(true) for personal access tokens and V(false) for API tokens. If not
+        given, both.
     type: bool
   enabled:
     description:
@@ -53,27 +56,36 @@ options:
     type: bool
   expires_within:
     description:
-      - A period from now in which the token expires, such as V(30d). Units as for O(community.dynatrace.dynatrace_token#module:expires_in).
-      - Tokens that have expired already, and tokens that never expire, do not meet it.
+      - A period from now in which the token expires, such as V(30d). The units are those of
+        O(community.dynatrace.dynatrace_token#module:expires_in).
+      - Excludes expired tokens, and tokens that never expire.
     type: str
   unused_for:
     description:
-      - A period, such as V(90d), in which the token was not used. A token that was never used meets it if it is at least that old.
+      - A period, such as V(90d), in which the token was not used. Includes a token that was never
+        used if it is at least that old.
     type: str
   token:
     description:
-      - The secret of the token to look up. It is sent to Dynatrace in the body of a request, never in its address.
+      - The secret of the token to look up. It is sent to Dynatrace in the body of a request, never
+        in the address.
     type: str
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    description:
+      - Can run in C(check_mode) and return the changed status prediction without modifying the
+        target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
+        in diff mode.
     support: N/A
     details: It changes nothing.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation
+        indicates no change.
     support: full
 seealso:
   - module: community.dynatrace.dynatrace_token
@@ -133,7 +145,8 @@ EXAMPLES = r"""
 RETURN = r"""
 tokens:
   description:
-    - The tokens, in the order in which Dynatrace lists them. Times are in UTC, as V(2030-01-31T12:00:00.000Z).
+    - The tokens, in the order in which Dynatrace lists them. Times are in UTC, as
+      V(2030-01-31T12:00:00.000Z).
   returned: success
   type: list
   elements: dict
@@ -147,7 +160,7 @@ tokens:
       type: str
       sample: reports
     enabled:
-      description: Whether the token can be used. A token that has expired can be enabled all the same.
+      description: Whether the token is enabled. An expired token can be enabled too.
       type: bool
       sample: true
     owner:
@@ -172,28 +185,29 @@ tokens:
       type: str
       sample: "2027-02-03T08:15:30.144Z"
     modified_date:
-      description: When its name or its scopes were changed last. Null if never.
+      description: When the name or the scopes were last changed. Null if never.
       type: str
       sample: "2026-11-06T08:15:30.144Z"
     last_used_date:
-      description: When it was used last. Null if never.
+      description: When the token was last used. Null if never.
       type: str
       sample: "2026-11-07T08:15:30.144Z"
     last_used_ip_address:
-      description: The address from which it was used last. Null if never.
+      description: The address from which the token was last used. Null if never.
       type: str
       sample: 34.197.2.44
     retiring:
       description:
-        - Until when the token is left, if O(store) says that another token has replaced it. Null if not, or if there is no store.
+        - Until when the token is kept, if it is the predecessor of a token in O(store). Null for
+          other tokens, and without O(store).
       type: dict
       contains:
         disable_date:
-          description: Until when it stays usable.
+          description: Until when the token stays usable.
           type: str
           sample: "2026-11-07T08:15:30.144Z"
         delete_date:
-          description: When it is deleted. Null as long as it is usable.
+          description: When the token is deleted. Null as long as it is usable.
           type: str
           sample: "2026-11-14T08:15:30.144Z"
 """

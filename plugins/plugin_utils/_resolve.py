@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options from all their sources: the task and module_defaults, the task's environment, the controller's."""
+"""Options from all their sources: the task, the task's environment, the controller's."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def _is_blank(value: t.Any) -> bool:
 
 
 def _outranked(given: Options, environments: t.Sequence[Environment]) -> t.Sequence[str]:
-    """Credentials to ignore because a nearer source names the other kind. (Both sets of variables are often exported.)"""
+    """Credentials to ignore because a nearer source names the other kind.
+
+    Both sets of variables are often exported.
+    """
     token, *client = CALLER_OPTIONS
     sources = [given, *map(_callers, environments)]
     for source in sources:
@@ -101,7 +104,8 @@ def validated(given: Options, options: Options, of: str = "") -> dict[str, t.Any
     try:
         result = ArgumentSpecValidator(options).validate(plain)
     except (OverflowError, ValueError):
-        # Not caught by ansible-core: a number that no float can hold, or that has too many digits to be written out.
+        # Not caught by ansible-core: a number that no float can hold, or that has too many digits
+        # to be written out.
         large = [
             name
             for name, value in plain.items()
@@ -117,7 +121,7 @@ def validated(given: Options, options: Options, of: str = "") -> dict[str, t.Any
 
 
 def _given(plain: dict[str, t.Any], options: Options) -> dict[str, t.Any]:
-    """The options that are given, and of those that are lists of options, the options that are given in each."""
+    """The options that are given, in each entry of a list of options too."""
     kept = without_blanks(plain)
     for name, option in options.items():
         if "options" in option and isinstance(kept.get(name), list):
@@ -128,7 +132,7 @@ def _given(plain: dict[str, t.Any], options: Options) -> dict[str, t.Any]:
 
 
 def _messages(given: dict[str, t.Any], options: Options) -> list[str]:
-    """The errors of the validator; those of a list of dictionaries by the number of the entry, which it does not tell."""
+    """The errors of the validator; for a list of options with the number of the wrong entry."""
     lists = {
         name: option
         for name, option in options.items()
@@ -152,7 +156,7 @@ def _messages(given: dict[str, t.Any], options: Options) -> list[str]:
 
 
 def _plain(value: t.Any) -> t.Any:
-    """The same, without the tags of Ansible on every text of a task: the validator copies it all, and copying tags takes long."""
+    """The same without Ansible's tags on texts, which take long to copy, as the validator does."""
     if isinstance(value, t.Mapping):
         return {
             _plain(key) if isinstance(key, str) else str(key): _plain(inner)
@@ -187,7 +191,7 @@ def proxy_for(url: str, environments: t.Sequence[Environment]) -> str | None:
 
 
 def _first_set(names: t.Sequence[str], environments: t.Iterable[Environment]) -> tuple[str, str]:
-    """The name and the value of the first of these variables that is there, empty or not; two empty texts if none is."""
+    """The name and value of the first of these variables that is set, if only to nothing."""
     for environment in environments:
         for name in names:
             if name in environment:
@@ -196,7 +200,7 @@ def _first_set(names: t.Sequence[str], environments: t.Iterable[Environment]) ->
 
 
 def first(names: t.Sequence[str], environments: t.Iterable[Environment]) -> str | None:
-    """The first of these variables that is there and not blank, in the first environment that has one."""
+    """The first of these variables that is not blank, in the first environment that has one."""
     for environment in environments:
         for name in names:
             if environment.get(name, "").strip():

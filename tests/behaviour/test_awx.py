@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ready files for AWX: what configure.yml asks of AWX, and the jobs of it, run as AWX runs them."""
+"""The ready files for AWX: what configure.yml asks of AWX, and the jobs of it, run as AWX runs
+them.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory, server: Environment) -> dict
 def injected(
     credential_type: Given, inputs: dict[str, str], strict: bool = False
 ) -> dict[str, str]:
-    """The variables that AWX puts into the environment of a job: each template rendered with the inputs that are not empty."""
+    """The variables that AWX puts into the environment of a job: each template rendered with the
+    inputs that are not empty.
+    """
     given = {name: value for name, value in inputs.items() if value}
     jinja = ImmutableSandboxedEnvironment(**({"undefined": StrictUndefined} if strict else {}))
     return {
@@ -106,7 +110,9 @@ def answers(template: Given, **given: str) -> Given:
 
 
 class Jobs:
-    """Starts jobs from job templates, each in a folder that is new, as AWX does with a container for each."""
+    """Starts jobs from job templates, each in a folder that is new, as AWX does with a container
+    for each.
+    """
 
     def __init__(self, ansible: Ansible, variables: dict[str, str]) -> None:
         self.ansible, self.variables, self.folders = ansible, variables, list[pathlib.Path]()
@@ -136,7 +142,8 @@ class Jobs:
             "-v",
         ]
         run = self.ansible.command(*command, env=without)
-        # What AWX itself hands to the runner, and keeps encrypted or in the memory of the job's container.
+        # What AWX itself hands to the runner, and keeps encrypted or in the memory of the job's
+        # container.
         (folder / "env" / "envvars").unlink()
         (folder / "artifacts" / "job" / "command").unlink()
         return run
@@ -167,7 +174,8 @@ def test_the_credential_types_are_what_awx_takes(asked: dict[str, list[Given]]) 
         assert {name for name, field in fields.items() if field.get("secret")} == {
             name for name in fields if re.search(r"token$|secret(_id)?$", name)
         }
-        # AWX tries each template with all fields, allows none that is missing, and takes no variable of Ansible's own.
+        # AWX tries each template with all fields, allows none that is missing, and takes no
+        # variable of Ansible's own.
         rendered = injected(given, dict.fromkeys(fields, "EXAMPLE"), strict=True)
         assert all("EXAMPLE" in value and value.isascii() for value in rendered.values())
         assert not [name for name in rendered if name.startswith("ANSIBLE_")]

@@ -17,7 +17,6 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.community.dynatrace.plugins.doc_fragments import connection, store
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CALLER_OPTIONS,
     CONNECTION_ENVIRONMENT,
@@ -98,6 +97,7 @@ EXAMPLES_OF_PLUGINS = [
         "lookup.api_token",
         "modules.dynatrace_token_set",
         "modules.dynatrace_token_info",
+        "filter.token_findings",
     )
 ]
 
@@ -281,17 +281,6 @@ def without_no_log(options: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[
         name: {key: value for key, value in bare(option).items() if key != "no_log"}
         for name, option in options.items()
     }
-
-
-def test_the_fragments_document_the_options_of_the_table() -> None:
-    for fragment, options in (
-        (connection.ModuleDocFragment, CONNECTION_OPTIONS),
-        (store.ModuleDocFragment, STORE),
-    ):
-        documented = yaml.safe_load(fragment.DOCUMENTATION)["options"]
-        assert {name: bare(option) for name, option in documented.items()} == without_no_log(
-            options
-        )
 
 
 def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(

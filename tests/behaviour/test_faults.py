@@ -187,7 +187,9 @@ CASES = {
 def test_after_any_fault_one_more_playbook_puts_everything_right(
     ansible: Ansible, server: Environment, record_property: t.Callable[[str, object], None]
 ) -> None:
-    """As tests/faults tests it for far more, but as users run it: with ansible-playbook, which has an environment for each host."""
+    """As tests/faults tests it for far more, but as users run it: with ansible-playbook, which has
+    an environment for each host.
+    """
     environments = {name: new_environment(server) for name in CASES}
     own = {"environment_url": "{{ own.url }}", "api_token": "{{ own.api_token }}"}
     task = token(

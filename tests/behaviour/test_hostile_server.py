@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server that answers what Dynatrace would not: nothing of others is touched, no secret is lost or shown, no terminal is driven."""
+"""A server that answers what Dynatrace would not: nothing of others is touched, no secret is lost
+or shown, no terminal is driven.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def secrets_on_disk(folder: pathlib.Path) -> list[str]:
 
 
 def raw_controls(run: Run) -> set[str]:
-    """What a terminal could obey in what was written: anything by the collection, which writes to stderr, and ASCII in results."""
+    """What a terminal could obey in what was written: anything by the collection, which writes to
+    stderr, and ASCII in results.
+    """
     shown = run.stderr + "".join(filter(str.isascii, run.stdout))
     return {character for character in shown if not character.isprintable() and character != "\n"}
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A store that somebody else has written: what it points at is not touched unless Dynatrace knows it by this name and kind."""
+"""A store that somebody else has written: what it points at is not touched unless Dynatrace knows
+it by this name and kind.
+"""
 
 from __future__ import annotations
 

@@ -154,3 +154,27 @@ def test_of_tokens_that_others_have_replaced_it_says_until_when_they_are_left(
     assert retiring(run, "due") == {old: note}
     assert retiring(run, "disabled")[old]["disable_date"] == note["disable_date"]
     assert retiring(run, "disabled")[old]["delete_date"] is not None
+
+
+def test_a_damaged_entry_is_a_warning_that_names_it(
+    ansible: Ansible, environment: Environment
+) -> None:
+    ansible.play(
+        token("ci", **LASTING),
+        token("other", **LASTING),
+        token("ci", rotate="always", **LASTING),
+        token("other", rotate="always", **LASTING),
+    ).succeeded()
+    (damaged,) = (ansible.folder / "store").glob("*/other.yml")
+    damaged.write_text("half of it")
+    spared = ansible.play(info("spared", store="store", name="ci")).succeeded()
+    run = ansible.play(
+        info("all", store="store"), info("of_its_name", store="store", name="other")
+    ).succeeded()
+    old = environment.tokens("ci")[1]["id"]
+    assert list(retiring(spared, "spared")) == list(retiring(run, "all")) == [old]
+    assert retiring(run, "of_its_name") == {}
+    assert "damaged" not in spared.output
+    # Ansible wraps a warning, even within a path.
+    assert f"{damaged}isdamaged" in "".join(run.output.split())
+    assert "half of it" not in run.output

@@ -20,7 +20,8 @@ READ = ["metrics.read"]
 CREATE: dict[str, t.Any] = {"register": "got", "scopes": READ, "store": "store"}
 ROTATE = {**CREATE, "on_missing_secret": "rotate"}
 
-# Each moment between two steps: the request it lies before, or after it was carried out and before its answer was read.
+# Each moment between two steps: the request it lies before, or after it was carried out and before
+# its answer was read.
 Moment = tuple[str, bool]
 BEFORE_POST, AFTER_POST = (
     ("POST", False),
@@ -50,7 +51,9 @@ def at(moment: Moment, act: t.Callable[[], t.Any]) -> t.Callable[[str, str], Fau
 
 
 def kill(ansible: Ansible, moments: t.Mapping[str, Moment], options: t.Mapping[str, t.Any]) -> None:
-    """Run a task for tokens of these names, each on a host of its own, and kill that run when each is at its moment."""
+    """Run a task for tokens of these names, each on a host of its own, and kill that run when each
+    is at its moment.
+    """
     together = threading.Barrier(len(moments), ansible.kill, timeout=30)
     task = token("{{ inventory_hostname }}", environment_url="{{ url }}", **options)
     with contextlib.ExitStack() as relays:

@@ -10,6 +10,7 @@ import json
 import pathlib
 
 import pytest
+from ansible.release import __version__
 
 from support.leaks import leaks, places_of
 from support.runs import Ansible, Run, Task, check, token
@@ -45,6 +46,14 @@ ADMIN = "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
 LOOKUP = (
     "query('community.dynatrace.api_token', 'stored-one', 'stored-two', store='store', verify=true)"
 )
+
+
+# Whether this ansible-core can keep a secret out of the output of later tasks.
+MASKS = tuple(map(int, __version__.split(".")[:2])) >= (2, 22)
+
+
+def debug(message: str) -> Task:
+    return {"name": "debug", "ansible.builtin.debug": {"msg": message}}
 
 
 def twice(register: str) -> Task:
@@ -331,6 +340,41 @@ def test_the_search_finds_a_secret_that_is_shown_also_in_base64(
     found = leaks(run, tmp_path, environment.secrets())
     assert {"stdout", "ansible.log", "record.jsonl"} <= set(found)
     assert "tree/localhost" in found  # which holds the last result alone, that in base64
+
+
+def test_later_tasks_show_a_secret_only_on_cores_that_cannot_mask_it(
+    ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
+) -> None:
+    """From ansible-core 2.22 on, what was issued or read is masked in all output of the run, unless it was to be revealed."""
+    copied = tmp_path / "copied"
+    run = ansible.play(
+        token("made", register="made", scopes=READ, store="store"),
+        token("kept", scopes=READ, store="store"),
+        token("revealed", register="revealed", scopes=READ, reveal=True),
+        debug("{{ made.token }}"),
+        debug("{{ lookup('community.dynatrace.api_token', 'kept', store='store') }}"),
+        debug("{{ revealed.token }}"),
+        {
+            "name": "copied",
+            "ansible.builtin.copy": {
+                "content": "{{ made.token }}",
+                "dest": str(copied),
+                "mode": "0600",
+            },
+        },
+        options=["--diff"],
+    ).succeeded()
+    shown = {
+        name: [
+            secret in run.stdout
+            for secret in environment.secrets()
+            if secret.startswith(environment.tokens(name)[0]["id"])
+        ]
+        for name in ("made", "kept", "revealed")
+    }
+    assert shown == {"made": [not MASKS], "kept": [not MASKS], "revealed": [True]}
+    assert copied.read_text() in environment.secrets()
+    assert ("$REDACTED$" in run.stdout) is MASKS
 
 
 def test_what_is_done_is_said_publicly_where_the_result_is_hidden(

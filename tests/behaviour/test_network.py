@@ -16,7 +16,7 @@ import trustme
 from support.relay import Relay, relay
 from support.runs import Ansible, info
 from support.stand_in import Environment
-from support.tunnel import tunnel
+from support.tunnel import socks, tunnel
 
 
 @pytest.fixture
@@ -105,8 +105,31 @@ def test_the_proxy_of_the_tasks_environment_is_used_and_no_proxy_heeded(
             "environment": {"http_proxy": "http://127.0.0.1:9"},
             "ignore_errors": True,
         }
-        run = ansible.play({**through, "ignore_errors": True}, around, option, broken).succeeded()
+        empty = {**info("empty"), "environment": {"http_proxy": "", "https_proxy": ""}}
+        unclear = {
+            **refused("unclear"),
+            "environment": {"http_proxy": "", "HTTP_PROXY": "http://127.0.0.1:9"},
+        }
+        desktop = {
+            **refused("desktop"),
+            "environment": {"HTTP_PROXY": "socks://me:pa55w0rd@127.0.0.1:1080/"},
+        }
+        run = ansible.play(
+            {**through, "ignore_errors": True},
+            around,
+            option,
+            broken,
+            empty,
+            unclear,
+            desktop,
+            env={"HTTP_PROXY": "http://127.0.0.1:9"},
+        ).succeeded()
         assert len(proxy.headers) == 1
+    assert [len(run.result(name)["tokens"]) for name in ("empty", "unclear")] == [1, 1]
+    assert run.result("desktop")["msg"].startswith(
+        "The environment variable HTTP_PROXY: socks:// does not tell the version of SOCKS."
+    )
+    assert "pa55w0rd" not in run.output
     assert "Check environment_url and proxy" in run.result("broken")["msg"]
 
 
@@ -191,6 +214,36 @@ def test_https_goes_through_a_tunnel_that_sees_no_token(
     ]
     messages = [run.result(name)["msg"] for name in ("untrusted", "over_untrusted_tls")]
     assert ["name it with ca_path" in message for message in messages] == [True, True]
+
+
+def test_requests_go_through_a_socks_proxy(
+    ansible: Ansible,
+    environment: Environment,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: pathlib.Path,
+) -> None:
+    ca = str(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(ca)
+    with (
+        relay(environment, tls=tls) as secure,
+        socks(port_of(secure), "me:pa55/w0rd") as proxy,
+    ):
+        url = f"{{}}://me:{{}}@127.0.0.1:{proxy.server_port}"
+        by_name, by_address = (
+            url.format(scheme, "pa55%2Fw0rd") for scheme in ("socks5h", "socks5")
+        )
+        run = ansible.play(
+            info("option", ca_path=ca, proxy=by_name),
+            {**info("variable", ca_path=ca), "environment": {"ALL_PROXY": by_address}},
+            refused("unknown", ca_path=ca, proxy=url.format("socks5h", "wr0ngw0rd")),
+            options=["-vvvv"],
+            env=secure.environment.variables,
+        ).succeeded()
+    assert [len(run.result(name)["tokens"]) for name in ("option", "variable")] == [1, 1]
+    assert "percent-encoded" in run.result("unknown")["msg"]
+    assert proxy.targets == [f"127.0.0.1:{port_of(secure)}"] * 2
+    assert not [word for word in ("pa55", "w0rd") if word in run.output + repr(run.events)]
 
 
 def test_the_login_of_a_proxy_is_used_and_not_shown(

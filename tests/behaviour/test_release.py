@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is published: the same from every build, with nothing in it that only a checkout needs, and working where nothing else is."""
+"""What is published: the same from every build, with nothing in it that only a checkout needs, and
+working where nothing else is.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of type file: the secret is there in the second run, and nothing is lost, overwritten or believed."""
+"""The store of type file: the secret is there in the second run, and nothing is lost, overwritten
+or believed.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def by_hand(name: str = "ci", **options: t.Any) -> Task:
 
 
 def shell(command: str) -> Task:
-    """A command in the folder of the run, for which no module is shipped; what it prints is in said."""
+    """A command in the folder of the run, for which no module is shipped; what it prints is in
+    said.
+    """
     return {
         "name": "shell",
         "ansible.builtin.set_fact": {

@@ -68,7 +68,9 @@ def plant(vault: KeyVault, environment: Environment, name: str, **facts: t.Any) 
 
 
 def is_write(number: int) -> t.Callable[[str, str], bool]:
-    """Tells one write of a secret: the first is that of the intent, the second that of the secret, the third ends the intent."""
+    """Tells one write of a secret: the first is that of the intent, the second that of the secret,
+    the third ends the intent.
+    """
     written = itertools.count(1)
     return lambda method, path: method == "POST" and "/data/" in path and next(written) == number
 
@@ -414,6 +416,58 @@ def test_two_machines_get_one_token(tmp_path: pathlib.Path) -> None:
         said = {run.succeeded().result("said")["msg"] for run in pool.map(play, ["one", "two"])}
         assert [message.split()[0] for message in said] == [found["id"] for found in slow.tokens()]
         assert slow.writes() == ["POST", "PUT"]
+
+
+def test_only_the_entries_of_tokens_that_were_found_are_read(
+    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+) -> None:
+    for number in range(50):
+        plant(vault, environment, f"kept-{number}")
+    for name in ("deleted", "destroyed", "damaged"):
+        environment.issue(name)
+        plant(vault, environment, name)
+    vault.delete(place(environment, "deleted"))
+    vault.destroy(place(environment, "destroyed"))
+    vault.plant(place(environment, "damaged"), {"password": "theirs"})
+    closed = another(policy=ALL - {"read"})
+    run = ansible.play(
+        token("ci", scopes=READ, store=vault.store),
+        token("ci", "rotated", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
+        info("nothing", store={**vault.store, "path": "some/where"}, name="ci"),
+        info("one", store=vault.store, token_id="{{ rotated.retiring[0].id }}"),
+        info("all", store=vault.store),
+        {**info("closed", store=closed.store, name="ci"), **IGNORE_ERRORS},
+        {**info("pasted", store=vault.store, name=vault.token), **IGNORE_ERRORS},
+    ).succeeded()
+    _new, old = (found["id"] for found in environment.tokens("ci"))
+    found = {task: run.result(task)["tokens"] for task in ("nothing", "one", "all")}
+    assert {task: len(tokens) for task, tokens in found.items()} == {
+        "nothing": 2,
+        "one": 1,
+        "all": 6,
+    }
+    retiring = {
+        task: [listed["id"] for listed in tokens if listed["retiring"]]
+        for task, tokens in found.items()
+    }
+    assert retiring == {"nothing": [], "one": [old], "all": [old]}
+
+    read = [
+        path.rpartition("/")[2]
+        for method, path in vault.requests
+        if method == "GET" and "/data/" in path
+    ]
+    assert read[-7:-5] == ["ci", "ci"]
+    assert sorted(read[-5:]) == ["admin", "ci", "damaged", "deleted", "destroyed"]
+    assert not [name for name in read if name.startswith("kept-")]
+    assert "LIST" not in [method for method, _path in vault.requests]
+
+    assert (
+        f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged" in run.text
+    )
+    assert "allows to read" in run.result("closed")["msg"]
+    assert "It is not shown here" in run.result("pasted")["msg"]
+    assert vault.token not in run.output
 
 
 def purge(name: str, store: dict[str, t.Any]) -> Task:

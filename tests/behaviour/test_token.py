@@ -64,7 +64,9 @@ def test_the_secret_that_was_registered_works_and_the_second_run_changes_nothing
 def test_a_token_is_issued_under_a_provisional_name(
     ansible: Ansible, environment: Environment
 ) -> None:
-    """Seen from outside: creation and renaming are two requests, and only the name asked for is left."""
+    """Seen from outside: creation and renaming are two requests, and only the name asked for is
+    left.
+    """
     ansible.play(token("ci", register="made", scopes=READ)).succeeded()
     assert [entry["method"] for entry in environment.requests()] == ["GET", "POST", "PUT"]
     assert [found["name"] for found in environment.tokens()] == ["ci"]

@@ -44,7 +44,8 @@ def test_many_hosts_of_one_play_get_one_token(
         assert "is from a run that was cut off" not in run.text
 
 
-# What two jobs on one machine share: the home of Ansible, or, as jobs of two users, the store alone.
+# What two jobs on one machine share: the home of Ansible, or, as jobs of two users, the store
+# alone.
 SHARED = {"home": ("home", None), "store": (None, "store")}
 
 

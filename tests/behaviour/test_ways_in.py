@@ -172,6 +172,8 @@ def test_what_cannot_work_is_refused_before_any_request(
             "in the clear",
         ),
         "kind": ({"api_token": client["client_secret"]}, "it is the secret of an OAuth client"),
+        "unset": ({"api_token": "$DT_TOKEN"}, "looks like the name of a variable"),
+        "file": ({"api_token": "/run/secrets/dt_token"}, "looks like the path of a file"),
     }
     run = ansible.play(
         *(failing(info(name, **options)) for name, (options, _says) in cases.items()),
@@ -301,6 +303,40 @@ def test_the_environment_says_who_calls_and_options_go_before_it(
         env=variables,
     ).succeeded()
     assert sign_ons(environment) == 3
+
+
+def test_variables_of_other_tools_are_read_and_blank_options_are_not_given(
+    ansible: Ansible, environment: Environment
+) -> None:
+    blank: dict[str, t.Any] = dict.fromkeys(
+        ["environment_url", "api_token", "timeout", "validate_certs", "api_version", "ca_path"], ""
+    )
+    entry = {"name": "several", "scopes": READ, "expires_in": "", "enabled": " ", "token": ""}
+    empty = {**blank, "expires_in": "", "rotate": "", "overlap": " ", "token_id": "", "retire": ""}
+    several: Task = {
+        "name": "set",
+        "community.dynatrace.dynatrace_token_set": {**blank, "tokens": [entry], "workers": ""},
+        "register": "several",
+    }
+    look_up = "lookup('community.dynatrace.api_token', 'ci', return='id', **blank)"
+    ansible.play(
+        token("ci", register="made", scopes=READ, **{**empty, "store": "store"}),
+        several,
+        info("listed", name="ci", expires_within="", enabled="", owner=" ", **blank),
+        check(
+            "made.metadata.expiration_date is none",
+            "several.tokens[0].action == 'created'",
+            "listed.tokens | map(attribute='id') == [made.token_id]",
+            f"{look_up} == made.token_id",
+        ),
+        vars={"blank": {**blank, "store": "store", "verify": True, "scopes": "", "on_missing": ""}},
+        env={
+            "DYNATRACE_ENV_URL": None,
+            "DYNATRACE_API_TOKEN": " ",
+            "DT_ENVIRONMENT_URL": environment.url,
+            "DT_PLATFORM_TOKEN": environment.platform_token(),
+        },
+    ).succeeded()
 
 
 def test_the_lookup_asks_by_every_way(ansible: Ansible, environment: Environment) -> None:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the collection costs, beside its peers, all in one run against the stand-in. Called by make bench."""
+"""What the collection costs, beside its peers, all in one run against the stand-in.
+
+Called by make bench.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plain script with Dynatrace's own client, one call after another: URL TOKEN NUMBER. Prints the seconds of each case."""
+"""A plain script with Dynatrace's own client, one call after another: URL TOKEN NUMBER.
+
+Prints the seconds of each case.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Making 1 to 1000 tokens be as wanted: dynatrace_token_set, a loop of uri, and a plain script with Dynatrace's own client."""
+"""Making 1 to 1000 tokens be as wanted: dynatrace_token_set, a loop of uri, and a plain script with
+Dynatrace's own client.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task that changes nothing costs, beside debug and beside ansible.builtin.uri with the same request, over HTTP and TLS."""
+"""What a task that changes nothing costs, beside debug and beside ansible.builtin.uri with the same
+request, over HTTP and TLS.
+"""
 
 from __future__ import annotations
 

@@ -4,11 +4,12 @@
 
 """A local stand-in for Dynatrace: serves the token API until it is ended, with all state in memory.
 
-Tests make environments of their own on it, set their clocks, look at what was asked, and make requests fail (see faults.py).
-It serves the token API v2 and the older v1 on the same tokens; the way through the platform's gateway
-(/platform/classic/environment-api/v2), which takes nothing but Bearer; and a single sign-on (/sso/oauth2/token)
-that issues access tokens to OAuth clients. What tests need beside is at /_emulator: tokens, oauthClients,
-platformTokens, accessTokens, clock, behaviour, requests, secrets, environments.
+Tests make environments of their own on it, set their clocks, look at what was asked, and make
+requests fail (see faults.py). It serves the token API v2 and the older v1 on the same tokens; the
+way through the platform's gateway (/platform/classic/environment-api/v2), which takes nothing but
+Bearer; and a single sign-on (/sso/oauth2/token) that issues access tokens to OAuth clients. What
+tests need beside is at /_emulator: tokens, oauthClients, platformTokens, accessTokens, clock,
+behaviour, requests, secrets, environments.
 
 Prints one JSON line, with the address of an environment and an admin token for it, and serves.
 """

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who calls: by an access token in the header or the query, by a platform token, or by an OAuth access token."""
+"""Who calls: by an access token in the header or the query, by a platform token, or by an OAuth
+access token.
+"""
 
 from __future__ import annotations
 

@@ -77,7 +77,9 @@ class Token:
 
 
 class Bearer(Token):
-    """A platform token or an OAuth access token: it calls, but is not among the tokens of the environment."""
+    """A platform token or an OAuth access token: it calls, but is not among the tokens of the
+    environment.
+    """
 
 
 @dataclasses.dataclass
@@ -144,7 +146,9 @@ class Environment:
             )
 
     def plant(self, facts: t.Mapping[str, t.Any]) -> Token:
-        """A token as the API would not make it: in the past, by another owner, by the product itself."""
+        """A token as the API would not make it: in the past, by another owner, by the product
+        itself.
+        """
         facts = dict(facts)
         token = self._add(
             facts.pop("name"), facts.pop("scopes"), facts.pop("owner", "someone@example.com")

@@ -4,8 +4,8 @@
 
 """What goes wrong with the requests of an environment, and when: the faults that a test asks for.
 
-PUT /_emulator/faults takes a list of them, which replaces the earlier ones; GET tells those that are not spent yet. A fault is an
-object with its kind and, where they differ from the defaults:
+PUT /_emulator/faults takes a list of them, which replaces the earlier ones; GET tells those that
+are not spent yet. A fault is an object with its kind and, where they differ from the defaults:
 
   nth           strike at the nth request of the API, counted from 1 since the faults were set, and with times at those after it
   method, path  strike only at requests with this method, with a path in which this regular expression is found
@@ -28,9 +28,10 @@ and those that spoil the true answer, so that the request is carried out always:
   empty         its status alone
   drip          its body in so many pieces (20) with a pause (0.02 seconds) between them
 
-A body may hold bytes that are no UTF-8, written as \\udc80 to \\udcff. An answer that has no body stays as it is where its body would be
-spoilt. The kind refuse strikes no request but the door (see door.py), which has to be open: the door is shut before the request
-before the nth is answered, or at once, for so many seconds (0.05); 0 means until faults are set anew.
+A body may hold bytes that are no UTF-8, written as \\udc80 to \\udcff. An answer that has no body
+stays as it is where its body would be spoilt. The kind refuse strikes no request but the door (see
+door.py), which has to be open: the door is shut before the request before the nth is answered, or
+at once, for so many seconds (0.05); 0 means until faults are set anew.
 """
 
 from __future__ import annotations

@@ -26,7 +26,10 @@ def millis(moment: dt.datetime) -> int:
 
 
 def parse(expression: str, now: dt.datetime) -> dt.datetime | None:
-    """UTC milliseconds, ISO 8601 (without a zone: UTC), or now-NU and now+NU. None for anything else."""
+    """UTC milliseconds, ISO 8601 (without a zone: UTC), or now-NU and now+NU.
+
+    None for anything else.
+    """
     try:
         if re.fullmatch(r"[0-9]{12,14}", expression):
             return dt.datetime.fromtimestamp(int(expression) / 1000, dt.timezone.utc)

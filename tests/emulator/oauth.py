@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What gives a Bearer: the single sign-on, which issues access tokens to OAuth clients, and platform tokens."""
+"""What gives a Bearer: the single sign-on, which issues access tokens to OAuth clients, and
+platform tokens.
+"""
 
 from __future__ import annotations
 

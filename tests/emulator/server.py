@@ -4,8 +4,8 @@
 
 """The HTTP side of the stand-in: routes, authentication, errors, and the endpoints for tests.
 
-The API is served at the root, and for every environment that a test makes at /e/{id}, as Dynatrace Managed does. Requests can be
-made to fail (see faults.py).
+The API is served at the root, and for every environment that a test makes at /e/{id}, as Dynatrace
+Managed does. Requests can be made to fail (see faults.py).
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ async def _true_answer(request: web.Request, handler: Handler) -> web.Response:
 
 
 async def _no_answer(request: web.Request) -> web.Response:
-    """For a request that is not carried out, but read: what then happens to the connection is no surprise while it is sent."""
+    """For a request that is not carried out, but read: what then happens to the connection is no
+    surprise while it is sent.
+    """
     with contextlib.suppress(web.HTTPException):
         await request.read()
     return web.Response()

@@ -130,7 +130,9 @@ async def _create(environment: Environment, caller: Token, request: web.Request)
 
 
 def _answer_to(accept: str) -> t.Callable[[str], web.Response]:
-    """How to write a token for whom accepts this; preferences (q=) are not looked at, the first that is known counts."""
+    """How to write a token for whom accepts this; preferences (q=) are not looked at, the first
+    that is known counts.
+    """
     for accepted in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in accepted.split(";"))
         if kind in ("application/json", "application/*", "*/*"):

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the stand-in promises to those who test against it: the documented behaviour of the token API v2."""
+"""What the stand-in promises to those who test against it: the documented behaviour of the token
+API v2.
+"""
 
 from __future__ import annotations
 

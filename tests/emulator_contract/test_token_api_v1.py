@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the stand-in promises of the token API v1: its documented behaviour, on the same tokens as v2."""
+"""What the stand-in promises of the token API v1: its documented behaviour, on the same tokens as
+v2.
+"""
 
 from __future__ import annotations
 

@@ -4,11 +4,13 @@
 
 """Every fault at every request of every kind of task.
 
-A task happens in this process, against the stand-in over HTTP and with a store on disk. It has to end as wanted or with an error that
-somebody has thought of. One more run of the same task without faults has to succeed, and leaves in Dynatrace exactly the tokens that
-the store knows, all of them with the scopes that were asked for, and working. No secret stands in a message.
+A task happens in this process, against the stand-in over HTTP and with a store on disk. It has to
+end as wanted or with an error that somebody has thought of. One more run of the same task without
+faults has to succeed, and leaves in Dynatrace exactly the tokens that the store knows, all of them
+with the scopes that were asked for, and working. No secret stands in a message.
 
-A case is a task with a fault at one of its requests. The number of cases is printed at the end of a test run.
+A case is a task with a fault at one of its requests. The number of cases is printed at the end of a
+test run.
 """
 
 from __future__ import annotations
@@ -155,7 +157,9 @@ JOBS: dict[str, Job] = {
 def requests_of(
     server: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[Options]]:
-    """The requests that each task makes where nothing fails: up to the one that is struck, they are the same with a fault."""
+    """The requests that each task makes where nothing fails: up to the one that is struck, they are
+    the same with a fault.
+    """
     made = {}
     for name, job in JOBS.items():
         world = World(server, tmp_path_factory.mktemp("whole"), job)
@@ -279,7 +283,9 @@ class World:
         assert not {token["name"] for token in left}.difference(wanted) or not self._kept
 
     def _tell(self, secret: Secret | None) -> tuple[str, str] | None:
-        """The id and the name of the token with this secret, asked for with it; None where it does not work."""
+        """The id and the name of the token with this secret, asked for with it; None where it does
+        not work.
+        """
         if secret is None:
             return None
         answer = self.environment.call(

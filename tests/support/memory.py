@@ -18,6 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DamagedEntry,
     RequestFailed,
     StoreChanged,
 )
@@ -50,6 +51,26 @@ class Killed(BaseException):
     """The end of a process."""
 
 
+class Interrupted(BaseException):
+    """Ansible's task timeout, or a signal: clean-up is done, as far as the process comes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Faults:
+    """The numbers of the writes of a process that fail, and how."""
+
+    loses: frozenset[int] = frozenset()  # carried out, and no answer arrives
+    refuses: frozenset[int] = frozenset()  # not carried out
+    interrupts: frozenset[int] = frozenset()  # carried out, and then the process is interrupted
+
+
+NO_FAULTS = Faults()
+
+
+def _nothing() -> None:
+    pass
+
+
 class World:
     """An environment, its clock, a store, and a log of all that was written to either."""
 
@@ -62,32 +83,41 @@ class World:
         self.requests: collections.Counter[str] = collections.Counter()
         self.writes: list[str] = []
         self.dies_before: int | None = None  # that write of its process, and everything after it
-        self.loses: set[int] = set()  # the numbers of writes whose answers do not arrive
+        self.fails = NO_FAULTS
+        self.watch: t.Callable[[], None] = _nothing  # called after every write
 
     def reads(self, what: str) -> None:
         self.requests[what] += 1
         self._live()
 
     @contextlib.contextmanager
-    def write(self, what: str) -> t.Iterator[None]:
-        """Carries out what happens inside; the process may die before, the answer may be lost."""
+    def write(self, what: str, is_looked_after: bool = False) -> t.Iterator[None]:
+        """Carries out what happens inside, unless it fails or the process dies before.
+
+        :param is_looked_after: whether the writer itself sees what became of it if the answer is lost.
+        """
         self._live()
         number = len(self.writes)
         self.writes.append(what)
+        if number in self.fails.refuses:
+            raise RequestFailed(f"{what}: internal error", status=500)
         yield
-        if number in self.loses:
+        self.watch()
+        if number in self.fails.interrupts:
+            raise Interrupted
+        if number in self.fails.loses and not is_looked_after:
             raise RequestFailed(f"{what}: no answer", maybe_done=True)
 
     def _live(self) -> None:
         if self.dies_before is not None and len(self.writes) >= self.dies_before:
             raise Killed
 
-    def new_process(self, dies_before: int | None = None, loses: t.Collection[int] = ()) -> None:
+    def new_process(self, dies_before: int | None = None, fails: Faults | None = None) -> None:
         """What happens from now on is done by another process."""
         self.writes = []
         self.requests.clear()
         self.dies_before = dies_before
-        self.loses = set(loses)
+        self.fails = fails or NO_FAULTS
 
     def add(self, name: str, kind: Kind = ACCESS, **fields: t.Any) -> Token:
         """A token that somebody else made."""
@@ -139,7 +169,7 @@ class MemoryApi:
         for token in list(self._world.tokens.values()):
             is_wanted = wanted is None or wanted(token.id or "", token.name)
             if kind in (None, token.kind) and is_wanted:
-                yield token
+                yield _told(token)
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
         listed = self.list(identity.kind)
@@ -147,7 +177,8 @@ class MemoryApi:
 
     def get(self, token_id: str) -> Token | None:
         self._world.reads("get")
-        return self._world.tokens.get(token_id)
+        token = self._world.tokens.get(token_id)
+        return _told(token) if token else None
 
     def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:
         with self._world.write(f"create {token.name}"):
@@ -173,7 +204,8 @@ class MemoryApi:
         self._world.reads("lookup")
         secrets = self._world.secrets
         ids = [token_id for token_id in secrets if secrets[token_id] == secret.reveal()]
-        return self._world.tokens.get(ids[0]) if ids else None
+        token = self._world.tokens.get(ids[0]) if ids else None
+        return _told(token) if token else None
 
     def id_of(self, secret: Secret) -> str | None:
         token = self.lookup(secret)
@@ -184,6 +216,12 @@ class MemoryApi:
         if seen is None or seen.id != token.id or not self._world.works(secret.reveal()):
             return "It does not work."
         return None
+
+
+def _told(token: Token) -> Token:
+    """What the API of its kind tells of a token."""
+    created = token.created if "creation_date" in token.kind.tells else None
+    return dataclasses.replace(token, created=created)
 
 
 class MemoryStore:
@@ -205,11 +243,14 @@ class MemoryStore:
         version, entry = self._world.entries[identity]
         return dataclasses.replace(entry, version=version)
 
+    def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
+        return [self.load(one) for one in identities if one in self._world.entries]
+
     def entries(self, place: str) -> list[Entry]:
         return [self.load(one) for one in self._world.entries if one.place == place]
 
     def save(self, entry: Entry) -> Entry:
-        with self._world.write(f"save {entry.name}"):
+        with self._world.write(f"save {entry.name}", is_looked_after=True):
             self._check_version(entry)
             self._world.versions += 1
             if isinstance(entry.secret, Secret):
@@ -218,7 +259,7 @@ class MemoryStore:
         return dataclasses.replace(entry, version=self._world.versions)
 
     def remove(self, entry: Entry) -> None:
-        with self._world.write(f"remove {entry.name}"):
+        with self._world.write(f"remove {entry.name}", is_looked_after=True):
             self._check_version(entry)
             self._world.entries.pop(entry.identity, None)
 

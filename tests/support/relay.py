@@ -18,10 +18,11 @@ import requests
 
 from support.stand_in import Environment
 
-# What becomes of a request: None, it is passed on; a number, it is answered with this status and not passed on;
-# "lose", it is passed on and its answer is lost; "hang", it is passed on and its answer does not come;
-# an address, it is answered with a redirect to there; a Call, it is passed on or not, and the function is called instead of an answer;
-# a Changed, it is passed on, and its answer is what the function makes of it.
+# What becomes of a request: None, it is passed on; a number, it is answered with this status and
+# not passed on; "lose", it is passed on and its answer is lost; "hang", it is passed on and its
+# answer does not come; an address, it is answered with a redirect to there; a Call, it is passed on
+# or not, and the function is called instead of an answer; a Changed, it is passed on, and its
+# answer is what the function makes of it.
 Fault = t.Union[int, str, "Call", "Changed", None]
 Rule = t.Callable[[str, str], Fault]
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs of ansible-playbook and ansible, each in a folder of its own, and what came out of them."""
+"""Real runs of ansible-playbook and ansible, each in a folder of its own, and what came out of
+them.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def info(register: str, **options: t.Any) -> Task:
 
 
 def works(secret: str = "got.token") -> Task:
-    """A task that fails unless Dynatrace knows this secret, given as an expression, as that of an enabled token."""
+    """A task that fails unless Dynatrace knows this secret, given as an expression, as that of an
+    enabled token.
+    """
     arguments = {"token": f"{{{{ {secret} }}}}"}
     condition = "used.tokens | selectattr('enabled') | length != 1"
     return {
@@ -178,7 +182,8 @@ class Ansible:
             if value is not None
         }
         with tempfile.TemporaryDirectory(prefix="dt") as short:
-            # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer than about 100 characters.
+            # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer
+            # than about 100 characters.
             link = pathlib.Path(short) / "t"
             link.symlink_to(self.folder / "tmp")
             stdout, stderr = pathlib.Path(short) / "stdout", pathlib.Path(short) / "stderr"
@@ -202,7 +207,9 @@ class Ansible:
         return Run(returncode, *said, [json.loads(line) for line in lines])
 
     def variables(self) -> dict[str, str]:
-        """The environment of a run: that of the tests without what belongs to their user, and the stand-in's variables."""
+        """The environment of a run: that of the tests without what belongs to their user, and the
+        stand-in's variables.
+        """
         own = ("ANSIBLE_", "DT_", "DYNATRACE_", "VAULT_")
         kept = {
             name: value

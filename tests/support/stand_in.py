@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stand-in for Dynatrace as tests use it: a server of its own process, an environment for each test."""
+"""The stand-in for Dynatrace as tests use it: a server of its own process, an environment for each
+test.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Environment:
     def call(
         self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any
     ) -> requests.Response:
-        """A plain request to the token API, with the admin token or another; path is below /apiTokens."""
+        """A plain request to the token API, with the admin token or another; path is below
+        /apiTokens.
+        """
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
         with _new_session() as session:
             return session.request(
@@ -82,7 +86,9 @@ class Environment:
     def plant(
         self, name: str, scopes: t.Sequence[str] = ("metrics.read",), **facts: t.Any
     ) -> dict[str, t.Any]:
-        """A token that the API would not make, such as one that has expired (expires="now-1d"), with its secret under token."""
+        """A token that the API would not make, such as one that has expired (expires="now-1d"),
+        with its secret under token.
+        """
         response = _session.post(
             self.url + "/_emulator/tokens",
             json={"name": name, "scopes": list(scopes), **facts},
@@ -93,7 +99,9 @@ class Environment:
         return answer
 
     def by_v1(self) -> Environment:
-        """The same environment, called by the API v1, with an admin token that may do everything in both versions."""
+        """The same environment, called by the API v1, with an admin token that may do everything in
+        both versions.
+        """
         admin = self.plant(
             "admin",
             ["apiTokens.read", "apiTokens.write", "TenantTokenManagement"],
@@ -111,7 +119,10 @@ class Environment:
     def call_v1(
         self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any
     ) -> requests.Response:
-        """A plain request to the token API v1; path is below /tokens. Without a token, a new one that may."""
+        """A plain request to the token API v1; path is below /tokens.
+
+        Without a token, a new one that may.
+        """
         headers = {
             "Authorization": f"Api-Token {token or self.v1_token()}",
             **kwargs.pop("headers", {}),
@@ -123,13 +134,17 @@ class Environment:
     def oauth_client(
         self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any
     ) -> dict[str, str]:
-        """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says how long its tokens last."""
+        """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says
+        how long its tokens last.
+        """
         return self._planted("oauthClients", scopes, facts) | {
             "token_url": self.url + "/sso/oauth2/token"
         }
 
     def platform_token(self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any) -> str:
-        """The secret of a new platform token; expires, enabled, owner and manages_settings can be given."""
+        """The secret of a new platform token; expires, enabled, owner and manages_settings can be
+        given.
+        """
         return self._planted("platformTokens", scopes, facts)["token"]
 
     def _planted(
@@ -147,7 +162,9 @@ class Environment:
         _session.delete(self.url + "/_emulator/accessTokens", timeout=10).raise_for_status()
 
     def behave(self, **switches: bool) -> None:
-        """Change what differs between installations; the switches are those of Behaviour in the stand-in."""
+        """Change what differs between installations; the switches are those of Behaviour in the
+        stand-in.
+        """
         _session.put(
             self.url + "/_emulator/behaviour", json=switches, timeout=10
         ).raise_for_status()
@@ -159,7 +176,9 @@ class Environment:
         ).raise_for_status()
 
     def set_faults(self, *faults: dict[str, t.Any]) -> None:
-        """Make requests from now on fail, as tests/emulator/faults.py tells; these faults replace the earlier ones."""
+        """Make requests from now on fail, as tests/emulator/faults.py tells; these faults replace
+        the earlier ones.
+        """
         response = _session.put(self.url + "/_emulator/faults", json=faults, timeout=10)
         assert response.status_code == 204, response.text
 
@@ -171,12 +190,16 @@ class Environment:
         return left
 
     def open_door(self) -> Environment:
-        """The same environment on a port of its own, which the fault refuse shuts; faults are best set through the other port."""
+        """The same environment on a port of its own, which the fault refuse shuts; faults are best
+        set through the other port.
+        """
         said = _session.post(self.url + "/_emulator/door", timeout=10).json()
         return dataclasses.replace(self, url=said["environment_url"])
 
     def requests(self) -> list[dict[str, t.Any]]:
-        """The requests of the API so far: method, path, query, status, and of those that a fault struck, carried_out."""
+        """The requests of the API so far: method, path, query, status, and of those that a fault
+        struck, carried_out.
+        """
         logged: list[dict[str, t.Any]] = _session.get(
             self.url + "/_emulator/requests", timeout=10
         ).json()
@@ -214,7 +237,9 @@ def serve(*options: str) -> t.Iterator[Environment]:
 
 
 def new_environment(server: Environment) -> Environment:
-    """Another environment on the same server, empty but for its admin token, and called as the variable API_VERSION says."""
+    """Another environment on the same server, empty but for its admin token, and called as the
+    variable API_VERSION says.
+    """
     said = _session.post(server.url + "/_emulator/environments", timeout=10).json()
     made = Environment(said["environment_url"], said["api_token"])
     return made.by_v1() if os.environ.get("API_VERSION") == "v1" else made

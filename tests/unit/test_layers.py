@@ -12,7 +12,7 @@ import pytest
 
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 OWN = "ansible_collections.community.dynatrace.plugins."
-FACES = ("modules", "action", "lookup", "doc_fragments")
+FACES = ("modules", "action", "lookup", "filter", "doc_fragments")
 
 # Lowest first. A file imports only from lines above its own; the faces come last.
 # Each package, and the packages that its files may import besides their own. A file outside of a package is one by itself.
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugin_utils/_resolve": ("_model", "_http", "_options"),
     "plugin_utils/_lock": ("_model",),
     "plugin_utils/_masking": (),
+    "plugin_utils/_findings": ("_model",),
     "plugin_utils/_stores": ("_model", "_run", "_http", "_options", "_resolve", "_lock"),
     "plugin_utils/_action": (
         "_model",
@@ -123,7 +124,7 @@ def test_an_arrow_points_from_a_face_to_the_core(file: str) -> None:
     package = _package(file)
     allowed = (package.split("/")[1], *MAY_IMPORT[package])
     for other in _own(IMPORTS[file]):
-        name = _package(other).split("/")[-1]
+        name = _package(other).rpartition("/")[2]
         assert name in allowed, (
             f"{file} imports {other}, and {package} may import {', '.join(allowed)} only. "
             f"{name} is {WHAT_IT_IS.get(name, 'a face, or close to them')}: move what is needed down, or its use up."

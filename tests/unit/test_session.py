@@ -79,6 +79,13 @@ def test_a_session_is_shared_by_all_with_the_same_tls_and_proxy() -> None:
     assert "hunter2" not in repr(transports)
 
 
+def test_a_session_keeps_no_cookie_that_could_authenticate_another_caller() -> None:
+    with scripted() as server:
+        server.says = answer("200 OK", b"Set-Cookie: session=admin; Path=/\r\n")
+        http_for(Connection(server.url, Secret(DOTTED_SECRET))).request(Request("GET", "/"))
+        assert list(session_for(Transport()).cookies) == []
+
+
 def test_threads_and_processes_do_not_share_a_session() -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         other = pool.submit(session_for, Transport()).result()

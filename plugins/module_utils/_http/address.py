@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Addresses of servers and proxies: which ones can work, and no secret in them or in a message about them."""
+"""Addresses of servers and proxies: only those that can work, and no message that quotes one."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ _PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 _SERVER_SCHEMES = ("http", "https")
 _SOCKS_SCHEMES = ("socks4", "socks4a", "socks5", "socks5h")
 _PROXY_EXAMPLE = (
-    "Give one such as http://proxy.example.com:3128 or socks5h://proxy.example.com:1080. Characters such as "
-    "@, #, %, / and : in its user or password have to be percent-encoded: %40, %23, %25, %2F and %3A."
+    "Give one such as http://proxy.example.com:3128 or socks5h://proxy.example.com:1080. "
+    "Characters such as @, #, %, / and : in its user or password have to be percent-encoded: "
+    "%40, %23, %25, %2F and %3A."
 )
 
 
@@ -40,7 +41,8 @@ def parse_address(
 ) -> urllib.parse.SplitResult:
     """The parts of an address that a secret is sent to.
 
-    :param allow_http: whether the secret may be sent in the clear. None: there is no option that allows it.
+    :param allow_http: whether the secret may be sent in the clear. None: there is no option that
+        allows it.
     :raises OptionError: if it is not an address, or would send the secret in the clear.
     """
     url = _split(option, text, example)
@@ -56,15 +58,16 @@ def parse_proxy(option: str, text: str | None) -> Secret | None:
     """The address of a proxy, which may hold a password. None: no proxy.
 
     :param option: the option, or the environment variable, for messages.
-    :raises OptionError: if it cannot be the address of a proxy, or its kind of proxy is not supported.
+    :raises OptionError: if it cannot be the address of a proxy, or its kind of proxy is not
+        supported.
     """
     if not text:
         return None
     scheme = _split(option, text, _PROXY_EXAMPLE, is_proxy=True).scheme
     if scheme == "socks":
         raise OptionError(
-            f"{option}: socks:// does not tell the version of SOCKS. Write socks5h://, or socks5:// to "
-            "look names up on this machine."
+            f"{option}: socks:// does not tell the version of SOCKS. Write socks5h://, or "
+            "socks5:// to look names up on this machine."
         )
     if scheme not in _SERVER_SCHEMES + _SOCKS_SCHEMES:
         raise OptionError(f"{option}: a proxy with {scheme}:// is not supported. {_PROXY_EXAMPLE}")
@@ -75,8 +78,8 @@ def check_socks(option: str, proxy: Secret | None) -> None:
     """:raises OptionError: if the proxy needs a library that this Python does not have."""
     if proxy is not None and proxy.reveal().lower().startswith("socks") and not has_socks():
         raise OptionError(
-            f"{option}: a SOCKS proxy needs the Python library PySocks, which {sys.executable} does not have. "
-            "Install it there (pip install PySocks), or use a proxy with http://."
+            f"{option}: a SOCKS proxy needs the Python library PySocks, which {sys.executable} "
+            "does not have. Install it there (pip install PySocks), or use a proxy with http://."
         )
 
 

@@ -21,7 +21,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.messages
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 
-# Yields requests, and is sent the response of each, or the RequestFailed in place of it. The last response is the answer.
+# Yields requests, and is sent the response to each, or thrown the RequestFailed in place of it.
+# The last response is the answer.
 Flow = t.Generator[HttpRequest, HttpResponse, None]
 
 
@@ -64,7 +65,11 @@ class TokenAuth:
         return is_bearer(self.token)
 
     def flow(self, request: HttpRequest) -> Flow:
-        """Documented: access tokens are of the scheme Api-Token, or in the query; seen in practice: those of the platform are Bearer."""
+        """The request with the token in its query, or in its header.
+
+        Documented: access tokens are of the scheme Api-Token. Seen in practice: those of the
+        platform are Bearer.
+        """
         if self.location == "query":
             query = {**request.query, "api-token": self.token.reveal()}
             yield dataclasses.replace(request, query=query)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Requests to one API: one session, always a timeout, one owner of TLS, and errors that hold no secret."""
+"""Requests to one API: bounded in time and size, repeated only where that is safe."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Secret,
 )
 
-# A server may close an idle connection. A POST on such a connection could be lost without anybody knowing
-# whether it was carried out, so it goes out on a connection that is fresh or was used this recently.
+# A server may close an idle connection. A POST on such a connection could be lost without anybody
+# knowing whether it was carried out, so its connection is new or was used this recently.
 _FRESH_SECONDS = 2.0
 
 # Bytes. A page of 10000 tokens, each with every scope there is, takes half of it.
@@ -106,9 +106,12 @@ class Http:
         return Http(connection, self._audience_of, self._budget, self.redactor)
 
     def request(self, request: Request) -> Answer:
-        """Send a request, and again if that may help and can do no harm: a POST only if it was surely not carried out.
+        """Send a request, and again if that may help and can do no harm.
 
-        :raises RequestFailed: if the answer is another, or none comes. Holds no secret and no cause that does.
+        A POST is repeated only if it was surely not carried out.
+
+        :raises RequestFailed: if the answer is another, or none comes. Holds no secret and no cause
+            that does.
         """
         prepared = self._prepare(request)
         response = self._budget.run(

@@ -35,7 +35,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
 
 Params = t.Mapping[str, t.Any]
 
-_URL_EXAMPLE = "Give one such as https://abc12345.live.dynatrace.com, or https://managed.example.com/e/ENVIRONMENT-ID."
+_URL_EXAMPLE = (
+    "Give one such as https://abc12345.live.dynatrace.com, or "
+    "https://managed.example.com/e/ENVIRONMENT-ID."
+)
 _LONGEST_TIMEOUT = 3600.0
 _SAAS_DOMAINS = (".dynatrace.com", ".dynatracelabs.com")
 _ID_ONLY = re.compile(r"dt0[a-z][0-9]{2}\.[A-Z0-9]{8,24}\.?")
@@ -113,7 +116,8 @@ class Connection:
 def parse_connection(params: Params) -> Connection:
     """The connection from its options.
 
-    :raises OptionError: naming the option that is missing or cannot work; never with a secret in its message.
+    :raises OptionError: naming the option that is missing or cannot work; never with a secret in
+        its message.
     """
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
@@ -150,7 +154,8 @@ def parse_environment_url(text: str, allow_http: bool = False) -> str:
 def environment_key(url: str) -> str:
     """The key of the environment, the same for each of its addresses.
 
-    :returns: the id behind ``/e/``, else the first label of a SaaS host, else the host with its port.
+    :returns: the id behind ``/e/``, else the first label of a SaaS host, else the host with its
+        port.
     :raises OptionError: if the address cannot work.
     """
     parts = urllib.parse.urlsplit(parse_environment_url(url, allow_http=True))
@@ -162,7 +167,7 @@ def environment_key(url: str) -> str:
 
 
 def classic_address(url: str) -> str:
-    """The address of an environment that has the classic API; the address of its apps has not (seen in practice)."""
+    """The address of an environment's classic API, which that of its apps is not (in practice)."""
     parts = urllib.parse.urlsplit(url)
     host = str(parts.hostname)
     for apps, classic in _CLASSIC_DOMAINS.items():
@@ -180,17 +185,20 @@ def is_bearer(secret: Secret | None) -> bool:
 def missing_option(option: str) -> str:
     """The message for an option that is not given."""
     names = " or ".join(CONNECTION_ENVIRONMENT[option][:2])
-    return f"{option} is missing. Give the option, in the task or in module_defaults, or set the environment variable {names}."
+    return (
+        f"{option} is missing. Give the option, in the task or in module_defaults, or set the "
+        f"environment variable {names}."
+    )
 
 
 def _parse_gateway(url: str, bearer: bool) -> bool:
-    """Whether to go through the gateway of the platform, which takes nothing but Bearer (seen in practice)."""
+    """Whether to go through the gateway of the platform, which takes only Bearer (in practice)."""
     parts = urllib.parse.urlsplit(url)
     asked = _GATEWAY in parts.path
     if asked and not bearer:
         raise OptionError(
-            f"environment_url: the gateway of the platform, {_GATEWAY}, takes platform tokens and OAuth clients alone. Leave it out, or "
-            "give one of those."
+            f"environment_url: the gateway of the platform, {_GATEWAY}, takes platform tokens "
+            "and OAuth clients alone. Leave it out, or give one of those."
         )
     return asked or (bearer and str(parts.hostname).endswith(tuple(_CLASSIC_DOMAINS)))
 
@@ -199,7 +207,8 @@ def _parse_caller(params: Params) -> tuple[Secret | None, OAuthClient | None]:
     wants_client = bool(params["oauth_client_id"] or params["oauth_client_secret"])
     if params["api_token"] and wants_client:
         raise OptionError(
-            "api_token and oauth_client_id exclude each other: call Dynatrace with a token, or with an OAuth client."
+            "api_token and oauth_client_id exclude each other: call Dynatrace with a token, or "
+            "with an OAuth client."
         )
     if wants_client:
         return None, _parse_client(params)
@@ -232,18 +241,20 @@ def _parse_api_token(text: str) -> Secret:
     _check_text("api_token", text, "no token")
     if _ID_ONLY.fullmatch(text):
         raise OptionError(
-            "api_token: it is the id of a token alone, without the part behind the second dot, which is its secret."
+            "api_token: it is the id of a token alone, without the part behind the second dot, "
+            "which is its secret."
         )
     for prefixes, kind in _OTHER_KINDS.items():
         if text.startswith(prefixes):
             raise OptionError(
-                f"api_token: it is {kind}, which cannot manage access tokens. Give an access token, which begins with dt0c01."
+                f"api_token: it is {kind}, which cannot manage access tokens. Give an access "
+                "token, which begins with dt0c01."
             )
     return Secret(text)
 
 
 def _check_text(option: str, text: str, nothing: str) -> None:
-    """:raises OptionError: if the text cannot be a secret, or the id that goes with one. It is not echoed."""
+    """:raises OptionError: if this can be no secret, nor the id of one. It is not echoed."""
     meaning = placeholder(text.strip())
     if meaning:
         raise OptionError(
@@ -283,7 +294,8 @@ def _parse_transport(params: Params) -> Transport:
 def _parse_timeout(seconds: float) -> float:
     if not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_TIMEOUT:
         raise OptionError(
-            f"timeout: {seconds} is not a time to wait. Give seconds, more than 0 and at most {_LONGEST_TIMEOUT:.0f}."
+            f"timeout: {seconds} is not a time to wait. Give seconds, more than 0 and at most "
+            f"{_LONGEST_TIMEOUT:.0f}."
         )
     return seconds
 
@@ -291,6 +303,7 @@ def _parse_timeout(seconds: float) -> float:
 def _parse_max_wait(seconds: float) -> float:
     if not 0 <= seconds <= _LONGEST_TIMEOUT:
         raise OptionError(
-            f"max_wait: {seconds} is not a time to wait. Give seconds, at most {_LONGEST_TIMEOUT:.0f}; 0 tries nothing again."
+            f"max_wait: {seconds} is not a time to wait. Give seconds, at most "
+            f"{_LONGEST_TIMEOUT:.0f}; 0 tries nothing again."
         )
     return seconds

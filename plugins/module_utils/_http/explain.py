@@ -39,14 +39,20 @@ _REQUEST_TIMEOUT = 408
 _LARGEST_ERROR = 1_000_000  # bytes that are looked through for a message
 
 _STEPS = {
-    401: "Check {option}: it may be wrong, cut off, disabled, expired or of another environment, or lack {scope}.",
+    401: (
+        "Check {option}: it may be wrong, cut off, disabled, expired or of another environment, "
+        "or lack {scope}."
+    ),
     403: "Give {caller} {scope}, or use another as {option}.{limit}",
     404: "Check {address}, and whether the token is still there.",
     429: "Dynatrace is busy. Run again later, with fewer requests at once.",
 }
 # Documented. What may be missing beside a scope.
 _LIMITS = {
-    "POST": " To issue tokens that are not personal ones, its owner needs the permission environment:roles:manage-settings too.",
+    "POST": (
+        " To issue tokens that are not personal ones, its owner needs the permission "
+        "environment:roles:manage-settings too."
+    ),
     "DELETE": " A personal access token deletes only tokens of its owner.",
 }
 _CLIENT = "Check oauth_client_id, oauth_client_secret and account_uuid."
@@ -56,6 +62,10 @@ _SIGN_ON_STEPS = {
     403: _CLIENT,
     429: "The single sign-on is busy. Run again later.",
 }
+
+
+# Of an HTTP proxy, and of a SOCKS proxy.
+_LOGIN_REFUSED = ("407", "authentication failed")
 
 
 class Caller(t.NamedTuple):
@@ -70,11 +80,14 @@ def next_step(caller: Caller, method: str, scope: str | None, server: Server, st
 
     :param scope: the scope that the caller needs. None: any.
     """
+    limit, needed = "", "a scope for this"
+    if scope:
+        limit, needed = _LIMITS.get(method, ""), f"the scope {scope}"
     return _STEPS.get(status, "").format(
         option=caller.option,
         caller=caller.words,
-        scope=f"the scope {scope}" if scope else "a scope for this",
-        limit=_LIMITS.get(method, "") if scope else "",
+        scope=needed,
+        limit=limit,
         address=server.option,
     )
 
@@ -125,12 +138,14 @@ def failure(
     # An untrusted proxy that is reached over TLS is not an SSLError.
     if untrusted or isinstance(error, requests.exceptions.SSLError):
         return RequestFailed(
-            f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of your own, name it with ca_path.",
+            f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of "
+            "your own, name it with ca_path.",
             maybe_done=not untrusted,
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return RequestFailed(
-            f"{request} failed: no connection within {timeout:g} s. Check {request.server.option} and proxy.",
+            f"{request} failed: no connection within {timeout:g} s. Check "
+            f"{request.server.option} and proxy.",
             transient=True,
         )
     if isinstance(error, requests.exceptions.Timeout):
@@ -150,10 +165,10 @@ def failure(
 
 
 def _step_to_reach(request: HttpRequest, reason: str) -> str:
-    if "407" in reason:
+    if any(sign in reason for sign in _LOGIN_REFUSED):
         return (
-            "Check the user and password in the address of proxy, with characters such as @, #, % and / "
-            "percent-encoded."
+            "Check the user and password in the address of proxy, with characters such as "
+            "@, #, % and / percent-encoded."
         )
     return f"Check {request.server.option} and proxy, and whether this machine reaches them."
 
@@ -161,7 +176,8 @@ def _step_to_reach(request: HttpRequest, reason: str) -> str:
 def unbounded(request: HttpRequest, excess: str) -> RequestFailed:
     """The error for an answer that is too large or takes too long."""
     return RequestFailed(
-        f"{request} failed: the answer is {excess}, so it is not read to its end. {request.server.doubt}",
+        f"{request} failed: the answer is {excess}, so it is not read to its end. "
+        f"{request.server.doubt}",
         maybe_done=True,
     )
 
@@ -218,7 +234,7 @@ def _trimmed(value: t.Any) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """The innermost reason that a library gives, without the address, whose query might hold a secret."""
+    """The innermost reason of a library's error; without the address, which may hold a secret."""
     inner = error.args[0] if error.args else error
     reason = getattr(inner, "reason", None)
     if reason is None:
@@ -229,7 +245,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _without_object(text: str) -> str:
-    """The text without the connection that urllib3 puts before it: as a repr in version 1, by its call in version 2."""
+    """The text without the connection that urllib3, version 1 or 2, names first."""
     return re.sub(r"^.*(>|Connection(Pool)?\([^()]*\)): ", "", text, flags=re.DOTALL) or text
 
 

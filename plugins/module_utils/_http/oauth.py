@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The access tokens of OAuth clients: asked for once, and kept in memory until shortly before they expire."""
+"""The access tokens of OAuth clients: kept in memory until shortly before they expire."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OAuth:
     is_bearer: t.ClassVar[bool] = True
 
     def flow(self, request: HttpRequest) -> Flow:
-        """The request with an access token, and once more with a new one if it is answered with 401."""
+        """The request with an access token; answered with 401, once more with a new one."""
         token = yield from self._access_token(None)
         response = yield as_bearer(request, token)
         if response.status == 401:
@@ -74,7 +74,8 @@ class OAuth:
     def _access_token(self, stale: Secret | None) -> t.Generator[HttpRequest, HttpResponse, Secret]:
         """An access token other than the stale one.
 
-        :raises RequestFailed: if the single sign-on gives none. The request that needs it was not sent.
+        :raises RequestFailed: if the single sign-on gives none. The request that needs it was not
+            sent.
         """
         key = (self.client, self._scopes, self.audience.resource)
         with _lock:
@@ -95,7 +96,7 @@ class OAuth:
         return tuple(self.audience.oauth_scopes.values())
 
     def _sign_on(self) -> t.Generator[HttpRequest, HttpResponse, tuple[Secret, float]]:
-        """Ask for no more scopes than are needed or, if the client does not have all of them, for those that it has."""
+        """Ask for the scopes that are needed; if the client lacks one, for those that it has."""
         response: HttpResponse
         for form in self._forms():
             request = self._request(form)

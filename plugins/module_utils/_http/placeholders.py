@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Values that stand where a secret should, most often in CI, because nothing was put in their place."""
+"""Values that were to be replaced by a secret and were not, as it happens most often in CI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _MASKED = "a masked value, as logs and web pages show it. Give the secret itself
 _UNSET = "a placeholder. Put the secret in its place."
 _VARIABLE = "the name of a variable that nothing was put in place of. Is the variable defined here?"
 
-# The first that matches counts. None of them matches what Dynatrace issues: letters, digits, dots, hyphens and underscores.
+# The first that matches counts. None of them matches what Dynatrace issues: letters, digits, dots,
+# hyphens and underscores.
 _LOOKS_LIKE = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
@@ -31,7 +32,8 @@ _LOOKS_LIKE = tuple(
             "a header, or a part of one. Give the secret only.",
         ),
         (
-            r"((your|my|the)[-_]?)?((dynatrace|dt|api|access|admin)[-_]?)*(token|secret)([-_]?here)?",
+            r"((your|my|the)[-_]?)?((dynatrace|dt|api|access|admin)[-_]?)*"
+            r"(token|secret)([-_]?here)?",
             _UNSET,
         ),
         (

@@ -30,7 +30,8 @@ _Result = t.TypeVar("_Result")
 class RetryBudget:
     """How much longer a task repeats requests that fail.
 
-    :param max_wait: seconds, for all failed requests of this task together, with the waits between them.
+    :param max_wait: seconds, for all failed requests of this task together, with the waits between
+        them.
     :param clock: seconds, from any start.
     :param jitter: from 0 to 1, so that many who wait for the same do not come back at once.
     """
@@ -58,7 +59,7 @@ class RetryBudget:
         return max([self._spent, *(thread.spent() for thread in self._threads)])
 
     def run(self, send: t.Callable[[], _Result], harmless: bool) -> _Result:
-        """The result of ``send``, which is called again as long as that may help and can do no harm.
+        """The result of ``send``, called again as long as that may help and can do no harm.
 
         :param harmless: whether the request may be carried out more than once.
         :raises RequestFailed: the last failure, which says how often and how long it was tried.
@@ -89,7 +90,7 @@ def _may_repeat(error: RequestFailed, harmless: bool, tries: int) -> bool:
 
 
 def pause_after(error: RequestFailed, tries: int, jitter: float) -> float:
-    """Seconds until the next try: those that the server asks for, within bounds, and some more each time."""
+    """Seconds until the next try: as the server asks, within bounds, and some more each time."""
     own = min(_LONGEST, _SHORTEST * 2.0 ** min(tries - 1, 10)) * (0.5 + jitter / 2)
     return min(error.asked_wait, _LONGEST_ASKED) + own
 
@@ -97,8 +98,9 @@ def pause_after(error: RequestFailed, tries: int, jitter: float) -> float:
 def asked_wait(headers: t.Mapping[str, str], now: dt.datetime) -> float:
     """How many seconds the server asks to wait; 0 if it does not, or names a time that has passed.
 
-    Seen in practice: ``Retry-After``, in seconds or as a date. ``X-RateLimit-Reset`` is a point in time, documented in microseconds
-    since 1970 and read as seconds by a client of Dynatrace's own; here the size of the number tells.
+    Seen in practice: ``Retry-After``, in seconds or as a date. ``X-RateLimit-Reset`` is a point in
+    time, documented in microseconds since 1970 and read as seconds by a client of Dynatrace's own;
+    here the size of the number tells.
     """
     retry_after = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", retry_after):

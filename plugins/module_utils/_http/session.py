@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions: each with its TLS context and its proxy, and nothing from the environment of the process."""
+"""Sessions: each has its TLS and proxy, and takes nothing from the environment of the process."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import http.cookiejar
 import logging
 import os
 import ssl
@@ -49,7 +50,7 @@ def tls_context(
     client_key: str | None,
     ca_option: str = "ca_path",
 ) -> ssl.SSLContext:
-    """A TLS context; kept, because reading the certificates of the system takes longer than a request.
+    """A TLS context; kept, because reading the system's certificates takes longer than a request.
 
     :param ca_option: how messages call the option that ca_path comes from.
     :raises OptionError: if certificates or keys cannot be read.
@@ -85,7 +86,8 @@ def _trusting(ca_path: str | None, option: str) -> ssl.SSLContext:
             context.load_verify_locations(file)
     if not context.cert_store_stats()["x509_ca"]:
         raise OptionError(
-            f"{option}: the folder {ca_path!r} has no file with certificates of an authority in PEM form."
+            f"{option}: the folder {ca_path!r} has no file with certificates of an authority in "
+            "PEM form."
         )
     return context
 
@@ -104,13 +106,14 @@ def _may_be_logged(record: logging.LogRecord) -> bool:
     return "api-token=" not in record.getMessage()
 
 
-# They write addresses with their queries, at times as warnings, which Python shows on stderr without being asked for a log.
+# They write addresses with their queries, at times as warnings, which Python shows on stderr
+# without being asked for a log.
 for _logger in ("urllib3.connection", "urllib3.connectionpool"):
     logging.getLogger(_logger).addFilter(_may_be_logged)
 
 
 def session_for(transport: Transport) -> requests.Session:
-    """The session of this thread and process for this transport: a fork must not share a connection."""
+    """The session for this transport, of this thread and process: no fork shares a connection."""
     sessions: dict[Transport, requests.Session] = vars(_sessions).setdefault(str(os.getpid()), {})
     if transport not in sessions:
         sessions[transport] = _new_session(transport)
@@ -120,6 +123,8 @@ def session_for(transport: Transport) -> requests.Session:
 def _new_session(transport: Transport) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # neither .netrc nor REQUESTS_CA_BUNDLE replaces what the task says
+    # A cookie could authenticate a request of another caller, and so vouch for a useless token.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.verify = transport.validate_certs
     if transport.proxy is not None:
         session.proxies = dict.fromkeys(("http", "https"), transport.proxy.reveal())

@@ -25,6 +25,10 @@ class StoreChanged(DynatraceError):
     """Somebody else has written the entry in the store since it was read. Nothing was overwritten."""
 
 
+class DamagedEntry(DynatraceError):
+    """An entry of the store is not what a store writes, or is another token's. Names its place."""
+
+
 class RequestFailed(DynatraceError):
     """A request was not answered as hoped.
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 import typing as t
@@ -62,7 +63,7 @@ def looks_like_secret(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """The text in one line, with an escape sequence in place of each character that a terminal could obey."""
+    """The text in one line, with each character that a terminal could obey written as an escape."""
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
@@ -87,7 +88,7 @@ class _Finder:
 class Redactor:
     """Takes secrets out of every text that somebody may see.
 
-    The secret of a token is recognised by its form. Any other secret is hidden from the moment that it is known.
+    The secret of a token is recognised by its form. Any other secret is hidden once it is known.
     """
 
     def __init__(self, *secrets: Secret | None) -> None:
@@ -108,9 +109,9 @@ class Redactor:
             self._values |= new
             longest_first = sorted(self._values, key=len, reverse=True)
             # A longer secret around one of the known form: the end of it would stay.
-            around = [value for value in longest_first if _DOTTED.search(value)]
-            others = [value for value in longest_first if not _DOTTED.search(value)]
-            self._first, self._last = tuple(map(_Finder, around)), tuple(map(_Finder, others))
+            self._first = tuple(map(_Finder, filter(looks_like_secret, longest_first)))
+            others = itertools.filterfalse(looks_like_secret, longest_first)
+            self._last = tuple(map(_Finder, others))
 
     def text(self, text: str) -> str:
         """The text, with ``***`` in place of each secret."""

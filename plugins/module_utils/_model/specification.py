@@ -109,7 +109,7 @@ def parse_specification(
         parse_period(option, params[option], or_none=True) for option in ("overlap", "delete_after")
     )
     _check_retirement(overlap, delete_after, params["retire"], stored)
-    return Specification(
+    specification = Specification(
         state=params["state"],
         name=params["name"],
         token_id=params["token_id"],
@@ -130,6 +130,26 @@ def parse_specification(
         on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
         token=token,
     )
+    check_kind(specification)
+    return specification
+
+
+def check_kind(specification: Specification) -> None:
+    """:raises OptionError: where an option asks for what tokens of this kind do not have."""
+    kind = specification.kind
+    if specification.scopes is not None and "scopes" not in kind.has:
+        raise OptionError(f"scopes: a {kind.words} has no scopes. Leave the option out.")
+    if specification.enabled is False and "enabled" not in kind.changes:
+        raise OptionError(
+            f"enabled: a {kind.words} cannot be disabled. Leave the option out, or delete the token "
+            "with state: absent."
+        )
+    if specification.on_duplicates != "fail" and "creation_date" not in kind.tells:
+        raise OptionError(
+            f"on_duplicates: Dynatrace does not tell when a {kind.words} was created, so that "
+            f"{specification.on_duplicates} cannot be known. Leave the option out, and delete by "
+            "their token_id the tokens that are too many."
+        )
 
 
 def parse_specifications(

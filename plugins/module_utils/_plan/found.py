@@ -116,13 +116,16 @@ def is_same_second(one: dt.datetime | None, other: dt.datetime) -> bool:
 def open_intents(found: Found, now: dt.datetime) -> tuple[Intent, ...]:
     """The intents whose tokens may still turn up, after the leftovers that were found are deleted.
 
-    A provisional name tells by itself. A mark by expiration date is remembered until that date.
+    A provisional name tells by itself. A mark by expiration date is remembered until that date, and
+    one by the ids that were there before as long as there is a token that it makes doubtful.
     """
-    return tuple(
-        intent
-        for intent in found.entry.intents
-        if intent.expires is not None and intent.expires > now and not _is_settled(intent, found)
-    )
+    return tuple(intent for intent in found.entry.intents if _is_open(intent, found, now))
+
+
+def _is_open(intent: Intent, found: Found, now: dt.datetime) -> bool:
+    if intent.expires is None:
+        return any(may_be_leftover(token, intent, found.entry) for token in found.doubtful)
+    return intent.expires > now and not _is_settled(intent, found)
 
 
 def _is_settled(intent: Intent, found: Found) -> bool:

@@ -448,7 +448,9 @@ def _plan_update(
 def _entry_of(current: Token, after: Token, found: Found, specification: Specification) -> Entry:
     """The entry of a token that stays, under its name, or the one that it gets."""
     entry = found.entry
-    target = found.target or entry
+    target = entry
+    if found.target and found.target.name == after.name:
+        target = found.target
     if not found.stored:
         return entry
     if _is_known_by_id(current, found, specification):
@@ -468,7 +470,12 @@ def _entry_of(current: Token, after: Token, found: Found, specification: Specifi
         return entry
     kept = dataclasses.replace(entry, handed_over=entry.handed_over or specification.retire)
     if target is not entry:
-        kept = dataclasses.replace(kept, identity=target.identity, predecessors=target.predecessors)
+        kept = dataclasses.replace(
+            kept,
+            identity=target.identity,
+            intents=target.intents,
+            predecessors=target.predecessors,
+        )
     if after != current:
         kept = dataclasses.replace(kept, scopes=after.scopes, expires=after.expires)
     return kept
@@ -518,9 +525,10 @@ def _expires_otherwise(current: Token, specification: Specification) -> bool:
 def _complete(draft: _Draft, found: Found, specification: Specification, now: dt.datetime) -> Plan:
     """The plan with what becomes of predecessors, and of the store."""
     retirement = _retirement(draft, found, specification, now)
-    entry = dataclasses.replace(
-        draft.entry, intents=open_intents(found, now), predecessors=retirement.remaining
-    )
+    intents = draft.entry.intents  # by its id nothing of other tokens is found
+    if specification.token_id is None:
+        intents = open_intents(found, now)
+    entry = dataclasses.replace(draft.entry, intents=intents, predecessors=retirement.remaining)
     steps = (
         *(Retire(token, "deleted") for token in found.leftovers),
         *draft.steps,

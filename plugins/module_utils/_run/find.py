@@ -89,7 +89,6 @@ def find_kept(api: TokenReader, entry: Entry, store: Store) -> Found:
         stored=True,
         live=_known_among(found.live, entry),
         expired=_known_among(found.expired, entry),
-        doubtful=(),
         foreign_provisional=(),
     )
 

@@ -88,9 +88,11 @@ def issue(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> Made
             verify(api, issued.secret, dataclasses.replace(step.token, id=issued.id), context)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        left = _SAVED
-        if stage != "saved":
-            left = _take_back(api, step, creation, issued, error)
+        if stage == "unsaved" and issued is not None and store.keeps:
+            stage = _stage_by_store(issued, entry, store)
+        left = (
+            _LEFT_AT[stage] if stage in _LEFT_AT else _take_back(api, step, creation, issued, error)
+        )
         if left.nothing:
             _withdraw(entry, found, store)
         if isinstance(error, DynatraceError) and not _starts_over(error, left):
@@ -252,11 +254,27 @@ class _Left(t.NamedTuple):
     message: str
 
 
-_SAVED = _Left(
-    False,
-    "The token was issued and its secret is in the store, but it could not be given its name. "
-    "Run again, which does that.",
-)
+# Where the token must stay, because the store may hold its secret.
+_LEFT_AT = {
+    "saved": _Left(
+        False,
+        "The token was issued and its secret is in the store, but it could not be given its name. "
+        "Run again, which does that.",
+    ),
+    "unknown": _Left(
+        False,
+        "A token was issued, and whether the store has its secret could not be read. Run again, "
+        "which goes on with that token, or deletes it.",
+    ),
+}
+
+
+def _stage_by_store(issued: Issued, entry: Entry, store: Store) -> str:
+    """Whether the secret is saved, where saving failed: it may have been cut off after it was done."""
+    try:
+        return "saved" if store.load(entry.identity).id == issued.id else "unsaved"
+    except DynatraceError:
+        return "unknown"
 
 
 def _take_back(

@@ -17,6 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Entry,
     Identity,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import DamagedEntry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
@@ -119,6 +120,12 @@ class Store(t.Protocol):
     def load(self, identity: Identity) -> Entry:
         """The entry, its secret sealed; one without a version where there is none."""
 
+    def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
+        """The entries of those identities that have one, secrets sealed.
+
+        A damaged entry does not hinder the others: in its place is the error that names it.
+        """
+
     def entries(self, place: str) -> list[Entry]:
         """All entries of this place, secrets sealed."""
 
@@ -153,6 +160,9 @@ class NoStore:
 
     def load(self, identity: Identity) -> Entry:
         return Entry(identity)
+
+    def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
+        return []
 
     def entries(self, place: str) -> list[Entry]:
         return []

@@ -17,6 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Sealed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DamagedEntry,
     DynatraceError,
     StoreChanged,
 )
@@ -39,6 +40,9 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec 
     parse_entry,
     parse_listed_entry,
 )
+
+# As many entries are read without asking first which ones there are.
+_FEW = 20
 
 
 class Sealing(t.Protocol):
@@ -74,11 +78,28 @@ class EntryStore:
         key = _key(identity)
         return self._parse(identity, key, self._backend.read(key))
 
-    def entries(self, place: str) -> list[Entry]:
-        names = sorted(filter(is_entry_name, self._backend.names(place)))
-        keys = [Key(place, name) for name in names]
+    def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
+        keys = {_key(identity): identity for identity in identities}
+        if len(keys) > _FEW:
+            places = {key.place for key in keys}
+            listed = {Key(place, name) for place in places for name in self._backend.names(place)}
+            keys = {key: identity for key, identity in keys.items() if key in listed}
+        return [self._attempt(keys[key], key, kept) for key, kept in self._read_each(keys)]
+
+    def _attempt(self, identity: Identity, key: Key, kept: Kept | None) -> Entry | DamagedEntry:
+        try:
+            return self._parse(identity, key, kept)
+        except DamagedEntry as damage:
+            return damage
+
+    def _read_each(self, keys: t.Iterable[Key]) -> list[tuple[Key, Kept | None]]:
+        ordered = sorted(keys)
         with concurrent.futures.ThreadPoolExecutor(self._backend.readers) as pool:
-            found = list(zip(keys, pool.map(self._backend.read, keys)))
+            return list(zip(ordered, pool.map(self._backend.read, ordered)))
+
+    def entries(self, place: str) -> list[Entry]:
+        names = filter(is_entry_name, self._backend.names(place))
+        found = self._read_each(Key(place, name) for name in names)
         entries = [self._parse_listed(key, kept) for key, kept in found if _has_data(kept)]
         return [entry for entry in entries if not entry.is_empty]
 
@@ -164,7 +185,7 @@ class EntryStore:
         try:
             yield
         except Damaged as damage:
-            raise DynatraceError(
+            raise DamagedEntry(
                 f"The {self._backend.describe(key)} is damaged, or is not the entry of this token: "
                 f"{damage}. Nothing was changed. Restore it from a backup; if there is none, "
                 "remove it, and the next run has no secret for the token."

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection that is not local to Ansible, though its host is this machine: modules are shipped over it."""
+"""A connection that is not local to Ansible, though its host is this machine: modules are shipped
+over it.
+"""
 
 from __future__ import annotations
 
