@@ -112,7 +112,7 @@ BRANCHY = "def f(a):\n    return [x for x in a if x if x > 1 and x < 9 and x != 
         ("def f(a):\n    return 1 if a or not a else 2\n", 3),
         ("def f(a):\n    for x in a:\n        while x:\n            x = g(x)\n", 3),
         (
-            "def f():\n    try:\n        g()\n    except A:\n        pass\n    except B:\n        pass\n",
+            "try:\n    f()\nexcept A:\n    g()\nexcept B:\n    h()\n",
             3,
         ),
         ("def f(a):\n    def g(b):\n        return b or a\n    return g\n", 2),
