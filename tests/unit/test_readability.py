@@ -97,11 +97,6 @@ def test_a_person_reads_every_line_once(file: str) -> None:
     assert found == [], f"plugins/{file}: split what is hard to read into names and functions"
 
 
-
-def test_only_files_that_exist_are_still_to_be_rewritten() -> None:
-    assert sorted(NOT_YET - set(FILES)) == []
-
-
 BRANCHY = "def f(a):\n    return [x for x in a if x if x > 1 and x < 9 and x != 5]\n"
 
 
