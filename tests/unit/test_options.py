@@ -16,6 +16,7 @@ from ansible_collections.community.dynatrace.plugins.doc_fragments import connec
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     parse_connection,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     parse_specification,
 )
@@ -85,7 +86,7 @@ def test_a_documented_option_exists(name: str) -> None:
 
 def test_an_option_of_a_token_is_read() -> None:
     params = Recorder(TOKEN_SPECIFICATION_OPTIONS, name="ci", scopes=["logs.read"])
-    parse_specification(params, NOW)
+    parse_specification(params, NOW, Redactor())
     assert set(TOKEN_SPECIFICATION_OPTIONS) - params.read == set()
 
 

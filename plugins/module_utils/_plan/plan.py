@@ -159,12 +159,16 @@ class Plan:
             return "disable"
         if _with_id(replaced, token_id):
             return "replace"
-        updates = (step for step in self.steps if isinstance(step, Update))
-        return next((_harm_of(step) for step in updates if step.before.id == token_id), None)
+        updates = [step for step in self.steps if isinstance(step, Update)]
+        return _first_harm(updates, token_id)
 
 
 def _with_id(tokens: t.Iterable[Token], token_id: str | None) -> Token | None:
     return next((token for token in tokens if token.id == token_id), None)
+
+
+def _first_harm(updates: t.Iterable[Update], token_id: str) -> str | None:
+    return next((_harm_of(update) for update in updates if update.before.id == token_id), None)
 
 
 def _harm_of(update: Update) -> str | None:
@@ -309,7 +313,7 @@ def _plan_current(
     if missing and specification.on_missing_secret == "fail":
         raise Refused(messages.missing_secret(current, found, specification))
     wanted = _wanted(current, specification)
-    fixed = [name for name in _differences(current, wanted) if name not in current.kind.changes]
+    fixed = _fixed_differences(current, wanted)
     is_due = missing and specification.on_missing_secret == "rotate"
     is_due = is_due or _rotation_is_due(current, bool(fixed), specification, now)
     if is_due and not _is_left_disabled(current, specification):
@@ -317,6 +321,11 @@ def _plan_current(
     if fixed and specification.on_immutable_change == "fail":
         raise Refused(messages.immutable(current, fixed, specification))
     return _plan_update(current, _reachable(current, wanted), found, specification)
+
+
+def _fixed_differences(current: Token, wanted: Token) -> list[str]:
+    """The options that ask for what the token's kind cannot change."""
+    return [name for name in _differences(current, wanted) if name not in current.kind.changes]
 
 
 def _is_left_disabled(current: Token, specification: Specification) -> bool:
