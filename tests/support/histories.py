@@ -204,6 +204,36 @@ def _merge(*parts: Options) -> Options:
     return {name: value for part in parts for name, value in part.items()}
 
 
+def known_histories(dates: t.Sequence[str]) -> list[list[Step]]:
+    """Histories of access tokens after which something was wrong once."""
+    plain: Options = {"name": NAME, "scopes": SCOPES[0]}
+    expiring, always = {**plain, **EXPIRING}, {**plain, **ALWAYS}
+    overlapping = {**always, "overlap": "2d"}
+    dated = {**plain, "expiration_date": dates[1], "on_immutable_change": "rotate"}
+    unnamed = _killed_run(plain, 3)  # the secret is saved, and the token has not got its name
+    taken_back = Run({"enabled": True}, "predecessor")
+    return [
+        [_killed_run(expiring, 3), Wait(31 * 1440), Run({**plain, "retire": False})],
+        [_killed_run(expiring, 3), Wait(31 * 1440), _killed_run(plain, 2)],
+        [unnamed, Run(overlapping), Wait(3 * 1500)],
+        [unnamed, _killed_run(always, 3)],
+        [Run(plain), Run(overlapping), ByHand("disable", "held"), Wait(3 * 1500), Run(plain)],
+        [Run(plain), Run(overlapping), ByHand("rename", "other"), Wait(3 * 1500), Run(plain)],
+        [AddedByHand(NAME), AddedByHand(NAME)],
+        [Run(plain), Run(overlapping), ByHand("rename", "held")],
+        [unnamed, ByHand("rename", "held")],
+        [Run(expiring), ByHand("rename", "held"), Wait(31 * 1440)],
+        [Run(plain), Run(overlapping), taken_back, taken_back, Wait(3 * 1500), Run(plain)],
+        [Run(plain), Run(overlapping), Run({"name": MOVED}, "predecessor"), Run(plain)],
+        # Two entries hold one token, and then the one that has its name replaces it.
+        [Run(plain), _killed_run({"name": MOVED}, 1, "held"), Run({**dated, "overlap": "2d"})],
+    ]
+
+
+def _killed_run(options: Options, dies_before: int, target: str | None = None) -> Run:
+    return Run(options, target, Trouble(dies_before))
+
+
 def live_through(ledger: Ledger, steps: t.Iterable[Step], normal: Options) -> None:
     """All the steps, and then what makes everything normal, and what deletes everything."""
     for step in steps:

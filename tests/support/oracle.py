@@ -143,15 +143,18 @@ class Ledger:
         return None if token is None or self.has_moved(token, name) else token
 
     def has_moved(self, token: Token, name: str) -> bool:
-        """Whether the entry of another name holds it, which is its own."""
-        return token.name != name and self.holder(token.name) == token.id
-
-    def holder(self, name: str) -> str | None:
-        """The id that the entry of this name holds."""
-        return self.entries[name].id if name in self.entries else None
+        """Whether it has another name by now, whose entry knows it too."""
+        has_other_name = token.name != name and token.name in MANAGED
+        return has_other_name and token.id in self.known(token.name)
 
     def predecessors(self, name: str) -> set[str]:
         return {one.id for one in self.entries[name].predecessors if one.due is not None}
+
+    def taken_back(self) -> set[str]:
+        """The predecessors that stay, and that no entry has among those that go."""
+        going = set().union(*map(self.predecessors, MANAGED))
+        all_of_them = [one for entry in self.entries.values() for one in entry.predecessors]
+        return {one.id for one in all_of_them} - going
 
     def known(self, name: str) -> set[str | None]:
         """The ids that the entry has, of what was taken back too."""
@@ -228,6 +231,9 @@ class WatchedRun:
         for name, entry in entries.items():
             if ledger.entries[name] != entry:
                 self._remember(entry, ledger.entries[name])
+        for token_id in ledger.taken_back():
+            ledger.usable_until.pop(token_id, None)
+            ledger.kept_until.pop(token_id, None)
 
     def _span(self, option: str) -> dt.timedelta:
         return int(self.options.get(option, "0").rstrip("d")) * DAY
@@ -268,10 +274,7 @@ class WatchedRun:
             if saved.id in self.issued and self.current is not None:
                 ledger.usable_until[self.current] = self.start + self._span("overlap")
         for predecessor in set(saved.predecessors) - set(before.predecessors):
-            if predecessor.disable_at is None:
-                ledger.usable_until.pop(predecessor.id, None)
-                ledger.kept_until.pop(predecessor.id, None)
-            elif predecessor.delete_at is not None:
+            if predecessor.delete_at is not None:
                 ledger.kept_until[predecessor.id] = self.start + self._span("delete_after")
 
     def _check_issued(self, token: Token) -> None:
