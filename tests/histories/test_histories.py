@@ -148,6 +148,7 @@ class HttpScene:
         self._folder = folder
         self._store = EntryStore(FileBackend(str(folder)))
         self._ahead = dt.timedelta(0)
+        self._secrets: dict[str, str] = {}  # of what people issued, by id
 
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.timezone.utc) + self._ahead
@@ -177,7 +178,11 @@ class HttpScene:
         more: Options = {"personalAccessToken": True} if of_other_kind else {}
         if expires is not None:
             more["expirationDate"] = expires.isoformat(timespec="milliseconds")[:23] + "Z"
-        self.environment.issue(name, **more)
+        issued = self.environment.issue(name, **more)
+        self._secrets[issued["id"]] = issued["token"]
+
+    def known_secret(self, token: Token) -> str | None:
+        return self._secrets.get(str(token.id))
 
     def change(self, token: Token, **fields: t.Any) -> None:
         body = {"name": token.name, "enabled": token.enabled, "scopes": list(token.scopes)}

@@ -106,6 +106,9 @@ class MemoryScene:
         secret = self._store.unseal(entry)
         return secret.reveal() if secret else None
 
+    def known_secret(self, token: Token) -> str | None:
+        return self._world.secrets[str(token.id)]
+
     def add(self, name: str, of_other_kind: bool, **fields: t.Any) -> None:
         self._world.add(name, OTHER_KIND if of_other_kind else self.kind, **fields)
 

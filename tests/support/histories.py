@@ -107,12 +107,14 @@ def _steps(kind: Kind, dates: t.Sequence[str], with_faults: bool) -> st.SearchSt
     if not _always_expires(kind):
         lives.append({})
     mild, rotating = _by_name(kind, lives), _by_name(kind, [ALWAYS])
+    adopting = st.builds(_merge, mild, st.just({"token": "of the newest other one"}))
     absent = st.builds(lambda name: {"name": name, "state": "absent"}, _NAMES)
     by_id = _by_id(kind)
     trouble = _killed() if not with_faults else st.one_of(_killed(), _killed(), _faulty())
     return st.one_of(
         _runs(mild),
         _runs(rotating),
+        _runs(adopting),
         _runs(absent),
         _runs(by_id, target=_TARGETS),
         _runs(mild, trouble=trouble),
@@ -183,7 +185,13 @@ def _killed() -> st.SearchStrategy[Trouble]:
 
 def _faulty() -> st.SearchStrategy[Trouble]:
     numbers = st.frozensets(st.integers(0, 7), max_size=2)
-    faults = st.builds(Faults, loses=numbers, refuses=numbers, interrupts=numbers)
+    faults = st.builds(
+        Faults,
+        loses=numbers,
+        refuses=numbers,
+        interrupts=numbers,
+        new_do_not_work=st.sampled_from([False, False, True]),
+    )
     return st.builds(Trouble, dies_before=st.none(), faults=faults)
 
 
@@ -263,6 +271,9 @@ def _run(ledger: Ledger, step: Run) -> None:
         if token_id is None:
             return
         options["token_id"] = token_id
+    if "token" in options:
+        given = _newest_other(ledger)
+        options["token"] = ledger.scene.known_secret(given) if given else None
     if step.trouble == NO_TROUBLE:
         run_and_check(ledger, options)
     else:
@@ -332,8 +343,10 @@ def _delete_unknown(ledger: Ledger, name: str) -> None:
 def _check_that_all_can_be_put_right(ledger: Ledger, normal: Options) -> None:
     ledger.scene.wait(60 * MINUTE)  # past what is due, even if the clock was put back
     _give_names_back(ledger)
-    if "on_duplicates" not in normal or ledger.kind.marked_by != "name":
-        _delete_unknown(ledger, NAME)
+    for name in MANAGED:
+        if "on_duplicates" not in normal or ledger.kind.marked_by != "name":
+            _delete_unknown(ledger, name)
+    assert run_and_check(ledger, {**normal, "name": MOVED}) is not None
     first = run_and_check(ledger, normal)
     ledger.scene.wait(MINUTE)
     writes = ledger.public_state()
