@@ -81,7 +81,8 @@ options:
   oauth_client_secret:
     description:
       - The secret of O(oauth_client_id).
-      - If not given, the environment variable E(DT_CLIENT_SECRET) or E(DYNATRACE_CLIENT_SECRET) is used.
+      - If not given, the environment variable E(DT_CLIENT_SECRET) or E(DYNATRACE_CLIENT_SECRET) is
+        used.
     type: str
   oauth_token_url:
     description:

@@ -73,21 +73,26 @@ EXAMPLES = r"""
       ansible.builtin.uri:
         url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
         headers:
-          Authorization: Api-Token {{ lookup('community.dynatrace.api_token', 'reports', store='tokens') }}
+          Authorization: "Api-Token {{
+            lookup('community.dynatrace.api_token', 'reports', store='tokens') }}"
       no_log: true
       # In check mode, a token that would be issued is not in the store yet.
       when: not ansible_check_mode
 
     - name: Make sure that it still works and may read metrics
       ansible.builtin.assert:
-        that: lookup('community.dynatrace.api_token', 'reports', store='tokens', verify=true, scopes=['metrics.read'], return='id') is string
+        that: token_id is string
         quiet: true
+      vars:
+        token_id: "{{ lookup('community.dynatrace.api_token', 'reports', store='tokens',
+          verify=true, scopes=['metrics.read'], return='id') }}"
       when: not ansible_check_mode
 
     - name: Which of these tokens there are, and what they may do
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
-      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store='tokens', return='metadata', on_missing='skip') }}"
+      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store='tokens',
+        return='metadata', on_missing='skip') }}"
       loop_control:
         label: "{{ item.id }}"
 """

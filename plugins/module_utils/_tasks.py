@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One task of each module, from its options to its result. The module and the action both call these."""
+"""One task of each module, from its options to its result. Modules and actions call these."""
 
 from __future__ import annotations
 
@@ -157,7 +157,8 @@ def connection_from(
     redactor.hide(*connection.secrets)
     if connection.token_location == "query":
         warn(
-            "token_location: query puts the secret of api_token into addresses, which servers and proxies write into their logs."
+            "token_location: query puts the secret of api_token into addresses, which servers and "
+            "proxies write into their logs."
         )
     return connection
 
@@ -242,7 +243,8 @@ def _retirement_of(
 def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report]) -> None:
     """One task on a host: where its action cannot run it in process. Ends the process.
 
-    :param module: Ansible's part of it, with its parameters. Its ``reveal``, if it has one, says whether the secret may leave the host.
+    :param module: Ansible's part of it, with its parameters. Its ``reveal``, if it has one, says
+        whether the secret may leave the host.
     """
     reveal = bool(module.params.get("reveal"))
     context = RunContext(
@@ -254,7 +256,7 @@ def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report])
     try:
         report = perform(module.params, context)
     except DynatraceError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=context.redactor.text(str(error)))
     except Exception as error:
         module.fail_json(msg=context.redactor.text(str(unexpected(error))))
     module.exit_json(**report.result, public_line=report.public_line)
@@ -263,6 +265,7 @@ def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report])
 def _require_requests() -> None:
     if REQUESTS_IMPORT_ERROR is not None:
         raise DynatraceError(
-            f"The Python library requests is missing for {sys.executable}. Install it there (pip install requests), "
+            f"The Python library requests is missing for {sys.executable}. Install it there (pip "
+            "install requests), "
             "or run the task where it is (delegate_to: localhost)."
         )

@@ -61,7 +61,8 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    # The store is the folder tokens beside the playbook. Give a vault password, for example with --ask-vault-pass.
+    # The store is the folder tokens beside the playbook. Give a vault password, for example with
+    # --ask-vault-pass.
     - name: A token for 90 days
       community.dynatrace.dynatrace_token:
         name: reports
@@ -88,7 +89,7 @@ EXAMPLES = r"""
     group/community.dynatrace.dynatrace:
       store: tokens
   tasks:
-    - name: A token that is replaced in the last two weeks of its 90 days, whenever this play runs then
+    - name: A token that is replaced in the last two weeks of its 90 days
       community.dynatrace.dynatrace_token:
         name: agents
         scopes: [metrics.ingest]
@@ -102,7 +103,7 @@ EXAMPLES = r"""
         scopes: [metrics.ingest]
         rotate: always
 
-    - name: Replace it, let the old one work for two more days, and keep it disabled for another week
+    - name: Replace it, leave the old one usable for two days, then disabled for a week
       community.dynatrace.dynatrace_token:
         name: agents
         scopes: [metrics.ingest]
@@ -222,7 +223,8 @@ EXAMPLES = r"""
           encrypt_vault_id: default
 
 # From the command line, where the secret is printed:
-# ansible localhost -m community.dynatrace.dynatrace_token -a "name=ci scopes=metrics.read reveal=true"
+# ansible localhost -m community.dynatrace.dynatrace_token \
+#   -a "name=ci scopes=metrics.read reveal=true"
 """
 
 RETURN = r"""

@@ -132,7 +132,8 @@ EXAMPLES = r"""
 
     - name: Those that others have replaced, each with the time until when it is usable
       ansible.builtin.debug:
-        msg: "{{ dict(retiring | map(attribute='id') | zip(retiring | map(attribute='retiring.disable_date'))) }}"
+        msg: "{{ dict(retiring | map(attribute='id')
+          | zip(retiring | map(attribute='retiring.disable_date'))) }}"
       vars:
         retiring: "{{ reports.tokens | selectattr('retiring') }}"
 

@@ -205,18 +205,17 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         result.pop("invocation", None)
         for warning in result.pop("warnings", []):
             run.warn(_text_of(warning))
-        # The module cannot return what was given to it as a secret.
-        for one, given in zip(
-            _parts(result) or [result], self._given.get("tokens") or [self._given]
-        ):
-            if (
-                run.return_secret
-                and one.get("secret_available")
-                and one["usable"]
-                and one["action"] in ("none", "updated")
-            ):
-                one["token"] = given["token"]
+        if run.return_secret:
+            self._return_given_secrets(result)
         return Report(result, str(result.pop("public_line", result.get("msg", ""))))
+
+    def _return_given_secrets(self, result: dict[str, t.Any]) -> None:
+        """Put back what a module cannot return, because it was given to it as a secret."""
+        specifications = self._given.get("tokens") or [self._given]
+        for part, given in zip(_parts(result) or [result], specifications):
+            is_kept = part.get("action") in ("none", "updated")
+            if is_kept and part["secret_available"] and part["usable"]:
+                part["token"] = given["token"]
 
     def _run_module(self, arguments: Params) -> dict[str, t.Any]:
         try:
@@ -339,11 +338,12 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             }
         if isinstance(value, list):
             return [self._hidden(one, option) for one in value]
-        if isinstance(value, str) and "options" in option:
+        return self._hidden_text(value, option) if isinstance(value, str) else value
+
+    def _hidden_text(self, value: str, option: t.Mapping[str, t.Any]) -> str:
+        if "options" in option:
             return HIDDEN  # what should be a list, and may be one as text
-        if isinstance(value, str) and self._redactor.finds_secret(value):
-            return self._redactor.text(value)
-        return value
+        return self._redactor.text(value) if self._redactor.finds_secret(value) else value
 
     def _environments(self) -> list[t.Mapping[str, str]]:
         """Where options are looked for: the task's environment, then the controller's."""

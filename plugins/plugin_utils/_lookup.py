@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the lookup does: reads tokens from a store, and asks Dynatrace about them if it is told to."""
+"""The work of the lookup: reads tokens from a store, and on request asks Dynatrace about them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def read_tokens(
     scopes = parse_scopes(params["scopes"])
     if scopes and not params["verify"]:
         raise OptionError(
-            "scopes: they can only be checked with verify: true, because the store's own note of them may be outdated."
+            "scopes: they can only be checked with verify: true, because the store's own note of "
+            "them may be outdated."
         )
     redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
     store = _open(params, loader, warn, redactor)
@@ -106,7 +107,8 @@ def _open(
     store = store_from(params["store"], context)
     if not store.keeps:
         raise OptionError(
-            "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE."
+            "store is missing. Give the option, or set the environment variable "
+            "DYNATRACE_TOKEN_STORE."
         )
     return store
 
@@ -114,7 +116,8 @@ def _open(
 def _name(term: t.Any, redactor: Redactor) -> str:
     if isinstance(term, (bool, t.Mapping, list, tuple)) or term is None:
         raise OptionError(
-            f"The name of a token is text, and one of those given is {type(term).__name__}. Give each name by itself."
+            f"The name of a token is text, and one of those given is {type(term).__name__}. Give "
+            "each name by itself."
         )
     name = str(term)
     check_public({"name": name}, redactor)
@@ -147,7 +150,8 @@ def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]
         )
     if token.id != entry.id:
         raise DynatraceError(
-            f"{label}: the secret in the store is that of another token, {token.id}. Remove the entry and issue anew."
+            f"{label}: the secret in the store is that of another token, {token.id}. Remove the "
+            "entry and issue anew."
         )
     if not token.enabled:
         raise DynatraceError(

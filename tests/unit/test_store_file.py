@@ -633,6 +633,7 @@ predecessors: []
         pytest.param(PLAIN.replace("null", "!!timestamp soon"), id="a time that is none"),
         pytest.param(PLAIN.replace("null", "9" * 5000), id="a number that is too long"),
         pytest.param(PLAIN.replace("null", f"{{[{DOTTED_SECRET}]: 1}}"), id="a list as key"),
+        pytest.param(f"{PLAIN}more: {'[' * 20}{']' * 20}", id="nested deeper than any entry"),
         pytest.param(PLAIN.replace("[]", "[\n" * 5000), id="deeply nested lists"),
         pytest.param(PLAIN.replace("[]", "{a:\n" * 5000), id="deeply nested dictionaries"),
         pytest.param(PLAIN.replace("[]", "*nothing"), id="an alias of nothing"),

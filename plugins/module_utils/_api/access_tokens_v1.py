@@ -42,7 +42,10 @@ _SCOPE = "TenantTokenManagement"  # documented: for everything but looking token
 
 
 class TokenApiV1:
-    """See ``TokenApi``. A list has ids and names alone, so that each token that is wanted costs a request of its own."""
+    """See ``TokenApi``.
+
+    A list has ids and names only, so that each wanted token costs a request of its own.
+    """
 
     issues = (ACCESS,)
     changes_caller = False
@@ -87,7 +90,8 @@ class TokenApiV1:
         stubs = [an_object("a token", stub) for stub in values]
         if len(stubs) >= _LIMIT:
             raise RequestFailed(
-                f"The list of tokens has {_LIMIT} or more, of which the API v1 tells no others. Use api_version: v2."
+                f"The list of tokens has {_LIMIT} or more, of which the API v1 tells no others. "
+                "Use api_version: v2."
             )
         for stub in stubs:
             if wanted is None or wanted(text_of(stub.get("id")), text_of(stub.get("name"))):
@@ -163,13 +167,14 @@ class TokenApiV1:
 
 
 def _secret(data: t.Any) -> Secret:
-    """The secret in the answer to a creation: as JSON, or as documented too, as plain text, or as CSV with or without a heading."""
-    lines = (
-        data.split()
-        if isinstance(data, str)
-        else [text_of(data.get("token")) if isinstance(data, dict) else ""]
-    )
-    text = lines[-1].strip('"') if lines else ""
+    """The secret in the answer to a creation.
+
+    Documented: as JSON, as plain text, or as CSV with or without a heading.
+    """
+    if isinstance(data, dict):
+        text = text_of(data.get("token"))
+    else:
+        text = (text_of(data).split() or [""])[-1].strip('"')
     if not could_be_secret(text):
         raise RequestFailed(
             "Dynatrace's answer to the creation of a token has no secret.", maybe_done=True

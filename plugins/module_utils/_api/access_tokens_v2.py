@@ -89,6 +89,12 @@ class TokenApiV2:
         usage: bool = False,
         wanted: Wanted | None = None,
     ) -> t.Iterator[Token]:
+        for entry in self._entries(kind, usage):
+            if wanted is None or not isinstance(entry, dict) or _is_wanted(entry, wanted):
+                yield read_token(self._http, entry)
+
+    def _entries(self, kind: Kind | None, usage: bool) -> t.Iterator[t.Any]:
+        """The entries of all pages of the listing."""
         query = {
             "pageSize": str(_PAGE_SIZE),
             "fields": _COMPARED_FIELDS + (_USAGE_FIELDS if usage else ""),
@@ -97,31 +103,16 @@ class TokenApiV2:
             query["apiTokenSelector"] = f"personalAccessToken({str(kind.personal).lower()})"
         seen: set[str] = set()
         while len(seen) < _MOST_PAGES:
-            page = an_object(
-                "the list of tokens",
-                self._http.request(Request("GET", _PATH, query, scope=_READ)).data,
-            )
+            answer = self._http.request(Request("GET", _PATH, query, scope=_READ))
+            page = an_object("the list of tokens", answer.data)
             entries = page.get("apiTokens", [] if "totalCount" in page else None)
             if not isinstance(entries, list):
                 raise no_answer("the list of tokens")
-            for entry in entries:
-                if (
-                    wanted is None
-                    or not isinstance(entry, dict)
-                    or wanted(text_of(entry.get("id")), text_of(entry.get("name")))
-                ):
-                    yield read_token(self._http, entry)
+            yield from entries
             key = page.get("nextPageKey")
             if not key:
                 return
-            if not isinstance(key, str) or not key.isprintable():
-                raise RequestFailed(
-                    "Dynatrace's list of tokens goes on behind a key that cannot be one. Run again later."
-                )
-            if key in seen:
-                raise RequestFailed(
-                    "Dynatrace answered the same page of its list of tokens twice. Run again later."
-                )
+            _check_key(key, seen)
             seen.add(key)
             query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
         raise RequestFailed(
@@ -189,3 +180,18 @@ class TokenApiV2:
     def problem_of(self, secret: Secret, token: Token) -> str | None:
         # Documented: any scope suffices for a token to look itself up.
         return problem_of(TokenApiV2(self._http.as_caller(secret)).lookup(secret), token)
+
+
+def _is_wanted(entry: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
+    return wanted(text_of(entry.get("id")), text_of(entry.get("name")))
+
+
+def _check_key(key: t.Any, seen: t.Container[str]) -> None:
+    if not isinstance(key, str) or not key.isprintable():
+        raise RequestFailed(
+            "Dynatrace's list of tokens goes on behind a key that cannot be one. Run again later."
+        )
+    if key in seen:
+        raise RequestFailed(
+            "Dynatrace answered the same page of its list of tokens twice. Run again later."
+        )

@@ -46,58 +46,64 @@ def environment_api(connection: Connection) -> Audience:
 
 
 def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
-    """A token from JSON in the form of v2; what is missing or of another type takes the value that claims least.
+    """A token from JSON in the form of v2.
+
+    Whatever is missing or of another type takes the value that claims least.
 
     :param asked: the id of the token that was asked for.
     :raises RequestFailed: where what the plan rests on is not known, or it is another token.
     """
     data = an_object("a token", data)
-    token_id, personal, end = (
-        data.get("id"),
-        data.get("personalAccessToken"),
-        data.get("expirationDate"),
-    )
-    if not is_id(token_id):
-        raise RequestFailed(
-            "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
-        )
-    if asked not in (None, token_id):
-        raise RequestFailed(
-            f"Dynatrace was asked for the token {asked} and told of another, {token_id}. Nothing was done with it."
-        )
-    if personal is not None and not isinstance(personal, bool):
-        raise RequestFailed(
-            f"Dynatrace gave a kind for the token {token_id} that is not known. Nothing was done with it."
-        )
-    if end is not None and moment_of(end) is None:
-        raise RequestFailed(
-            f"Dynatrace gave an end for the token {token_id} that is no point in time. Nothing was done with it."
-        )
+    _check_token(data, asked)
     # Not all known secrets: a token may have the name of, say, the user of a proxy.
     redactor = Redactor(http.caller)
-    told = [data.get("name"), *(data["scopes"] if isinstance(data.get("scopes"), list) else [])]
-    name, *scopes = (_shown(redactor, text) for text in told)
+    scopes = data["scopes"] if isinstance(data.get("scopes"), list) else []
+    texts = [data.get("name"), *scopes]
+    name, *shown = (_shown(redactor, text) for text in texts)
+    is_told = isinstance(data.get("enabled"), bool) and isinstance(data.get("scopes"), list)
     return Token(
-        id=token_id,
+        id=data["id"],
         name=name,
         enabled=data.get("enabled") is True,
-        scopes=sorted_scopes(filter(None, scopes)),
-        kind=access_kind(personal is True),
-        expires=moment_of(end),
+        scopes=sorted_scopes(filter(None, shown)),
+        kind=access_kind(data.get("personalAccessToken") is True),
+        expires=moment_of(data.get("expirationDate")),
         owner=_shown(redactor, data.get("owner")) or None,
         created=moment_of(data.get("creationDate")),
         modified=moment_of(data.get("modifiedDate")),
         last_used=moment_of(data.get("lastUsedDate")),
         last_used_ip=_shown(redactor, data.get("lastUsedIpAddress")) or None,
         made_by_product=bool(data.get("additionalMetadata")),
-        complete=isinstance(data.get("enabled"), bool)
-        and isinstance(data.get("scopes"), list)
-        and [name, *scopes] == told,
+        complete=is_told and [name, *shown] == texts,
     )
 
 
+def _check_token(data: t.Mapping[str, t.Any], asked: str | None) -> None:
+    token_id = data.get("id")
+    if not is_id(token_id):
+        raise RequestFailed(
+            "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
+        )
+    if asked not in (None, token_id):
+        raise RequestFailed(
+            f"Dynatrace was asked for the token {asked} and told of another, {token_id}. Nothing "
+            "was done with it."
+        )
+    if not isinstance(data.get("personalAccessToken"), (bool, type(None))):
+        raise RequestFailed(
+            f"Dynatrace gave a kind for the token {token_id} that is not known. Nothing was done "
+            "with it."
+        )
+    date = data.get("expirationDate")
+    if date is not None and moment_of(date) is None:
+        raise RequestFailed(
+            f"Dynatrace gave an expiration date for the token {token_id} that is no point in time. "
+            "Nothing was done with it."
+        )
+
+
 def _shown(redactor: Redactor, value: t.Any) -> str:
-    """A text of an answer as it may be shown, and written: without a secret, and without half a character."""
+    """A text of an answer as it may be shown and written: no secret, no half character."""
     return redactor.text(text_of(value))
 
 
@@ -150,7 +156,8 @@ def is_caller(http: Http, token_id: str) -> bool:
 def check_not_caller(http: Http, token_id: str) -> None:
     if is_caller(http, token_id):
         raise Refused(
-            f"{token_id} is the token that this task itself calls Dynatrace with (api_token), so it was not deleted."
+            f"{token_id} is the token that this task itself calls Dynatrace with (api_token), so "
+            "it was not deleted."
         )
 
 

@@ -108,6 +108,6 @@ class Entry:
         return next((one for one in self.predecessors if one.id == token.id), None)
 
     def is_of(self, token: Token) -> bool:
-        """Whether the token has this entry's kind, and its name or the provisional one of an intent."""
+        """Whether the token has this entry's kind, and its name or that of an intent."""
         names = {self.name, *(provisional_name(self.name, intent.nonce) for intent in self.intents)}
         return any(token.has_name_and_kind(name, self.kind) for name in names)

@@ -22,7 +22,7 @@ class Refused(DynatraceError):
 
 
 class StoreChanged(DynatraceError):
-    """Somebody else has written the entry in the store since it was read. Nothing was overwritten."""
+    """Somebody else has written the entry since it was read. Nothing was overwritten."""
 
 
 class DamagedEntry(DynatraceError):
@@ -54,7 +54,10 @@ class RequestFailed(DynatraceError):
 
 
 def unexpected(error: Exception) -> DynatraceError:
-    """That something went wrong that nobody has thought of, and where, without a traceback, which would show values."""
+    """An error that nobody has thought of, and its place.
+
+    Without a traceback, which would show values.
+    """
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
     return DynatraceError(

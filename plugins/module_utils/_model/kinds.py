@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kinds of tokens. A kind is a value that says what can be done with its tokens; the rest of the code asks it."""
+"""Kinds of tokens: values that say what can be done with a token. All other code asks them."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-# How a new token is told apart until its secret is saved: by a provisional name, by an expiration date
-# that only it has, or by the ids that the tokens of its name had before.
+# How a new token is told apart until its secret is saved: by a provisional name, by an expiration
+# date that only it has, or by the ids that the tokens of its name had before.
 Mark = t.Literal["name", "expiration_date", "ids"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-# The scopes that could be granted in the Environment API in mid 2026 (documented, or seen in practice).
+# Could be granted in the Environment API in mid 2026 (documented, or seen in practice).
 KNOWN_SCOPES = (
     "ActiveGateCertManagement",
     "AdvancedSyntheticIntegration",
@@ -108,7 +108,7 @@ MANAGING_SCOPES = frozenset({"apiTokens.read", "apiTokens.write"})
 
 
 def unknown_scope_hint(scope: str) -> str | None:
-    """A warning for a scope that is not known, with the nearest known one; None for a known scope."""
+    """A warning for an unknown scope, with the nearest known one; None for a known scope."""
     if scope in KNOWN_SCOPES:
         return None
     by_lower = {known.lower(): known for known in KNOWN_SCOPES}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From options to what the user wants, or to an error that says which option cannot work and why."""
+"""From options to what the user wants, or to an error that names the option and the reason."""
 
 from __future__ import annotations
 
@@ -96,19 +96,6 @@ def parse_specification(
     redactor.hide(token)
     check_public(params, redactor)
     _check_identity(params["name"], params["token_id"])
-    if params["expires_in"] is not None and params["expiration_date"] is not None:
-        raise OptionError(
-            "expires_in and expiration_date exclude each other: give a period from now or a point in time."
-        )
-    expires_in = (
-        None if params["expires_in"] is None else parse_period("expires_in", params["expires_in"])
-    )
-    rotate_before = parse_period("rotate_before", params["rotate_before"])
-    _check_rotation(params, expires_in, rotate_before, now)
-    overlap, delete_after = (
-        parse_period(option, params[option], or_none=True) for option in ("overlap", "delete_after")
-    )
-    _check_retirement(overlap, delete_after, params["retire"], stored)
     specification = Specification(
         state=params["state"],
         name=params["name"],
@@ -116,22 +103,33 @@ def parse_specification(
         kind=access_kind(params["personal_access_token"]),
         place=place,
         scopes=parse_scopes(params["scopes"]),
-        scopes_mode=params["scopes_mode"],
-        enabled=params["enabled"],
-        expires_in=expires_in,
+        expires_in=_parse_period(params, "expires_in"),
         expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
-        rotate=params["rotate"],
-        rotate_before=rotate_before,
-        overlap=overlap,
-        delete_after=delete_after,
-        retire=params["retire"],
-        on_immutable_change=params["on_immutable_change"],
-        on_duplicates=params["on_duplicates"],
+        rotate_before=parse_period("rotate_before", params["rotate_before"]),
+        overlap=parse_period("overlap", params["overlap"], or_none=True),
+        delete_after=parse_period("delete_after", params["delete_after"], or_none=True),
         on_missing_secret=params["on_missing_secret"] or ("fail" if stored else "ignore"),
         token=token,
+        **{option: params[option] for option in _TAKEN_AS_GIVEN},
     )
+    _check_life(specification, now)
+    _check_retirement(specification, stored)
     check_kind(specification)
     return specification
+
+
+_TAKEN_AS_GIVEN = (
+    "scopes_mode",
+    "enabled",
+    "rotate",
+    "retire",
+    "on_immutable_change",
+    "on_duplicates",
+)
+
+
+def _parse_period(params: t.Mapping[str, t.Any], option: str) -> Period | None:
+    return None if params[option] is None else parse_period(option, params[option])
 
 
 def check_kind(specification: Specification) -> None:
@@ -141,7 +139,8 @@ def check_kind(specification: Specification) -> None:
         raise OptionError(f"scopes: a {kind.words} has no scopes. Leave the option out.")
     if specification.enabled is False and "enabled" not in kind.changes:
         raise OptionError(
-            f"enabled: a {kind.words} cannot be disabled. Leave the option out, or delete the token "
+            f"enabled: a {kind.words} cannot be disabled. Leave the option out, or delete the "
+            "token "
             "with state: absent."
         )
     if specification.on_duplicates != "fail" and "creation_date" not in kind.tells:
@@ -169,12 +168,11 @@ def parse_specifications(
             specifications.append(parse_specification(params, now, redactor, stored, place))
         except OptionError as error:
             problems.append(f"tokens[{number}]: {error}")
-    names = collections.Counter((one.name, one.kind) for one in specifications if one.name)
-    ids = collections.Counter(one.token_id for one in specifications if one.token_id)
-    twice = [name for (name, _kind), times in names.items() if times > 1] + [
-        token_id for token_id, times in ids.items() if times > 1
-    ]
-    problems += [f"tokens: {one!r} stands more than once. Leave one of them." for one in twice]
+    names = [(one.name, one.kind) for one in specifications if one.name]
+    ids = [(one.token_id, None) for one in specifications if one.token_id]
+    for (label, _kind), times in collections.Counter([*names, *ids]).items():
+        if times > 1:
+            problems.append(f"tokens: {label!r} stands more than once. Leave one of them.")
     if problems:
         raise OptionError(" ".join(problems))
     return specifications
@@ -198,13 +196,14 @@ _PUBLIC = {
 
 
 def check_public(params: t.Mapping[str, t.Any], redactor: Redactor) -> None:
-    """:raises OptionError: where a secret stands in an option that messages may show. It is not echoed."""
+    """:raises OptionError: where a secret stands in an option that messages may show."""
     for option, meant in _PUBLIC.items():
         value = params.get(option) or ""
         for text in value if isinstance(value, list) else [value]:
             if redactor.finds_secret(text):
                 raise OptionError(
-                    f"{option}: the value is, or holds, the secret of a token. It is not shown here. Give the {meant}."
+                    f"{option}: the value is, or holds, the secret of a token. It is not shown "
+                    f"here. Give the {meant}."
                 )
 
 
@@ -212,7 +211,8 @@ def check_token_id(token_id: str) -> None:
     """:raises OptionError: where this cannot be the id of a token."""
     if not is_token_id(token_id):
         raise OptionError(
-            f"token_id: {token_id!r} is not the id of a token. An id is the public part of a token, such as "
+            f"token_id: {token_id!r} is not the id of a token. An id is the public part of a "
+            "token, such as "
             "dt0c01.ST2EY72KQINMH574WMNVI7YN, without a slash or a blank."
         )
 
@@ -222,11 +222,13 @@ def parse_held_token(text: str | None) -> Secret | None:
         return None
     if not could_be_secret(text):
         raise OptionError(
-            "token: the value is empty, or has a space, a line break or another character that no token has."
+            "token: the value is empty, or has a space, a line break or another character that no "
+            "token has."
         )
     if public_id(Secret(text)) is None and "." in text:
         raise OptionError(
-            "token: the value is not the whole secret of a token (prefix, public part and secret part)."
+            "token: the value is not the whole secret of a token (prefix, public part and secret "
+            "part)."
         )
     return Secret(text)
 
@@ -240,42 +242,58 @@ def _check_identity(name: str | None, token_id: str | None) -> None:
         check_token_id(token_id)
 
 
-def _check_rotation(
-    params: t.Mapping[str, t.Any],
-    expires_in: Period | None,
-    rotate_before: Period,
-    now: dt.datetime,
-) -> None:
-    rotating = {
-        "rotate": ("expiring", "always"),
-        "on_immutable_change": ("rotate",),
-        "on_missing_secret": ("rotate",),
-    }
-    for option, values in rotating.items():
-        if params["token_id"] is not None and params[option] in values:
-            value = params[option]
-            raise OptionError(
-                f"{option}: {value} cannot go with token_id, because the token that is issued instead has another id."
-            )
-    if params["rotate"] != "expiring":
+_ROTATING = {
+    "rotate": ("expiring", "always"),
+    "on_immutable_change": ("rotate",),
+    "on_missing_secret": ("rotate",),
+}
+
+
+def _check_life(specification: Specification, now: dt.datetime) -> None:
+    """:raises OptionError: where options about expiration and rotation contradict each other."""
+    expires_in, rotate_before = specification.expires_in, specification.rotate_before
+    if expires_in is not None and specification.expiration_date is not None:
+        raise OptionError(
+            "expires_in and expiration_date exclude each other: give a period from now or a point "
+            "in time."
+        )
+    if specification.token_id is not None:
+        _check_rotation_by_id(specification)
+    if specification.rotate != "expiring":
         return
     if expires_in is None:
         raise OptionError(
-            "rotate: expiring needs expires_in, because it decides when the new token ends."
+            "rotate: expiring needs expires_in, because it decides when the new token expires."
         )
     if rotate_before.after(now) >= expires_in.after(now):
         raise OptionError(
-            f"rotate_before: {rotate_before} is not less than expires_in, {expires_in}, so every run would rotate the token. Shorten it."
+            f"rotate_before: {rotate_before} is not less than expires_in, {expires_in}, so every "
+            "run would rotate the token. Shorten it."
         )
 
 
-def _check_retirement(overlap: Period, delete_after: Period, retire: bool, stored: bool) -> None:
-    asked = [("overlap", overlap), ("delete_after", delete_after), ("retire: false", not retire)]
-    for option, given in asked:
-        if given and not stored:
+def _check_rotation_by_id(specification: Specification) -> None:
+    for option, values in _ROTATING.items():
+        value = getattr(specification, option)
+        if value in values:
             raise OptionError(
-                f"{option} needs store, which remembers what is to be disabled and deleted later. A shipped module has none: say "
-                "delegate_to: localhost. Without a store the old token is deleted as soon as the new one is seen to work."
+                f"{option}: {value} cannot go with token_id, because the token that is issued "
+                "instead has another id."
+            )
+
+
+def _check_retirement(specification: Specification, stored: bool) -> None:
+    asked = {
+        "overlap": bool(specification.overlap),
+        "delete_after": bool(specification.delete_after),
+        "retire: false": not specification.retire,
+    }
+    for option, is_given in asked.items():
+        if is_given and not stored:
+            raise OptionError(
+                f"{option} needs store, which remembers what is to be disabled and deleted later. "
+                "A shipped module has none: say delegate_to: localhost. Without a store the old "
+                "token is deleted as soon as the new one is seen to work."
             )
 
 
@@ -285,13 +303,15 @@ def check_name(name: str) -> None:
         raise OptionError("name: it is empty. Give the name of the token.")
     if name != name.strip():
         raise OptionError(
-            f"name: {name!r} begins or ends with white space. Names are compared to the letter; take it away."
+            f"name: {name!r} begins or ends with white space. Names are compared to the letter; "
+            "take it away."
         )
     if not name.isprintable():
         raise OptionError(f"name: {name!r} has a character that cannot be shown. Take it away.")
     if is_provisional(name):
         raise OptionError(
-            f"name: {name!r} is of the form that tokens carry while they are being issued. Choose another."
+            f"name: {name!r} is of the form that tokens carry while they are being issued. Choose "
+            "another."
         )
 
 
@@ -307,7 +327,8 @@ def parse_scopes(scopes: list[str] | None) -> tuple[str, ...] | None:
     for scope in scopes:
         if not _SCOPE.fullmatch(scope):
             raise OptionError(
-                f"scopes: {scope!r} is not the name of a scope. Give a list, one name such as metrics.read an entry."
+                f"scopes: {scope!r} is not the name of a scope. Give a list, one name such as "
+                "metrics.read an entry."
             )
     return sorted_scopes(scopes)
 
@@ -318,7 +339,8 @@ def _parse_expiration_date(text: str | None, now: dt.datetime, state: str) -> dt
     moment = parse_timestamp(text)
     if moment is None:
         raise OptionError(
-            f"expiration_date: {text!r} is not a point in time with a zone. Give one such as 2030-01-31T12:00:00Z; "
+            f"expiration_date: {text!r} is not a point in time with a zone. Give one such as "
+            "2030-01-31T12:00:00Z; "
             "for a period from now there is expires_in."
         )
     if state == "present":
@@ -330,6 +352,7 @@ def check_not_past(end: dt.datetime, now: dt.datetime) -> None:
     """Raise ``OptionError`` for an end that no new token can have."""
     if end <= now:
         raise OptionError(
-            f"expiration_date: {format_timestamp(end)} lies in the past (it is {format_timestamp(now)}). "
+            f"expiration_date: {format_timestamp(end)} lies in the past (it is "
+            f"{format_timestamp(now)}). "
             "A token cannot be made that has ended."
         )

@@ -27,7 +27,7 @@ def utc_now() -> dt.datetime:
 
 
 def parse_timestamp(text: str) -> dt.datetime | None:
-    """A point in time in UTC from ISO 8601 text with a zone; None where the text is something else."""
+    """A point in time in UTC from ISO 8601 text with a zone; None for any other text."""
     match = _TIMESTAMP.fullmatch(text.strip())
     if not match:
         return None
@@ -52,7 +52,10 @@ def format_timestamp(moment: dt.datetime) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Period:
-    """An amount of one unit: m minutes, h hours, d days, w weeks, M months, y years. False where it is no time at all."""
+    """An amount of one unit: m minutes, h hours, d days, w weeks, M months, y years.
+
+    False if it is no time at all.
+    """
 
     amount: int
     unit: str

@@ -69,12 +69,18 @@ def sort_out(
 
 def role_of(token: Token, now: dt.datetime, entry: Entry) -> str:
     """The field of ``Found`` that a token belongs to."""
+    is_kept = token.id == entry.id and entry.is_of(token)
     expired = token.has_expired(now)
-    if token.id == entry.id and entry.is_of(token):
-        # The next intent would make an expired token under a provisional name unknown.
-        if expired and is_provisional(token.name):
-            return "leftovers"
-        return "expired" if expired else "live"
+    if is_kept and expired and is_provisional(token.name):
+        return "leftovers"  # the next intent would make it unknown
+    if not is_kept:
+        role = _role_beside_kept(token, entry)
+        if role is not None:
+            return role
+    return "expired" if expired else "live"
+
+
+def _role_beside_kept(token: Token, entry: Entry) -> str | None:
     if entry.retires(token):
         return "predecessors"
     if any(is_leftover(token, intent, entry.name) for intent in entry.intents):
@@ -83,7 +89,7 @@ def role_of(token: Token, now: dt.datetime, entry: Entry) -> str:
         return "foreign_provisional"
     if any(may_be_leftover(token, intent, entry) for intent in entry.intents):
         return "doubtful"
-    return "expired" if expired else "live"
+    return None
 
 
 def is_leftover(token: Token, intent: Intent, name: str) -> bool:
@@ -99,7 +105,7 @@ def is_leftover(token: Token, intent: Intent, name: str) -> bool:
 
 
 def may_be_leftover(token: Token, intent: Intent, entry: Entry) -> bool:
-    """Whether the token may be of this intent, which left no mark but the ids that were there before."""
+    """Whether the token may be of this intent, which has no mark but the ids known before."""
     return (
         token.kind.marked_by != "name"
         and intent.expires is None

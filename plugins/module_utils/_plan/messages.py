@@ -52,7 +52,8 @@ def _describe(token: Token) -> str:
 
 def two_secrets(held: Token, kept: Token) -> str:
     return (
-        f"token: the value given is the secret of {held.id}, but the store holds that of {kept.id}, "
+        f"token: the value given is the secret of {held.id}, but the store holds that of "
+        f"{kept.id}, "
         f"and both are named {kept.name!r}. Nothing was changed. Leave token out to go on with the "
         "one in the store, or delete that one by its token_id."
     )
@@ -61,7 +62,8 @@ def two_secrets(held: Token, kept: Token) -> str:
 def missing_secret(current: Token, found: Found, specification: Specification) -> str:
     return (
         f"{label(current)} exists, but {_why_missing(current, found, specification)}; "
-        "on_missing_secret is fail. Give its secret as token, say on_missing_secret: rotate to have "
+        "on_missing_secret is fail. Give its secret as token, say on_missing_secret: rotate to "
+        "have "
         "another token issued in its place (whoever uses this one is locked out then), or "
         "on_missing_secret: ignore to go on without it."
     )
@@ -150,8 +152,10 @@ def scopes_not_told(current: Token) -> str:
 
 def not_complete(current: Token) -> str:
     return (
-        f"{label(current)} would be changed, but Dynatrace did not tell its scopes or whether it is "
-        "enabled, and an update replaces both. Nothing was changed. Run again, or change it by hand."
+        f"{label(current)} would be changed, but Dynatrace did not tell its scopes or whether it "
+        "is "
+        "enabled, and an update replaces both. Nothing was changed. Run again, or change it by "
+        "hand."
     )
 
 

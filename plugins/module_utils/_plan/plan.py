@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what was found and what is wanted to a plan: every step, and the entry that the store ends with.
+"""From what was found and what is wanted to a plan: its steps, and how the store ends.
 
 Pure: no request, no clock, no Ansible.
 """
@@ -152,14 +152,19 @@ class Plan:
         """The harm that this plan would do to the calling token, or None."""
         if token_id is None:
             return None
-        if any(token.id == token_id for token in self.deleted):
+        replaced = self.issue.replaced if self.issue else ()
+        if _with_id(self.deleted, token_id):
             return "delete"
-        if any(step.token.id == token_id for step in self.retired):
+        if _with_id((step.token for step in self.retired), token_id):
             return "disable"
-        if self.issue and any(token.id == token_id for token in self.issue.replaced):
+        if _with_id(replaced, token_id):
             return "replace"
         updates = (step for step in self.steps if isinstance(step, Update))
         return next((_harm_of(step) for step in updates if step.before.id == token_id), None)
+
+
+def _with_id(tokens: t.Iterable[Token], token_id: str | None) -> Token | None:
+    return next((token for token in tokens if token.id == token_id), None)
 
 
 def _harm_of(update: Update) -> str | None:
@@ -211,18 +216,29 @@ def make_plan(found: Found, specification: Specification, now: dt.datetime) -> P
 def _choose(found: Found, specification: Specification) -> Token | None:
     live, entry = found.live, found.entry
     if specification.state == "absent":
-        unknown = [token for token in live if token.id != entry.id and not entry.knows(token)]
-        if len(live) > 1 and unknown:
-            raise Refused(messages.duplicates(found, specification))
-    kept = next((token for token in live if token.id == entry.id), None)
-    held = next((token for token in live if token.id == found.held_id), None)
+        _check_one_to_delete(found, specification)
+    kept = _with_id(live, entry.id)
+    held = _with_id(live, found.held_id)
     if kept and held and kept is not held:
         raise Refused(messages.two_secrets(held, kept))
-    if kept or held or len(live) < 2:
-        return kept or held or next(iter(live), None)
+    return kept or held or _one_of(live, found, specification)
+
+
+def _one_of(live: t.Sequence[Token], found: Found, specification: Specification) -> Token | None:
+    """The token that is meant where neither the store nor the caller holds a secret."""
+    if len(live) < 2:
+        return next(iter(live), None)
     if specification.on_duplicates == "fail" and specification.state == "present":
         raise Refused(messages.duplicates(found, specification))
     return live[-1 if specification.on_duplicates == "oldest" else 0]
+
+
+def _check_one_to_delete(found: Found, specification: Specification) -> None:
+    """Fail where each run would delete another token, because the store knows only some of them."""
+    entry = found.entry
+    is_known = [token.id == entry.id or entry.knows(token) for token in found.live]
+    if len(found.live) > 1 and not all(is_known):
+        raise Refused(messages.duplicates(found, specification))
 
 
 def _plan_absent(current: Token | None, found: Found, specification: Specification) -> _Draft:
@@ -289,21 +305,34 @@ def _scopes_to_issue(specification: Specification) -> tuple[str, ...]:
 def _plan_current(
     current: Token, found: Found, specification: Specification, now: dt.datetime
 ) -> _Draft:
-    missing = not found.knows_secret_of(current) and not _is_known_by_id(
-        current, found, specification
-    )
+    missing = _lacks_secret(current, found, specification)
     if missing and specification.on_missing_secret == "fail":
         raise Refused(messages.missing_secret(current, found, specification))
     wanted = _wanted(current, specification)
     fixed = [name for name in _differences(current, wanted) if name not in current.kind.changes]
-    due = missing and specification.on_missing_secret == "rotate"
-    due = due or _rotation_is_due(current, bool(fixed), specification, now)
-    if due and (current.enabled or specification.enabled is not None):
+    is_due = missing and specification.on_missing_secret == "rotate"
+    is_due = is_due or _rotation_is_due(current, bool(fixed), specification, now)
+    if is_due and not _is_left_disabled(current, specification):
         return _plan_replacement(current, found, specification, now)
     if fixed and specification.on_immutable_change == "fail":
         raise Refused(messages.immutable(current, fixed, specification))
-    reached = {_FIELDS[name]: getattr(wanted, _FIELDS[name]) for name in _changeable(current)}
-    return _plan_update(current, dataclasses.replace(current, **reached), found, specification)
+    return _plan_update(current, _reachable(current, wanted), found, specification)
+
+
+def _is_left_disabled(current: Token, specification: Specification) -> bool:
+    return not current.enabled and specification.enabled is None
+
+
+def _lacks_secret(current: Token, found: Found, specification: Specification) -> bool:
+    if found.knows_secret_of(current):
+        return False
+    return not _is_known_by_id(current, found, specification)
+
+
+def _reachable(current: Token, wanted: Token) -> Token:
+    """The token with what its kind can change of the wanted one."""
+    fields = [field for name, field in _FIELDS.items() if name in current.kind.changes]
+    return dataclasses.replace(current, **{field: getattr(wanted, field) for field in fields})
 
 
 def _is_known_by_id(current: Token, found: Found, specification: Specification) -> bool:
@@ -330,10 +359,6 @@ def _differences(one: Token, other: Token) -> list[str]:
     return [name for name, field in _FIELDS.items() if getattr(one, field) != getattr(other, field)]
 
 
-def _changeable(token: Token) -> list[str]:
-    return [name for name in _FIELDS if name in token.kind.changes]
-
-
 def _rotation_is_due(
     current: Token, differs: bool, specification: Specification, now: dt.datetime
 ) -> bool:
@@ -350,10 +375,7 @@ def _plan_replacement(
     current: Token, found: Found, specification: Specification, now: dt.datetime
 ) -> _Draft:
     """Another token with what this one has, where nothing else is asked for; its expiration too."""
-    scopes = _wanted_scopes(current, specification)
-    named = specification.scopes is not None and specification.scopes_mode == "exact"
-    if "scopes" in current.kind.has and not (scopes and (current.complete or named)):
-        raise Refused(messages.scopes_not_told(current))
+    scopes = _scopes_to_repeat(current, specification)
     final = current
     first: tuple[Step, ...] = ()
     if current.name != specification.name and "name" in current.kind.changes:
@@ -373,6 +395,14 @@ def _plan_replacement(
         warnings=messages.scope_warnings(set(scopes).difference(current.scopes))
         + messages.foreign_warnings(found),
     )
+
+
+def _scopes_to_repeat(current: Token, specification: Specification) -> tuple[str, ...]:
+    scopes = _wanted_scopes(current, specification)
+    named = specification.scopes is not None and specification.scopes_mode == "exact"
+    if "scopes" in current.kind.has and not (scopes and (current.complete or named)):
+        raise Refused(messages.scopes_not_told(current))
+    return scopes
 
 
 def _announced(
@@ -447,8 +477,7 @@ def _plan_update(
 
 def _entry_of(current: Token, after: Token, found: Found, specification: Specification) -> Entry:
     """The entry of a token that stays, under its name, or the one that it gets."""
-    entry = found.entry
-    target = entry
+    entry = target = found.entry
     if found.target and found.target.name == after.name:
         target = found.target
     if not found.stored:
@@ -456,29 +485,39 @@ def _entry_of(current: Token, after: Token, found: Found, specification: Specifi
     if _is_known_by_id(current, found, specification):
         return _taken_back(current, target)
     if found.held_id == current.id and found.kept_id != current.id:
-        return dataclasses.replace(
-            target,
-            id=current.id,
-            secret=specification.token,
-            scopes=after.scopes,
-            expires=after.expires,
-            created=None,
-            handed_over=True,
-            predecessors=tuple(one for one in target.predecessors if one.id != current.id),
-        )
+        return _adopted(after, target, specification)
     if entry.id != current.id:
         return entry
     kept = dataclasses.replace(entry, handed_over=entry.handed_over or specification.retire)
-    if target is not entry:
-        kept = dataclasses.replace(
-            kept,
-            identity=target.identity,
-            intents=target.intents,
-            predecessors=target.predecessors,
-        )
     if after != current:
         kept = dataclasses.replace(kept, scopes=after.scopes, expires=after.expires)
-    return kept
+    return _moved(kept, target)
+
+
+def _adopted(token: Token, entry: Entry, specification: Specification) -> Entry:
+    """The entry with the secret that the caller holds."""
+    return dataclasses.replace(
+        entry,
+        id=token.id,
+        secret=specification.token,
+        scopes=token.scopes,
+        expires=token.expires,
+        created=None,
+        handed_over=True,
+        predecessors=tuple(one for one in entry.predecessors if one.id != token.id),
+    )
+
+
+def _moved(entry: Entry, target: Entry) -> Entry:
+    """The entry under another name, with what is remembered of that name."""
+    if entry.identity == target.identity:
+        return entry
+    return dataclasses.replace(
+        entry,
+        identity=target.identity,
+        intents=target.intents,
+        predecessors=target.predecessors,
+    )
 
 
 def _taken_back(token: Token, entry: Entry) -> Entry:

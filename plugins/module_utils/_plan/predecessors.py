@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Predecessors: tokens that another has replaced. Usable for a while, then disabled, then deleted. Pure."""
+"""Predecessors: replaced tokens, usable for a while, then disabled, then deleted. Pure."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ class _Progress:
         self.written[entry.identity] = saved
 
     def _with_issued(self, entry: Entry, made: Made) -> Entry:
-        """The entry with the token that was issued, and with the predecessors that are still there."""
+        """The entry with the token that was issued, and the predecessors that are still there."""
         still_there = (one for one in made.entry.predecessors if one.id in self.failed)
         remaining = {one.id: one for one in (*entry.predecessors, *still_there)}
         return dataclasses.replace(

@@ -184,14 +184,13 @@ def _entries_by_id(
     token: Token, specification: Specification, store: Store
 ) -> tuple[Entry, Entry | None]:
     """The entry that knows this token, and that of the name it is to get, if it is another."""
-    source = store.load(Identity(specification.place, token.name, token.kind))
-    target = source
+    source = target = store.load(Identity(specification.place, token.name, token.kind))
     if specification.name not in (None, token.name):
         target = store.load(specification.identity)
+        if source.id == token.id:
+            _check_no_predecessors(token, source)
     for entry in (source, target):
         _check_settled(entry)
-    if source.id == token.id and target is not source:
-        _check_no_predecessors(token, source)
     holder = next((one for one in (source, target) if _concerns(one, token)), None)
     if holder is None or holder.id == token.id:
         _check_free(token, specification, target)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One new token, so that its secret is in the store or nothing is left of it, whatever happens between."""
+"""One new token: its secret is in the store or nothing is left of it, whatever happens between."""
 
 from __future__ import annotations
 
@@ -197,14 +197,16 @@ def _delete_marked(api: TokenApi, step: Issue, creation: _Creation) -> list[str]
     :raises DynatraceError: where a token may be one of them, and nothing tells.
     """
     intent, identity = creation.intent, step.entry.identity
-    tokens = [one for one in api.find_by_name(identity) if one.id not in intent.known_ids]
-    doubtful = [one.id or "" for one in tokens if may_be_leftover(one, intent, step.entry)]
+    new = {str(one.id): one for one in api.find_by_name(identity)}
+    for token_id in intent.known_ids:
+        new.pop(token_id, None)
+    doubtful = [one for one, token in new.items() if may_be_leftover(token, intent, step.entry)]
     if doubtful:
         raise DynatraceError(
             f"Nothing tells whether {', '.join(doubtful)} is the token that was made. Delete it if "
             "nobody uses it."
         )
-    ids = [one.id or "" for one in tokens if is_leftover(one, intent, identity.name)]
+    ids = [one for one, token in new.items() if is_leftover(token, intent, identity.name)]
     for token_id in ids:
         api.delete(token_id)
     return ids

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many tokens at once: one listing, and the same plan for each. Reading and writing are done side by side."""
+"""Many tokens at once: one listing, and the same plan for each; requests are made side by side."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class _Crew:
             return reconcile(api, step.specification, self.context)
 
     def _take_back(self, futures: t.Iterable[concurrent.futures.Future[Done]]) -> None:
-        """Delete the tokens whose secrets nobody will have: the task is cut off, without a store."""
+        """Delete the tokens whose secrets are lost, because a task without a store is cut off."""
         if self.context.store.keeps:
             return
         for done in [future.result() for future in futures if not future.cancelled()]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All that a run asks of the world: the token API, a store, and what it depends on besides its options."""
+"""All that a run asks of the world: the token API, a store, and what else it depends on."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TokenApi(TokenReader, t.Protocol):
         """All tokens; of one kind, if it is given.
 
         :param usage: whether to tell how they have been used.
-        :param wanted: whether a token of this id and name is to be read. Others cost next to nothing.
+        :param wanted: whether to read a token of this id and name. Others cost next to nothing.
         """
 
     def create(self, token: Token, expires: Period | dt.datetime | None) -> Issued:

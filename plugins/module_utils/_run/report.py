@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task gives back: the result, its diff, and one public line for where the result is hidden."""
+"""What a task has to say: results, diffs and a summary line for people."""
 
 from __future__ import annotations
 
@@ -28,26 +28,35 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.many impo
 
 
 def result(outcome: Outcome, return_secret: bool) -> dict[str, t.Any]:
-    """The result of a task. Holds the secret under ``token`` only where it is handed out."""
+    """The result of a task. Holds the secret under ``token`` only where it is returned."""
     plan = outcome.plan
     subject = outcome.token or plan.before
-    usable = outcome.token is not None and outcome.token.enabled
-    shown = return_secret and outcome.secret is not None and (usable or plan.issue is not None)
+    facts = metadata(subject) if subject else None
+    secret = _returned_secret(outcome) if return_secret else None
     return {
         "changed": plan.changed,
         "action": plan.action,
-        "token_id": subject.id if subject else None,
-        "token": outcome.secret.reveal() if shown and outcome.secret else None,
+        "token_id": facts and facts["id"],
+        "token": secret,
         "secret_available": outcome.secret_available,
-        "usable": usable,
-        "metadata": metadata(subject) if subject else None,
-        "retired": [
-            {"id": retired.token.id, "action": retired.action} for retired in outcome.retired
-        ],
+        "usable": _is_usable(outcome),
+        "metadata": facts,
+        "retired": [{"id": step.token.id, "action": step.action} for step in outcome.retired],
         "retiring": [{"id": one.id, **retirement(one)} for one in _retiring(outcome)],
         "handed_over": _handed_over(outcome),
         "store_updated": plan.store_updated,
     }
+
+
+def _is_usable(outcome: Outcome) -> bool:
+    return outcome.token is not None and outcome.token.enabled
+
+
+def _returned_secret(outcome: Outcome) -> str | None:
+    """The secret. That of a disabled token only if it was issued just now."""
+    if outcome.secret is None or not (_is_usable(outcome) or outcome.plan.issue):
+        return None
+    return outcome.secret.reveal()
 
 
 def results(
@@ -57,19 +66,24 @@ def results(
     return_secret: bool,
 ) -> dict[str, t.Any]:
     """The result of a task about many tokens."""
-    tokens = [_result_of_one(one, return_secret) for one in done]
-    removed = [token for one in purged if isinstance(one, Outcome) for token in _gone(one)]
-    outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
-    problems = _problems(specifications, done) + [
-        str(one) for one in purged if isinstance(one, DynatraceError)
-    ]
+    removed = [token for outcome in _outcomes(purged) for token in _gone(outcome)]
+    outcomes = _outcomes([*done, *purged])
+    problems = _problems(specifications, done) + _errors(purged)
     return {
         "changed": any(outcome.plan.changed for outcome in outcomes),
-        "tokens": tokens,
+        "tokens": [_result_of_one(one, return_secret) for one in done],
         "purged": [{"id": token.id, "name": token.name} for token in removed],
         "diff": [diff(outcome.plan) for outcome in outcomes if outcome.plan.changed],
         **({"failed": True, "msg": " ".join(problems)} if problems else {}),
     }
+
+
+def _outcomes(done: t.Iterable[Done]) -> list[Outcome]:
+    return [one for one in done if isinstance(one, Outcome)]
+
+
+def _errors(done: t.Iterable[Done]) -> list[str]:
+    return [str(one) for one in done if isinstance(one, DynatraceError)]
 
 
 def _result_of_one(one: Done, return_secret: bool) -> dict[str, t.Any]:
@@ -142,7 +156,7 @@ def usage(token: Token) -> dict[str, t.Any]:
 
 
 def diff(plan: Plan) -> dict[str, t.Any]:
-    """Before and after. The same for a plan that is applied and one that is not, so without what only issuing tells."""
+    """Before and after, the same in check mode: without what only issuing tells."""
     after = _compared(plan.after)
     if plan.issue and isinstance(plan.issue.expires, Period):
         after["expiration_date"] = f"{plan.issue.expires} from its creation"
@@ -153,14 +167,21 @@ def summary_line(outcome: Outcome, check_mode: bool) -> str:
     """What was done, for people, without any secret."""
     plan, token = outcome.plan, outcome.token or outcome.plan.before
     would = "would be " if check_mode and plan.changed else ""
-    beside = [f"{would}{retired.action} beside it: {retired.token.id}" for retired in plan.retired]
-    beside += [f"{one.id} retires on {_date(one.due)}" for one in _retiring(outcome)]
-    if plan.store_updated and plan.action == "none":
-        beside.append(f"store {would}updated")
+    beside = _beside(outcome, would)
     if token is None:
         return "; ".join(beside) or "nothing to do"
     done = "unchanged" if plan.action == "none" else would + plan.action
     return printable("; ".join([f"{done}: {_facts(token)}", *beside]))
+
+
+def _beside(outcome: Outcome, would: str) -> list[str]:
+    """What was done beside the action."""
+    plan = outcome.plan
+    lines = [f"{would}{step.action} beside it: {step.token.id}" for step in plan.retired]
+    lines += [f"{one.id} retires on {_date(one.due)}" for one in _retiring(outcome)]
+    if plan.store_updated and plan.action == "none":
+        lines.append(f"store {would}updated")
+    return lines
 
 
 def _facts(token: Token) -> str:
@@ -176,13 +197,12 @@ def summary_lines(
     check_mode: bool,
 ) -> str:
     """As ``summary_line``, for what was changed or failed."""
-    outcomes = [one for one in (*done, *purged) if isinstance(one, Outcome)]
+    outcomes = _outcomes([*done, *purged])
     lines = [summary_line(one, check_mode) for one in outcomes if one.plan.changed]
     unchanged = len(outcomes) - len(lines)
     if unchanged:
         lines.append(f"unchanged: {unchanged} tokens")
-    failed = [str(one) for one in purged if isinstance(one, DynatraceError)]
-    return "\n".join([*lines, *_problems(specifications, done), *failed])
+    return "\n".join([*lines, *_problems(specifications, done), *_errors(purged)])
 
 
 def _compared(token: Token | None) -> dict[str, t.Any]:
