@@ -107,12 +107,14 @@ def _steps(kind: Kind, dates: t.Sequence[str], with_faults: bool) -> st.SearchSt
     if not _always_expires(kind):
         lives.append({})
     mild, rotating = _by_name(kind, lives), _by_name(kind, [ALWAYS])
+    adopting = st.builds(_merge, mild, st.just({"token": "of the newest other one"}))
     absent = st.builds(lambda name: {"name": name, "state": "absent"}, _NAMES)
     by_id = _by_id(kind)
     trouble = _killed() if not with_faults else st.one_of(_killed(), _killed(), _faulty())
     return st.one_of(
         _runs(mild),
         _runs(rotating),
+        _runs(adopting),
         _runs(absent),
         _runs(by_id, target=_TARGETS),
         _runs(mild, trouble=trouble),
@@ -183,7 +185,13 @@ def _killed() -> st.SearchStrategy[Trouble]:
 
 def _faulty() -> st.SearchStrategy[Trouble]:
     numbers = st.frozensets(st.integers(0, 7), max_size=2)
-    faults = st.builds(Faults, loses=numbers, refuses=numbers, interrupts=numbers)
+    faults = st.builds(
+        Faults,
+        loses=numbers,
+        refuses=numbers,
+        interrupts=numbers,
+        new_do_not_work=st.sampled_from([False, False, True]),
+    )
     return st.builds(Trouble, dies_before=st.none(), faults=faults)
 
 
@@ -202,6 +210,36 @@ def _always_expires(kind: Kind) -> bool:
 
 def _merge(*parts: Options) -> Options:
     return {name: value for part in parts for name, value in part.items()}
+
+
+def known_histories(dates: t.Sequence[str]) -> list[list[Step]]:
+    """Histories of access tokens after which something was wrong once."""
+    plain: Options = {"name": NAME, "scopes": SCOPES[0]}
+    expiring, always = {**plain, **EXPIRING}, {**plain, **ALWAYS}
+    overlapping = {**always, "overlap": "2d"}
+    dated = {**plain, "expiration_date": dates[1], "on_immutable_change": "rotate"}
+    unnamed = _killed_run(plain, 3)  # the secret is saved, and the token has not got its name
+    taken_back = Run({"enabled": True}, "predecessor")
+    return [
+        [_killed_run(expiring, 3), Wait(31 * 1440), Run({**plain, "retire": False})],
+        [_killed_run(expiring, 3), Wait(31 * 1440), _killed_run(plain, 2)],
+        [unnamed, Run(overlapping), Wait(3 * 1500)],
+        [unnamed, _killed_run(always, 3)],
+        [Run(plain), Run(overlapping), ByHand("disable", "held"), Wait(3 * 1500), Run(plain)],
+        [Run(plain), Run(overlapping), ByHand("rename", "other"), Wait(3 * 1500), Run(plain)],
+        [AddedByHand(NAME), AddedByHand(NAME)],
+        [Run(plain), Run(overlapping), ByHand("rename", "held")],
+        [unnamed, ByHand("rename", "held")],
+        [Run(expiring), ByHand("rename", "held"), Wait(31 * 1440)],
+        [Run(plain), Run(overlapping), taken_back, taken_back, Wait(3 * 1500), Run(plain)],
+        [Run(plain), Run(overlapping), Run({"name": MOVED}, "predecessor"), Run(plain)],
+        # Two entries hold one token, and then the one that has its name replaces it.
+        [Run(plain), _killed_run({"name": MOVED}, 1, "held"), Run({**dated, "overlap": "2d"})],
+    ]
+
+
+def _killed_run(options: Options, dies_before: int, target: str | None = None) -> Run:
+    return Run(options, target, Trouble(dies_before))
 
 
 def live_through(ledger: Ledger, steps: t.Iterable[Step], normal: Options) -> None:
@@ -233,6 +271,9 @@ def _run(ledger: Ledger, step: Run) -> None:
         if token_id is None:
             return
         options["token_id"] = token_id
+    if "token" in options:
+        given = _newest_other(ledger)
+        options["token"] = ledger.scene.known_secret(given) if given else None
     if step.trouble == NO_TROUBLE:
         run_and_check(ledger, options)
     else:
@@ -302,8 +343,10 @@ def _delete_unknown(ledger: Ledger, name: str) -> None:
 def _check_that_all_can_be_put_right(ledger: Ledger, normal: Options) -> None:
     ledger.scene.wait(60 * MINUTE)  # past what is due, even if the clock was put back
     _give_names_back(ledger)
-    if "on_duplicates" not in normal or ledger.kind.marked_by != "name":
-        _delete_unknown(ledger, NAME)
+    for name in MANAGED:
+        if "on_duplicates" not in normal or ledger.kind.marked_by != "name":
+            _delete_unknown(ledger, name)
+    assert run_and_check(ledger, {**normal, "name": MOVED}) is not None
     first = run_and_check(ledger, normal)
     ledger.scene.wait(MINUTE)
     writes = ledger.public_state()

@@ -13,8 +13,8 @@ the run may make:
   itself, and what a run issued that was cut off before it had saved the secret. Any other, such as one that a person made under the
   same name, only where
 
-  - it is the current one: the store holds none that lives, on_missing_secret is rotate or ignore, and it is the only one that lives
-    or the one that on_duplicates points at;
+  - it is the current one: the store holds none that lives, and its secret is given as token; or on_missing_secret is rotate or
+    ignore, and it is the only one that lives or the one that on_duplicates points at;
   - or it has expired, and the run issues another one, or deletes all;
   - or the run deletes all of its name, and it is the only one that lives, or the store knows all of them.
 
@@ -23,6 +23,7 @@ the run may make:
   replaced it, its overlap is over, retire is true, and the secret in the store works at that moment. So from the first success on
   there is always one that works, unless people or time took it away. What nobody can have the secret of is no such token.
 - A predecessor that was taken back by its id is a predecessor no more.
+- What a run issued itself, and saw not to work, is deleted after the store has the old secret again.
 - What was disabled is deleted only when the time that delete_after gave it is over.
 - A predecessor loses neither its name nor its scopes to a run for its name.
 
@@ -36,6 +37,7 @@ After every run that succeeds:
 - The same again, in check mode, changes nothing and returns the same, unless it rotates always.
 - No token that any run issued is without its name or forgotten: the store holds it, or has it as a predecessor. Whether a token is
   still one of these that a person has renamed is open.
+- A new secret counts as handed over after a run that may retire, and not before.
 - No predecessor is overdue, if retire is true and the token works.
 - With state: absent there is none of them any more.
 """
@@ -100,6 +102,9 @@ class Scene(t.Protocol):
 
     def secret_of(self, entry: Entry) -> str | None: ...
 
+    def known_secret(self, token: Token) -> str | None:
+        """The secret of a token that a person can have."""
+
     def perform(
         self, options: Options, trouble: Trouble, watch: t.Callable[[], None], check_mode: bool
     ) -> Result | DynatraceError | None:
@@ -143,15 +148,18 @@ class Ledger:
         return None if token is None or self.has_moved(token, name) else token
 
     def has_moved(self, token: Token, name: str) -> bool:
-        """Whether the entry of another name holds it, which is its own."""
-        return token.name != name and self.holder(token.name) == token.id
-
-    def holder(self, name: str) -> str | None:
-        """The id that the entry of this name holds."""
-        return self.entries[name].id if name in self.entries else None
+        """Whether it has another name by now, whose entry knows it too."""
+        has_other_name = token.name != name and token.name in MANAGED
+        return has_other_name and token.id in self.known(token.name)
 
     def predecessors(self, name: str) -> set[str]:
         return {one.id for one in self.entries[name].predecessors if one.due is not None}
+
+    def taken_back(self) -> set[str]:
+        """The predecessors that stay, and that no entry has among those that go."""
+        going = set().union(*map(self.predecessors, MANAGED))
+        all_of_them = [one for entry in self.entries.values() for one in entry.predecessors]
+        return {one.id for one in all_of_them} - going
 
     def known(self, name: str) -> set[str | None]:
         """The ids that the entry has, of what was taken back too."""
@@ -228,6 +236,9 @@ class WatchedRun:
         for name, entry in entries.items():
             if ledger.entries[name] != entry:
                 self._remember(entry, ledger.entries[name])
+        for token_id in ledger.taken_back():
+            ledger.usable_until.pop(token_id, None)
+            ledger.kept_until.pop(token_id, None)
 
     def _span(self, option: str) -> dt.timedelta:
         return int(self.options.get(option, "0").rstrip("d")) * DAY
@@ -246,6 +257,9 @@ class WatchedRun:
         if held is not None and not held.has_expired(self.start):
             return held.id
         live = self.ledger.live(self.name)
+        given = self.ledger.scene.find_working(self.options.get("token"))
+        if given is not None and given.id in {token.id for token in live}:
+            return given.id
         if "on_missing_secret" not in self.options or not live:
             return None
         if len(live) > 1 and "on_duplicates" not in self.options:
@@ -268,10 +282,9 @@ class WatchedRun:
             if saved.id in self.issued and self.current is not None:
                 ledger.usable_until[self.current] = self.start + self._span("overlap")
         for predecessor in set(saved.predecessors) - set(before.predecessors):
-            if predecessor.disable_at is None:
-                ledger.usable_until.pop(predecessor.id, None)
-                ledger.kept_until.pop(predecessor.id, None)
-            elif predecessor.delete_at is not None:
+            if predecessor.id in self.issued:  # it was seen not to work
+                ledger.usable_until[predecessor.id] = self.start
+            if predecessor.delete_at is not None:
                 ledger.kept_until[predecessor.id] = self.start + self._span("delete_after")
 
     def _check_issued(self, token: Token) -> None:
@@ -320,6 +333,9 @@ class WatchedRun:
         ledger, options = self.ledger, self.options
         if self.is_absent:
             return
+        if deleted and token.id in self.issued:  # it was seen not to work
+            assert ledger.entries[self.name].id != token.id
+            return
         if options.get("enabled") is False:
             assert not deleted or token.id in ledger.usable_until
             return
@@ -339,7 +355,7 @@ class WatchedRun:
 def run_and_check(ledger: Ledger, options: Options) -> Result | None:
     """One run, and check mode before and after it; its result if it has one."""
     foretold = _run_in_check_mode(ledger, options)
-    before = ledger.public_state()
+    before, entries = ledger.public_state(), ledger.entries
     result = WatchedRun(ledger, options).perform()
     if isinstance(foretold, DynatraceError) or isinstance(result, DynatraceError):
         assert str(foretold) == str(result) or "Dynatrace answered 400" in str(result)
@@ -351,6 +367,7 @@ def run_and_check(ledger: Ledger, options: Options) -> Result | None:
     assert result["changed"] == (ledger.public_state() != before)
     _check_result(ledger, options, result)
     _check_order(ledger, options, result)
+    _check_hand_over(entries, options, result)
     _check_again(ledger, options, result)
     return result
 
@@ -405,6 +422,15 @@ def _check_result_by_id(ledger: Ledger, options: Options, result: Result) -> Non
         assert token.name == options.get("name", token.name)
     if result["token"] is not None:
         assert ledger.scene.find_working(result["token"]) == token
+
+
+def _check_hand_over(entries: dict[str, Entry], options: Options, result: Result) -> None:
+    """Only a run that may retire says that the users of a new secret have it."""
+    if "token_id" in options or "token" in options or result["handed_over"] is None:
+        return
+    before = entries[options["name"]]
+    was_handed_over = before.id == result["token_id"] and before.handed_over
+    assert result["handed_over"] == (options.get("retire", True) or was_handed_over)
 
 
 def _check_order(ledger: Ledger, options: Options, result: Result) -> None:

@@ -138,7 +138,7 @@ def _get_kept(api: TokenReader, entry: Entry, store: Store) -> Token | None:
     if token is None or entry.is_of(token):
         return token
     elsewhere = store.load(Identity(entry.identity.place, token.name, token.kind))
-    if elsewhere.id == token.id:
+    if _concerns(elsewhere, token):
         return None  # renamed by its id, and the run was cut off before it removed this entry
     raise Refused(
         f"The store holds the token {entry.id} under the name {entry.name!r}, but Dynatrace knows "
