@@ -57,14 +57,8 @@ NOT_YET: frozenset[str] = frozenset(
         "modules/dynatrace_token.py",
         "modules/dynatrace_token_info.py",
         "plugin_utils/_action.py",
-        "plugin_utils/_lock.py",
         "plugin_utils/_lookup.py",
         "plugin_utils/_resolve.py",
-        "plugin_utils/_stores/ansible_vault.py",
-        "plugin_utils/_stores/codec.py",
-        "plugin_utils/_stores/file.py",
-        "plugin_utils/_stores/hashi_vault.py",
-        "plugin_utils/_stores/registry.py",
     }
 )
 
