@@ -26,12 +26,14 @@ def main() -> int:
     parser.add_argument("folder", type=pathlib.Path, help="where to make it")
     parser.add_argument(
         "--core",
-        help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, instead of the newest that this Python takes",
+        help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, "
+        "instead of the newest that this Python takes",
     )
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):
         print(
-            f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ..."
+            f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. "
+            "Name another: make PYTHON=python3.12 ..."
         )
         return 1
     folder = arguments.folder.resolve()

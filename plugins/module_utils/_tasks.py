@@ -254,7 +254,7 @@ def run_module(module: t.Any, perform: t.Callable[[Params, RunContext], Report])
     try:
         report = perform(module.params, context)
     except DynatraceError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=context.redactor.text(str(error)))
     except Exception as error:
         module.fail_json(msg=context.redactor.text(str(unexpected(error))))
     module.exit_json(**report.result, public_line=report.public_line)

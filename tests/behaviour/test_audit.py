@@ -92,7 +92,8 @@ class Page(html.parser.HTMLParser):
     def figures(self) -> dict[str, int]:
         """The figure of each finding."""
         said = re.findall(
-            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name|Disabled|Retiring)\b",
+            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name"
+            r"|Disabled|Retiring)\b",
             self.text,
         )
         return {title: int(figure) for figure, title in said}

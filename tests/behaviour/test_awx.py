@@ -101,7 +101,7 @@ def environment_inputs(environment: Environment) -> dict[str, str]:
 
 
 def answers(template: Given, **given: str) -> Given:
-    """What a job gets from its survey: the answers given, and the defaults of the other questions."""
+    """What a job gets from its survey: the answers given, else the defaults of its questions."""
     questions = template["survey_spec"]["spec"]
     return {
         question["variable"]: given.get(question["variable"], question.get("default"))

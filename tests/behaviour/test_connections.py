@@ -11,6 +11,7 @@ import os
 import resource
 import typing as t
 
+import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     TOKEN_SET_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
@@ -19,6 +20,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_tokens
 
 from support.stand_in import Environment
+
+pytestmark = pytest.mark.once
 
 MOST_DESCRIPTORS = 32
 TOKENS = 300

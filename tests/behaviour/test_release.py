@@ -21,7 +21,8 @@ from support.stand_in import Environment
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = {
-    ".ansible-lint",  # tells the importer of Galaxy about modules that docs/awx uses and that are not installed there
+    # Tells the importer of Galaxy about modules of docs/awx that are not installed there.
+    ".ansible-lint",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "COPYING",

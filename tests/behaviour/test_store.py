@@ -103,7 +103,7 @@ def test_the_second_run_changes_nothing_and_has_the_same_secret(
     assert not [secret for secret in environment.secrets() if secret in first.output]
 
 
-def test_without_a_vault_secret_nothing_is_decrypted_and_a_secret_is_in_the_clear_only_where_that_is_written_out(
+def test_without_a_vault_secret_nothing_is_decrypted_and_encrypt_false_has_to_be_written_out(
     ansible: Ansible, environment: Environment
 ) -> None:
     without_register = stored(register=None)
@@ -280,7 +280,7 @@ def test_until_may_issue_into_a_store(ansible: Ansible, environment: Environment
     assert environment.writes() == ["POST", "PUT"]
 
 
-def test_a_secret_that_is_held_is_adopted_and_neither_pushed_out_nor_deleted_where_another_token_has_its_name(
+def test_a_secret_that_is_held_is_adopted_and_kept_where_another_token_has_its_name(
     ansible: Ansible, environment: Environment
 ) -> None:
     made, theirs = environment.issue("ci"), environment.issue("theirs")
@@ -341,7 +341,10 @@ def test_a_token_replaced_by_hand_is_for_on_missing_secret_to_decide(
         by_hand(state="absent"),
         by_hand(scopes=["metrics.read", "logs.read"]),
     ]
-    said = "(%s) exists, but the store holds the secret of another, %s, which is gone; on_missing_secret is fail"
+    said = (
+        "(%s) exists, but the store holds the secret of another, %s, which is gone; "
+        "on_missing_secret is fail"
+    )
     fail = [
         stored(keywords=IGNORE_ERRORS),
         check(f"'{said}' | format(theirs.token_id, made.token_id) in got.msg"),

@@ -216,7 +216,8 @@ def unusable_stores(
         "sealed": (another(sealed=True).store, "Vault is sealed"),
         "read-only": (
             readable.store,
-            f"may not create and update secret/data/{place(environment, 'read-only')}. Nothing was done.",
+            f"may not create and update secret/data/{place(environment, 'read-only')}. "
+            "Nothing was done.",
         ),
         # To save the secret is an update, because the intent is there by then.
         "no-update": (writable_once.store, "may not create and update"),
@@ -307,7 +308,7 @@ def test_check_mode_writes_nothing_and_finds_what_may_not_be_written(
     assert environment.writes() == []
 
 
-def test_a_token_is_deleted_again_where_its_secret_cannot_be_saved_and_kept_where_the_answer_to_saving_is_lost(
+def test_a_token_is_deleted_if_its_secret_cannot_be_saved_and_kept_if_only_the_answer_is_lost(
     ansible: Ansible, environment: Environment, another: Another
 ) -> None:
     is_second_write = is_write(2)

@@ -30,7 +30,8 @@ def test_many_hosts_of_one_play_get_one_token(
         "-f",
         "20",
         "-e",
-        f"ansible_connection={connection} ansible_python_interpreter={{{{ansible_playbook_python}}}}",
+        f"ansible_connection={connection} "
+        "ansible_python_interpreter={{ansible_playbook_python}}",
     ]
     with stand_in.serve("--latency", str(latency)) as slow:
         run = (

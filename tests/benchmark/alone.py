@@ -21,7 +21,8 @@ def main() -> None:
     with serve() as environment:
         seconds = asyncio.run(create_many(environment))
     print(
-        f"\nThe stand-in alone: {REQUESTS / seconds:.0f} creations a second over {CONNECTIONS} connections"
+        f"\nThe stand-in alone: {REQUESTS / seconds:.0f} creations a second "
+        f"over {CONNECTIONS} connections"
     )
 
 

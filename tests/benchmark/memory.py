@@ -20,14 +20,17 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve impor
 what, url, api_token = sys.argv[1:]
 tasks = {
     "info": (_tasks.query_tokens, _options.TOKEN_INFO_OPTIONS, {"name": "preloaded-7"}),
-    "set": (_tasks.manage_tokens, _options.TOKEN_SET_OPTIONS, {"tokens": [{"name": "preloaded-7"}]}),
+    "set": (
+        _tasks.manage_tokens, _options.TOKEN_SET_OPTIONS, {"tokens": [{"name": "preloaded-7"}]}
+    ),
 }
 function, options, given = tasks[what]
 given |= {"environment_url": url, "api_token": api_token}
 result = function(resolve_options(given, options, [{}]), Runtime(False, False, False, print)).result
 assert len(result["tokens"]) == 1 and not result["changed"], result
 # Not ru_maxrss, which starts with that of the process that has started this one.
-print(next(line.split()[1] for line in pathlib.Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+status = pathlib.Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
 
 

@@ -34,10 +34,12 @@ LISTED, DECLARED = 10_000, 1000
 def main() -> None:
     with serve("--latency", str(LATENCY * 1000)) as server:
         print(
-            f"\nSeconds for tokens at {LATENCY * 1000:.0f} ms latency; floor: requests / {WORKERS} connections x latency"
+            f"\nSeconds for tokens at {LATENCY * 1000:.0f} ms latency; "
+            f"floor: requests / {WORKERS} connections x latency"
         )
         print(
-            f"{'tokens':>6} {'case':<13} {'set':>7} {'requests':>9} {'of floor':>9} {'uri loop':>9} {'x set':>6} {'script':>8} {'x set':>6}"
+            f"{'tokens':>6} {'case':<13} {'set':>7} {'requests':>9} {'of floor':>9} "
+            f"{'uri loop':>9} {'x set':>6} {'script':>8} {'x set':>6}"
         )
         for number in ROUNDS:
             report(number, [measure(server, number) for _round in range(ROUNDS[number])])
@@ -63,7 +65,10 @@ def report(number: int, rounds: list[dict[str, dict[str, t.Any]]]) -> None:
         )
         requests = rounds[0]["requests"][case]
         floor = math.ceil(requests / WORKERS) * LATENCY
-        columns = f"{own:7.2f} {requests:9} {own / floor:9.2f} {shown(uri):>9} {shown(uri / own, 1):>6} {script:8.2f} {script / own:6.1f}"
+        columns = (
+            f"{own:7.2f} {requests:9} {own / floor:9.2f} {shown(uri):>9} "
+            f"{shown(uri / own, 1):>6} {script:8.2f} {script / own:6.1f}"
+        )
         print(f"{number:>6} {case:<13} {columns}")
 
 
@@ -199,14 +204,17 @@ def against_an_empty_play() -> None:
         statistics.median(one[what] for one in rounds) for what in rounds[0]
     )
     print(
-        f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: empty play {empty:.2f}, raw listing {listing:.2f}"
+        f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: "
+        f"empty play {empty:.2f}, raw listing {listing:.2f}"
     )
     print(f"debug with the same {DECLARED} specifications {debug:.2f}")
     print(
-        f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; requests: {', '.join(requests)}"
+        f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; "
+        f"requests: {', '.join(requests)}"
     )
     print(
-        f"registered {registered:.2f}, {(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret"
+        f"registered {registered:.2f}, "
+        f"{(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret"
     )
 
 

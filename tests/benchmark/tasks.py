@@ -95,5 +95,6 @@ def report(title: str, seconds: dict[str, list[float]]) -> None:
     print(f"{title:<26} {'ms':>8} {'of debug':>10} {'of uri':>8}")
     for name, median in medians.items():
         print(
-            f"{name:<26} {median * 1000:8.1f} {median / medians['debug']:10.2f} {median / medians['uri']:8.3f}"
+            f"{name:<26} {median * 1000:8.1f} {median / medians['debug']:10.2f} "
+            f"{median / medians['uri']:8.3f}"
         )

@@ -129,7 +129,7 @@ class Environment:
         return dt.datetime.now(dt.timezone.utc) + self._ahead
 
     def set_clock(self, body: t.Mapping[str, t.Any]) -> None:
-        """Let it be that moment now, given as the API takes moments; the clock goes on from there."""
+        """Let it be that moment, given as the API takes moments; the clock goes on from there."""
         moment = moments.parse(str(body.get("now")), self.now())
         if moment is None:
             raise bad_body("now", "not a valid time")

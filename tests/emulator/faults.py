@@ -7,8 +7,10 @@
 PUT /_emulator/faults takes a list of them, which replaces the earlier ones; GET tells those that
 are not spent yet. A fault is an object with its kind and, where they differ from the defaults:
 
-  nth           strike at the nth request of the API, counted from 1 since the faults were set, and with times at those after it
-  method, path  strike only at requests with this method, with a path in which this regular expression is found
+  nth           strike at the nth request of the API, counted from 1 since the faults were set, and
+                with times at those after it
+  method, path  strike only at requests with this method, with a path in which this regular
+                expression is found
   times         how often to strike (1); 0 means for ever
   carried_out   whether the request is carried out before its answer is spoilt (false)
 

@@ -40,7 +40,10 @@ async def _issue(request: web.Request) -> web.Response:
     scopes = form.get("scope", "").split() or client.scopes
     missing = [scope for scope in scopes if scope not in client.scopes]
     if missing:
-        reason = f"UNSUCCESSFUL_OAUTH_ACCESS_TOKEN_VALIDATION_FAILED | OAuth client is missing following scopes [{', '.join(missing)}]"
+        reason = (
+            "UNSUCCESSFUL_OAUTH_ACCESS_TOKEN_VALIDATION_FAILED | "
+            f"OAuth client is missing following scopes [{', '.join(missing)}]"
+        )
         return _refusal(
             {"error": "invalid_request", "error_description": f"Invalid OAuth2 request. {reason}"}
         )

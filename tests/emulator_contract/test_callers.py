@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the stand-in promises of those who call it: which ways in there are, and what each may do."""
+"""What the stand-in promises of its callers: which there are, and what each may do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from support import stand_in
 
 READ, WRITE = stand_in.BEARER_SCOPES
 FAILED = "Token Authentication failed"
-SCHEME = "Unsupported authorization scheme '{}'. Dynatrace platform APIs require the authorization scheme 'Bearer'"
+SCHEME = (
+    "Unsupported authorization scheme '{}'. "
+    "Dynatrace platform APIs require the authorization scheme 'Bearer'"
+)
 CI = {"name": "ci", "scopes": ["metrics.read"]}
 
 
@@ -181,7 +184,10 @@ def test_scopes_of_a_bearer(environment: stand_in.Environment, api: str, family:
         call(environment, writer, f"{api}/{token['id']}", "PUT", json={"name": "cd"}).status_code
         == 204
     )
-    reading = "Token is missing required scope. Use one of: environment-api:api-tokens:read, api-tokens:tokens:read"
+    reading = (
+        "Token is missing required scope. "
+        "Use one of: environment-api:api-tokens:read, api-tokens:tokens:read"
+    )
     assert refusal(call(environment, writer, api)) == (403, reading)
     assert refusal(
         call(environment, writer, f"{api}/lookup", "POST", json={"token": token["token"]})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stand-in for Vault answers as documented, as the client library that everybody uses sees it."""
+"""The stand-in for Vault answers as documented, as the usual client library sees it."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def fits(fault: Options, request: Options) -> bool:
 
 
 class World:
-    """An environment, a store, and tasks that happen there, those that lead to the job's own first."""
+    """An environment, a store, and tasks that happen there: first those that lead to the job's."""
 
     def __init__(self, server: Environment, folder: pathlib.Path, job: Job) -> None:
         self.environment = new_environment(server)

@@ -226,9 +226,10 @@ def cut_off_runs(kind: Kind, **options: t.Any) -> t.Iterator[tuple[Controller, s
 
 def delete_doubtful(controller: Controller) -> None:
     """What a person does who is told of a token that may be left from a run that was cut off."""
+    if controller.kind is not COUNTED:
+        return
     known = {controller.entry.id, *(one.id for one in controller.entry.predecessors)}
     for token_id in set(controller.tokens) - known:
-        assert controller.kind is COUNTED
         assert token_id in refusal(controller, **ROTATION)
         outcome = controller.run(token_id=token_id, state="absent")
         assert outcome.plan.action == "deleted"
@@ -277,8 +278,7 @@ def test_after_a_kill_at_any_moment_the_next_run_puts_all_right(
 ) -> None:
     for controller, old_id in cut_off_runs(kind, **options):
         controller.world.now += minutes * MINUTE
-        if kind is COUNTED:
-            delete_doubtful(controller)
+        delete_doubtful(controller)
         controller.run()
         controller.check_in_order(old_id)
         controller.world.now += MINUTE
@@ -298,8 +298,7 @@ def test_after_a_kill_at_any_moment_it_can_be_rotated(
     kind: Kind, options: dict[str, t.Any]
 ) -> None:
     for controller, old_id in cut_off_runs(kind, **options):
-        if kind is COUNTED:
-            delete_doubtful(controller)
+        delete_doubtful(controller)
         old_id = old_id if controller.entry.predecessors else controller.entry.id
         controller.run(rotate="always")
         controller.check_in_order(old_id)
@@ -314,8 +313,7 @@ def test_after_a_kill_at_any_moment_it_can_be_deleted(
     kind: Kind, options: dict[str, t.Any]
 ) -> None:
     for controller, _old_id in cut_off_runs(kind, **options):
-        if kind is COUNTED:
-            delete_doubtful(controller)
+        delete_doubtful(controller)
         controller.run(state="absent")
         assert controller.tokens == {}
         assert (controller.entry.id, controller.entry.predecessors) == (None, ())
@@ -349,12 +347,34 @@ def test_whatever_write_fails_the_next_run_puts_all_right(
         with contextlib.suppress(DynatraceError, Interrupted):
             controller.run(fails=FAULTS[fault](number), **options)
         controller.world.now += MINUTE
-        if kind is COUNTED:
-            delete_doubtful(controller)
+        delete_doubtful(controller)
         controller.run()
         controller.check_in_order(old_id)
         controller.world.now += MINUTE
         assert not controller.run().plan.changed
+
+
+@of_each_kind
+@pytest.mark.parametrize("rotation", [ROTATION, ROTATION_WITH_OVERLAP], ids=repr)
+def test_if_the_new_token_does_not_work_all_is_as_before_wherever_the_run_is_killed(
+    kind: Kind, rotation: dict[str, t.Any]
+) -> None:
+    broken = Faults(new_do_not_work=True)
+    for dies_before in (*range(9), None):
+        controller = Controller(kind)
+        controller.run()
+        old = dict(controller.tokens)
+        controller.world.now += DAY
+        with contextlib.suppress(DynatraceError, Killed):
+            controller.run(dies_before, broken, **rotation)
+        if dies_before is None:
+            assert controller.tokens == old
+        delete_doubtful(controller)
+        controller.run()
+        controller.world.now += 3 * DAY
+        controller.run()
+        controller.check_in_order()
+        assert set(controller.tokens) == {controller.entry.id}
 
 
 @of_each_kind

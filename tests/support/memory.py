@@ -62,6 +62,7 @@ class Faults:
     loses: frozenset[int] = frozenset()  # carried out, and no answer arrives
     refuses: frozenset[int] = frozenset()  # not carried out
     interrupts: frozenset[int] = frozenset()  # carried out, and then the process is interrupted
+    new_do_not_work: bool = False  # tokens that are issued are not accepted while the process lives
 
 
 NO_FAULTS = Faults()
@@ -215,6 +216,8 @@ class MemoryApi:
         seen = self.lookup(secret)
         if seen is None or seen.id != token.id or not self._world.works(secret.reveal()):
             return "It does not work."
+        if self._world.fails.new_do_not_work:
+            return "It is not accepted."
         return None
 
 

@@ -380,6 +380,13 @@ def test_what_a_store_is_opened_with_is_hidden_from_messages(
     assert redactor.text(f"before {VAULT_TOKEN} {SECRET_ID} after") == text
 
 
+def test_a_blank_option_of_a_store_is_not_given() -> None:
+    redactor = Redactor()
+    blank = {"type": "hashi_vault", "url": "", "token": " ", "namespace": "", "timeout": ""}
+    _open(blank, redactor=redactor, VAULT_ADDR=VAULT, VAULT_TOKEN="hvs.from-variable")
+    assert redactor.text("hvs.from-variable") == "***"
+
+
 def test_the_options_are_left_as_they_were_given() -> None:
     option = dict(HASHI)
     _open(option, VAULT_NAMESPACE="team")

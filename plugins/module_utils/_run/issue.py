@@ -11,7 +11,11 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry, Intent
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
+    Entry,
+    Intent,
+    Predecessor,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     RequestFailed,
@@ -84,15 +88,16 @@ def issue(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> Made
         stage = "saved" if store.keeps else stage
         _finish(api, step.token, creation, issued.id)
         if step.verifies:
-            stage = "named"
+            stage = "unverified"
             verify(api, issued.secret, dataclasses.replace(step.token, id=issued.id), context)
     except BaseException as error:
         # BaseException: also where Ansible's task timeout or a signal cuts in.
-        if stage == "unsaved" and issued is not None and store.keeps:
-            stage = _stage_by_store(issued, entry, store)
-        left = (
-            _LEFT_AT[stage] if stage in _LEFT_AT else _take_back(api, step, creation, issued, error)
-        )
+        if issued is not None and store.keeps:
+            stage, entry = _see_to_the_store(stage, issued, entry, found, context)
+        if stage in _LEFT_AT:
+            left = _LEFT_AT[stage]
+        else:
+            left = _take_back(api, step, creation, issued, error)
         if left.nothing:
             _withdraw(entry, found, store)
         if isinstance(error, DynatraceError) and not _starts_over(error, left):
@@ -263,18 +268,35 @@ _LEFT_AT = {
     ),
     "unknown": _Left(
         False,
-        "A token was issued, and whether the store has its secret could not be read. Run again, "
-        "which goes on with that token, or deletes it.",
+        "A token was issued, and the store cannot be read or written now. Run again, which goes on "
+        "with that token, or deletes it.",
     ),
 }
 
 
-def _stage_by_store(issued: Issued, entry: Entry, store: Store) -> str:
-    """Whether the secret is saved, where saving failed: it may have been cut off after it was done."""
+def _see_to_the_store(
+    stage: str, issued: Issued, entry: Entry, found: Entry, context: RunContext
+) -> tuple[str, Entry]:
+    """Before a token is deleted, see that the store does not go on with it.
+
+    :returns: the stage, and the entry as the store has it.
+    """
+    store = context.store
     try:
-        return "saved" if store.load(entry.identity).id == issued.id else "unsaved"
+        if stage == "unsaved" and store.load(entry.identity).id == issued.id:
+            return "saved", entry  # cut off after the secret was saved
+        if stage == "unverified":
+            # Who reads the store needs the old secret. If the run is killed now, the next one
+            # deletes the new token as one that was replaced.
+            restored = dataclasses.replace(
+                found,
+                predecessors=(*found.predecessors, Predecessor(issued.id, entry.created)),
+                version=entry.version,
+            )
+            return stage, store.save(restored)
     except DynatraceError:
-        return "unknown"
+        return "unknown", entry
+    return stage, entry
 
 
 def _take_back(
