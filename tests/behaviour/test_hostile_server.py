@@ -17,12 +17,12 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     DynatraceError,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
-from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import RunContext
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report, manage_token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
 
 from support.relay import Changed, Rule, Said, relay
 from support.runs import Ansible, Run, info, token
@@ -53,10 +53,10 @@ def each_token(**facts: t.Any) -> Change:
 def perform(environment: Environment, folder: pathlib.Path, **options: t.Any) -> Report:
     """A task with a store, in this process."""
     connection = {"environment_url": environment.url, "api_token": environment.api_token}
-    store = FileStore(str(folder), "here", AnsibleVault([], None), False, lambda warning: None)
-    runtime = Runtime(False, True, True, lambda warning: None, store, sleep=lambda seconds: None)
+    store = file_store(str(folder), AnsibleVault([], None), False, lambda warning: None)
+    context = RunContext(False, True, True, lambda warning: None, store, sleep=lambda seconds: None)
     return manage_token(
-        {**DEFAULTS, **connection, "name": "ci", "scopes": READ, **options}, runtime
+        {**DEFAULTS, **connection, "name": "ci", "scopes": READ, **options}, context
     )
 
 

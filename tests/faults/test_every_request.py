@@ -21,6 +21,9 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    environment_key,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -29,7 +32,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     TOKEN_OPTIONS,
     TOKEN_SET_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import RunContext
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
     manage_token,
     manage_tokens,
@@ -38,7 +41,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve impor
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
 
 from support.stand_in import Environment, new_environment
 
@@ -201,9 +204,7 @@ class World:
     def __init__(self, server: Environment, folder: pathlib.Path, job: Job) -> None:
         self.environment = new_environment(server)
         self._said: list[str] = []
-        self._store = FileStore(
-            str(folder), "here", AnsibleVault([], None), False, self._said.append
-        )
+        self._store = file_store(str(folder), AnsibleVault([], None), False, self._said.append)
         self._kept = job.kept
         for task in job.before:
             self.run(self.environment, task)
@@ -219,7 +220,7 @@ class World:
             "api_token": environment.api_token,
             "api_version": environment.api_version,
         }
-        runtime = Runtime(
+        context = RunContext(
             False,
             True,
             True,
@@ -227,7 +228,7 @@ class World:
             **({"store": self._store} if self._kept else {}),
             sleep=a_hundredth,
         )
-        report = perform(resolve_options({**task, **where, **connection}, options, [{}]), runtime)
+        report = perform(resolve_options({**task, **where, **connection}, options, [{}]), context)
         self._said += [report.public_line, str(report.result.get("msg"))]
         return report.result
 
@@ -253,9 +254,9 @@ class World:
         assert not [secret for secret in self.environment.secrets() if secret in said], said
         left = self.environment.tokens()
         if self._kept:
-            entries = self._store.entries()
+            entries = self._store.entries(environment_key(self.environment.url))
             known = [entry.id for entry in entries if entry.id] + [
-                note.id for entry in entries for note in entry.retiring
+                old.id for entry in entries for old in entry.predecessors
             ]
             assert sorted(token["id"] for token in left) == sorted(known), said
             assert [self._tell(self._store.unseal(entry)) for entry in entries] == [

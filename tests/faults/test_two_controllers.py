@@ -18,22 +18,24 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
-    HASHI_VAULT_STORE_OPTIONS,
     TOKEN_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime, Store
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    RunContext,
+    Store,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
     resolve_options,
-    validated,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.ansible_vault import (
     AnsibleVault,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileStore
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.hashi_vault import (
-    HashiVaultStore,
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
+    StoreContext,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import store_from
 
 from support.key_vault import KeyVault, key_vault
 from support.stand_in import Environment
@@ -70,7 +72,7 @@ class Controller:
             "name": "ci",
             "scopes": READ,
         }
-        runtime = Runtime(
+        context = RunContext(
             False,
             True,
             True,
@@ -79,7 +81,7 @@ class Controller:
             sleep=lambda seconds: time.sleep(seconds / 100),
         )
         try:
-            result = manage_token(resolve_options(options, TOKEN_OPTIONS, [{}]), runtime).result
+            result = manage_token(resolve_options(options, TOKEN_OPTIONS, [{}]), context).result
         except DynatraceError as error:
             return error
         return result["token_id"], result["token"]
@@ -119,7 +121,7 @@ def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
     one, two = (
         Controller(
             environment,
-            FileStore(str(tmp_path / name), "here", AnsibleVault([], None), False, print),
+            file_store(str(tmp_path / name), AnsibleVault([], None), False, print),
         )
         for name in "ab"
     )
@@ -143,14 +145,8 @@ def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
 def test_two_with_one_store_end_with_one_token(
     environment: Environment, vault: KeyVault, fault: str
 ) -> None:
-    options = validated(
-        {name: value for name, value in vault.store.items() if name != "type"},
-        HASHI_VAULT_STORE_OPTIONS,
-    )
-    one, two = (
-        Controller(environment, HashiVaultStore(options, "here", None, Redactor()))
-        for _machine in range(2)
-    )
+    around = StoreContext("/", None, [{}], print, Redactor())
+    one, two = (Controller(environment, store_from(vault.store, around)) for _machine in range(2))
     environment.set_faults(*FAULTS[fault])
     at_once(one, two)
     environment.set_faults()

@@ -44,8 +44,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
-    FILE_STORE_OPTIONS,
-    HASHI_VAULT_STORE_OPTIONS,
     LOOKUP_OPTIONS,
     TOKEN_INFO_OPTIONS,
     TOKEN_OPTIONS,
@@ -53,6 +51,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     TOKEN_SPECIFICATION_OPTIONS,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lookup import read_tokens
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import TYPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -522,8 +521,8 @@ def test_information(server: Environment, vault: KeyVault, odd: Options) -> None
 @FEW
 @given(
     entry=ENTRIES,
-    of_files=_odd([*FILE_STORE_OPTIONS, "type"]),
-    of_vault=_odd([*HASHI_VAULT_STORE_OPTIONS, "type"]),
+    of_files=_odd([*TYPES["file"].options, "type"]),
+    of_vault=_odd([*TYPES["hashi_vault"].options, "type"]),
     files=st.booleans(),
 )
 def test_a_store(

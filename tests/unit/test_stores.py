@@ -18,6 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
     Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
+    DamagedEntry,
     DynatraceError,
     StoreChanged,
 )
@@ -254,6 +255,22 @@ def test_a_secret_stays_as_it_is_when_the_rest_is_written(place: Place, store: S
     assert changed.secret == loaded.secret
     again = store.load(REPORTS)
     assert (again.scopes, store.unseal(again)) == (("logs.read",), Secret(DOTTED_SECRET))
+
+
+@pytest.mark.parametrize("others", [2, 30], ids=["few", "many"])
+def test_entries_of_many_tokens_are_loaded_each_with_its_damage(
+    place: Place, store: Store, others: int
+) -> None:
+    saved = store.save(kept())
+    place.plant("cut-off", {"environment": ENVIRONMENT})
+    cut_off = identity("cut-off")
+    wanted = [REPORTS, cut_off, *(identity(f"t{number}") for number in range(others))]
+    damages, entries = [], []
+    for loaded in store.load_existing(wanted):
+        (damages if isinstance(loaded, DamagedEntry) else entries).append(loaded)
+    assert entries == [saved]
+    assert [str(damage).partition(",")[0].rpartition(" ")[2] for damage in damages] == ["damaged"]
+    assert store.load_existing([]) == []
 
 
 @pytest.mark.parametrize("operation", t.get_args(Operation))

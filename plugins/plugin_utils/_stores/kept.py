@@ -84,9 +84,10 @@ class EntryStore:
             places = {key.place for key in keys}
             listed = {Key(place, name) for place in places for name in self._backend.names(place)}
             keys = {key: identity for key, identity in keys.items() if key in listed}
-        return [self._attempt(keys[key], key, kept) for key, kept in self._read_each(keys)]
+        found = self._read_each(keys)
+        return [self._attempt(keys[key], key, kept) for key, kept in found if _has_data(kept)]
 
-    def _attempt(self, identity: Identity, key: Key, kept: Kept | None) -> Entry | DamagedEntry:
+    def _attempt(self, identity: Identity, key: Key, kept: Kept) -> Entry | DamagedEntry:
         try:
             return self._parse(identity, key, kept)
         except DamagedEntry as damage:
