@@ -120,7 +120,7 @@ options:
   retire:
     description:
       - With V(false), tokens that were replaced are left alone in this run, however long ago that was. A later run with V(true) goes on.
-        Between the two the new secret can be handed to whoever uses it.
+        Between the two the new secret can be handed to whoever uses it, and RV(handed_over) is V(false).
       - V(false) needs O(store). With O(state=absent) all goes, whatever this says.
     type: bool
     default: true
@@ -435,6 +435,14 @@ retiring:
       sample: "2026-11-14T08:15:30.144Z"
 store_updated:
   description: Whether O(store) holds something else now. In check mode, whether it would.
+  returned: success
+  type: bool
+  sample: true
+handed_over:
+  description:
+    - V(false) after the token was issued with O(retire=false), until a call with O(retire=true) follows. Between the two, hand the
+      secret to those who use it.
+    - Null without O(store), and if there is no token.
   returned: success
   type: bool
   sample: true

@@ -63,6 +63,7 @@ class Entry:
     )
     intent: Intent | None = None
     retiring: tuple[Retiring, ...] = ()
+    handed_over: bool = True  # False: issued with retire: false, and no call retired since
     version: t.Hashable = dataclasses.field(
         default=None, compare=False, repr=False
     )  # what the store had when this was read

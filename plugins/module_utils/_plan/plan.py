@@ -104,6 +104,7 @@ class Plan:
     adopts: bool = False  # whether the caller's secret is to be put into the store
     forgets: bool = False  # whether the store is to forget the token that it holds
     store_updated: bool = False
+    handed_over: bool | None = None  # what the entry ends with; None without a store
 
     @property
     def changed(self) -> bool:
@@ -213,9 +214,21 @@ def make_plan(found: Found, specification: Specification, now: dt.datetime) -> P
     else:
         plan = _plan_current(current, found, specification, now)
     plan = _retiring(plan, found, specification, now)
+    plan = dataclasses.replace(plan, handed_over=_handed_over(plan, found, specification))
     return dataclasses.replace(
         plan, orphans=found.orphans, store_updated=_updates_store(plan, found)
     )
+
+
+def _handed_over(plan: Plan, found: Found, specification: Specification) -> bool | None:
+    """Whether the secret in the store counts as handed over when all is done."""
+    if found.entry is None:
+        return None
+    if plan.issues:
+        return specification.retire
+    is_stored = plan.after is not None and plan.after.id == found.entry.id
+    retires = is_stored and specification.retire
+    return plan.adopts or retires or found.entry.handed_over
 
 
 def _retiring(plan: Plan, found: Found, specification: Specification, now: dt.datetime) -> Plan:
@@ -259,6 +272,7 @@ def _updates_store(plan: Plan, found: Found) -> bool:
         return True
     return entry.id is not None and (
         plan.forgets
+        or plan.handed_over != entry.handed_over
         or (plan.action == "updated" and plan.after is not None and plan.after.id == entry.id)
     )
 

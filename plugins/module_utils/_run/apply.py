@@ -229,6 +229,7 @@ def _keep(entry: Entry, plan: Plan, after: Token, secret: Secret | None, store: 
             scopes=after.scopes,
             expires=after.expires,
             created=None,
+            handed_over=True,
         )
     else:
         kept = entry
@@ -242,7 +243,9 @@ def _settle(
     before: Entry, entry: Entry, plan: Plan, retiring: tuple[Retiring, ...], runtime: Runtime
 ) -> None:
     """Bring the store up to date when all is done."""
-    final = dataclasses.replace(entry, intent=None, retiring=retiring)
+    final = dataclasses.replace(
+        entry, intent=None, retiring=retiring, handed_over=plan.handed_over is not False
+    )
     if plan.forgets:
         final = Entry(
             entry.name, entry.personal_access_token, retiring=retiring, version=entry.version

@@ -156,6 +156,7 @@ def _entry_of(issued: Issued, announced: Entry, plan: Plan, wanted: Token) -> En
         scopes=wanted.scopes,
         expires=issued.expires or wanted.expires,
         created=announced.intent.since if announced.intent else None,
+        handed_over=plan.handed_over is not False,
         retiring=plan.noted,
     )
 

@@ -46,6 +46,7 @@ def result(outcome: Outcome, hands_out: bool) -> dict[str, t.Any]:
         ],
         "retiring": [{"id": note.id, **retirement(note)} for note in outcome.retiring],
         "store_updated": plan.store_updated,
+        "handed_over": plan.handed_over if outcome.token else None,
     }
 
 

@@ -84,6 +84,8 @@ def dump_entry(entry: Entry, environment: str, token: t.Any) -> dict[str, t.Any]
         "pending": {"nonce": entry.intent.nonce, "since": _text(entry.intent.since)}
         if entry.intent
         else None,
+        # Before the last key, so that an entry that was cut off does not lose it unnoticed.
+        **({} if entry.handed_over else {"handed_over": False}),
         "retiring": [
             {
                 "id": note.id,
@@ -183,6 +185,7 @@ def _parse(
         created=_moment(data, "created"),
         intent=_parse_intent(data.get("pending")),
         retiring=retiring,
+        handed_over=_parse_handed_over(data.get("handed_over", True)),
         version=version,
     )
 
@@ -212,6 +215,13 @@ def _parse_retiring(note: dict[t.Any, t.Any]) -> Retiring:
     if disable_at is None:
         raise Damaged("a token is retiring without a disable_date")
     return Retiring(token_id, disable_at, _moment(note, "delete_date"))
+
+
+def _parse_handed_over(handed_over: t.Any) -> bool:
+    """Whether the secret was handed over. Entries of 1.0.0 do not tell, and count as handed over."""
+    if not isinstance(handed_over, bool):
+        raise Damaged("handed_over is neither true nor false")
+    return handed_over
 
 
 def _check_id(token_id: t.Any) -> str:
