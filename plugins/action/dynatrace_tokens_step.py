@@ -117,7 +117,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             gathered = gather.gather(asked_by, failed)
         except Exception as error:
             told = error if isinstance(error, DynatraceError) else unexpected(error)
-            gathered = {"groups": [], "leaders": [], "problem": scrub(str(told))}
+            gathered = gather.nothing(scrub(str(told)))
         return {"changed": False, "use": own.get("use"), **gathered}
 
     def _receive(self) -> Data:

@@ -52,6 +52,11 @@ def gather(asked_by: AskedBy, failed: AskedBy) -> Data:
     }
 
 
+def nothing(problem: str) -> Data:
+    """What is gathered where a problem keeps every host from its tokens."""
+    return {"groups": [], "leaders": [], "first": "", "elsewhere": [], "problem": problem}
+
+
 def _add_keys(
     group: Data, asked_by: AskedBy, due_elsewhere: t.Mapping[tuple[str, ...], str]
 ) -> None:
