@@ -103,9 +103,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         hosts = self._known.get("ansible_play_hosts") or []
         if not asked["keeps"] and asked["wanted"] and len(batch) < len(hosts):
             raise Refused(
-                "Under serial each batch of hosts runs the role again, and only the first would get "
-                "the secrets. Nothing was done. Give dynatrace_tokens_store, or issue the tokens in "
-                "a play of its own, on localhost, before this one."
+                "Under serial each batch of hosts runs the role again, and only the first would "
+                "get the secrets. Nothing was done. Give dynatrace_tokens_store, or issue the "
+                "tokens in a play of its own, on localhost, before this one."
             )
 
     def _gather(self) -> Data:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role is given: in every form in which people and surveys give it, beside any other variable."""
+"""What the role is given, in every form that people and surveys use, beside other variables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORKS = check(
 
 
 def planted() -> dict[str, str]:
-    """Every name in the files of the role without its prefix, and what filters and facts are called."""
+    """Every name in the files of the role that lacks its prefix, and names of 1.0.0."""
     text = "\n".join(path.read_text() for path in FILES.glob("[tv]a*/*.yml"))
     names = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"#.*", "", text)))
     names |= {"result", "results", "found", "known", "created", "facts", "tokens", "store", "hosts"}
@@ -49,7 +49,9 @@ def test_no_name_of_the_caller_matters(ansible: Ansible, environment: Environmen
     assert {"facts", "path", "wanted", "tokens", "leaders"} & set(names)
     inventory = ansible.folder / "inventory.ini"
     host_variables = " ".join(f"{name}=planted" for name in names)
-    inventory.write_text(f"h1 {PYTHON} {host_variables}".replace("{{ansible_playbook_python}}", "x"))
+    inventory.write_text(
+        f"h1 {PYTHON} {host_variables}".replace("{{ansible_playbook_python}}", "x")
+    )
     extra = ansible.folder / "extra.yml"
     extra.write_text(json.dumps(names))
     registered = [
@@ -96,7 +98,7 @@ def test_what_is_blank_counts_as_not_given(
     run = ansible.play(
         role(specification, unnamed, **blanks),
         WORKS,
-        revoke(**{name: blank for name in SPECS["revoke"]["options"]}),
+        revoke(**dict.fromkeys(SPECS["revoke"]["options"], blank)),
         check("not reader_secret"),
         trying(role(dynatrace_tokens=blank, **presets)),
         env=stored,
@@ -136,7 +138,10 @@ def test_the_list_and_scopes_may_be_text(ansible: Ansible, environment: Environm
         ("just words", "dynatrace_tokens: it is a text. Nothing was done. Give a list of"),
         ('{"name": "x"}', "dynatrace_tokens: it is a dictionary. Nothing was done. Give a list of"),
         ("- [unclosed", "dynatrace_tokens: the text is neither JSON nor YAML."),
-        (["x"], "dynatrace_tokens[0]: it is a text. Nothing was done. Give a dictionary of options"),
+        (
+            ["x"],
+            "dynatrace_tokens[0]: it is a text. Nothing was done. Give a dictionary of options",
+        ),
         ([one("x", "two words")], "dynatrace_tokens[0]: scopes: 'two words' is not the name of"),
     ]
     run = ansible.play(
@@ -187,7 +192,9 @@ def test_a_localhost_that_is_reached_by_ssh_is_told_what_to_set(
     assert environment.requests() == []
 
 
-def test_the_role_cannot_be_started_in_its_middle(ansible: Ansible, environment: Environment) -> None:
+def test_the_role_cannot_be_started_in_its_middle(
+    ansible: Ansible, environment: Environment
+) -> None:
     imported: Task = {
         "name": "imported",
         "ansible.builtin.import_role": {"name": ROLE},
@@ -205,7 +212,12 @@ def test_default_lists_of_hosts_may_use_presets_and_extra_variables(
     ansible: Ansible, environment: Environment
 ) -> None:
     text = json.dumps(
-        [{"name": "x-{{ inventory_hostname }}", "scopes": "{{ dynatrace_tokens_presets.logs_ingest }}"}]
+        [
+            {
+                "name": "x-{{ inventory_hostname }}",
+                "scopes": "{{ dynatrace_tokens_presets.logs_ingest }}",
+            }
+        ]
     )
     (ansible.folder / "extra.yml").write_text(
         json.dumps({"dynatrace_tokens": json.loads(text), **STORED})

@@ -12,7 +12,7 @@ import pytest
 
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 OWN = "ansible_collections.community.dynatrace.plugins."
-FACES = ("modules", "action", "lookup", "doc_fragments")
+FACES = ("modules", "action", "filter", "lookup", "doc_fragments")
 
 # Lowest first. A file imports only from lines above its own; the faces come last.
 # Each package, and the packages that its files may import besides their own. A file outside of a package is one by itself.
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugin_utils/_resolve": ("_model", "_http", "_options"),
     "plugin_utils/_lock": ("_model",),
     "plugin_utils/_stores": ("_model", "_run", "_http", "_options", "_resolve", "_lock"),
+    "plugin_utils/_role": ("_model", "_http", "_options", "_resolve", "_stores"),
     "plugin_utils/_action": ("_model", "_run", "_http", "_tasks", "_resolve", "_lock", "_stores"),
     "plugin_utils/_lookup": (
         "_model",
@@ -45,6 +46,7 @@ WHAT_IT_IS = {
     "_http": "requests, which know nothing of tokens",
     "_api": "one file for each API that has tokens, behind the ports of _run",
     "_stores": "one file for each type of store, behind the ports of _run",
+    "_role": "what hosts ask the role for and what they get: no request, no store opened",
 }
 
 

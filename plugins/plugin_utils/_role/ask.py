@@ -115,7 +115,8 @@ def revoking(created: t.Sequence[Data], place: Place, use: str, check_mode: bool
 
     :param created: what the role remembers of the tokens that it created.
     """
-    here, elsewhere = [], []
+    here: list[Data] = []
+    elsewhere: list[Data] = []
     for record in created:
         is_here = (record["environment"], record["account"]) == (place.environment, place.account)
         (here if is_here else elsewhere).append(record)
@@ -236,6 +237,6 @@ def _check_missing_secrets(wanted: t.Sequence[Data], place: Place) -> None:
         raise OptionError(
             f"Say on_missing_secret for {', '.join(silent)}, or give dynatrace_tokens_store. "
             "Dynatrace shows the secret of a token only when it is issued, so without a store a "
-            "second run cannot know it. Say fail to stop there, ignore to go on without the secret, "
-            "or rotate to replace the token in every run."
+            "second run cannot know it. Say fail to stop there, ignore to go on without the "
+            "secret, or rotate to replace the token in every run."
         )

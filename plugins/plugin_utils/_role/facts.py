@@ -20,10 +20,40 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PREFIXES = ("ansible_", "dynatrace_tokens", "__dynatrace_tokens")
 # Set by Ansible for each task, whatever else has that name.
 _MAGIC = frozenset(
-    "groups group_names hostvars inventory_dir inventory_file inventory_hostname "
-    "inventory_hostname_short omit play_hosts playbook_dir role_name role_names role_path".split()
+    [
+        "groups",
+        "group_names",
+        "hostvars",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+        "omit",
+        "play_hosts",
+        "playbook_dir",
+        "role_name",
+        "role_names",
+        "role_path",
+    ]
 )
-_JINJA = frozenset("true false none and or not in is if else elif for loop self".split())
+_JINJA = frozenset(
+    [
+        "true",
+        "false",
+        "none",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "if",
+        "else",
+        "elif",
+        "for",
+        "loop",
+        "self",
+    ]
+)
 
 
 def check_fact(fact: t.Any) -> str:
@@ -44,7 +74,9 @@ def _reason_against(fact: str) -> str:
     if keyword.iskeyword(fact) or fact in _JINJA:
         return "cannot be the name of a variable: it is a word of Python or Jinja"
     if fact.startswith(_PREFIXES):
-        return "begins with ansible_ or dynatrace_tokens, as only variables of Ansible or the role do"
+        return (
+            "begins with ansible_ or dynatrace_tokens, as only variables of Ansible or the role do"
+        )
     if fact in _MAGIC or fact in get_reserved_names():
         return "is a name that Ansible keeps for itself"
     return ""
@@ -56,6 +88,7 @@ def check_distinct(facts: t.Iterable[str]) -> None:
     for fact in facts:
         if fact in seen:
             raise OptionError(
-                f"fact: {fact!r} stands more than once in dynatrace_tokens. Give each token its own."
+                f"fact: {fact!r} stands more than once in dynatrace_tokens. Give each token a "
+                "fact of its own."
             )
         seen.add(fact)

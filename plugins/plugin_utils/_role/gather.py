@@ -33,16 +33,14 @@ def gather(asked_by: AskedBy, failed: AskedBy) -> Data:
         )
         group["hosts"].append(host)
     for group in groups.values():
-        due_elsewhere = {
+        due_elsewhere: dict[tuple[str, ...], str] = {
             (due["environment"], *_key(one)): host
             for host, due in failed.items()
             for one in due["wanted"]
         }
         _add_keys(group, asked_by, due_elsewhere)
     with_tokens = [group for group in groups.values() if group["keys"]]
-    elsewhere = {
-        line: None for asked in asked_by.values() for line in asked.get("elsewhere") or []
-    }
+    elsewhere = {line: None for asked in asked_by.values() for line in asked.get("elsewhere") or []}
     return {
         "groups": list(groups.values()),
         "leaders": [group["leader"] for group in with_tokens],
@@ -60,7 +58,7 @@ def nothing(problem: str) -> Data:
 def _add_keys(
     group: Data, asked_by: AskedBy, due_elsewhere: t.Mapping[tuple[str, ...], str]
 ) -> None:
-    """Give the group its tokens, each once, and those that wait for a host whose hand-over failed."""
+    """Give the group its tokens, each once, and those whose hand-over failed on another host."""
     keys: dict[Key, None] = {}
     waiting: dict[Key, str] = {}
     for host in group["hosts"]:
@@ -86,7 +84,7 @@ def wanted_by(group: t.Mapping[str, t.Any], asked_by: AskedBy) -> list[Data]:
 
 
 def _join(joined: Data, own: t.Mapping[str, t.Any]) -> None:
-    """Take over what a host may say of a token for itself: the secret it holds, that it hands over."""
+    """Take over what each host may say for itself: the secret it holds, that it hands over."""
     if own.get("token") is not None:
         joined.setdefault("token", own["token"])
     if own.get("retire") is False:

@@ -51,13 +51,13 @@ def as_dictionaries(variable: str, value: t.Any) -> list[dict[str, t.Any]]:
     :raises OptionError: if it is no such list. The value is not shown, because it can hold secrets.
     """
     if not is_given(value):
-        raise OptionError(f"{variable} is missing. Give a list of dictionaries, one for each token.")
+        raise OptionError(
+            f"{variable} is missing. Give a list of dictionaries, one for each token."
+        )
     entries = _from_text(variable, value, "a list of dictionaries")
     if not isinstance(entries, (list, tuple)):
         raise OptionError(_expected(variable, "a list of dictionaries", entries))
-    return [
-        as_dictionary(f"{variable}[{number}]", entry) for number, entry in enumerate(entries)
-    ]
+    return [as_dictionary(f"{variable}[{number}]", entry) for number, entry in enumerate(entries)]
 
 
 def as_dictionary(variable: str, value: t.Any) -> dict[str, t.Any]:
@@ -101,7 +101,7 @@ def _expected(variable: str, expected: str, value: t.Any) -> str:
 
 
 def as_scopes(value: t.Any) -> t.Any:
-    """The scopes as a list: entries that are text may hold several, by comma or one on each line."""
+    """The scopes as a list. A text may hold several, with a comma or a line break between them."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "- ")):
         value = _from_text("scopes", value, "a list of scopes")
     entries = value if isinstance(value, (list, tuple)) else [value]

@@ -21,7 +21,7 @@ def variables_of(known: Variables, host: str) -> Variables:
 
 
 def answers_of(known: Variables, use: str) -> dict[str, Variables]:
-    """What each host asks for in this use. An answer that is left from another use does not count."""
+    """What each host asks for in this use. Answers that are left from another use do not count."""
     answers: dict[str, Variables] = {}
     for host in known["ansible_play_hosts_all"]:
         own = variables_of(known, host).get(OWN)

@@ -56,9 +56,7 @@ def receive(
     return [one for one in own if not one.result["failed"]], _problems(own)
 
 
-def group_of(
-    host: str, gathered: t.Mapping[str, t.Any]
-) -> t.Mapping[str, t.Any] | None:
+def group_of(host: str, gathered: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
     groups: list[t.Mapping[str, t.Any]] = gathered.get("groups") or []
     return next((group for group in groups if host in group["hosts"]), None)
 
@@ -95,23 +93,37 @@ def issued_facts(
 
     :param known: the variables of the host. In check mode, facts that they have stay.
     """
+    if asked["check_mode"]:
+        return _predicted_facts(received, asked["environment"], known)
     issued = _dictionary(known.get(ISSUED))
-    created = list(known.get(CREATED) or [])
+    remembered = list(known.get(CREATED) or [])
+    created = remembered
     facts: Data = {}
     for one in received:
-        name, token = one.wanted["name"], one.result["token"]
-        stays = asked["check_mode"] and _is_known(issued.get(name))
-        if one.deleted and not asked["check_mode"]:
-            issued.pop(name, None)
-        elif not one.deleted and not stays:
-            issued[name] = _entry(one.result, asked["environment"])
-        fact = one.wanted["fact"]
-        if fact and not (asked["check_mode"] and known.get(fact)):
-            facts[fact] = token
-        if not asked["check_mode"]:
-            created = _remembered(created, one, asked)
-    if created != (known.get(CREATED) or []):
+        if one.deleted:
+            issued.pop(one.wanted["name"], None)
+        else:
+            issued[one.wanted["name"]] = _entry(one.result, asked["environment"])
+        if one.wanted["fact"]:
+            facts[one.wanted["fact"]] = one.result["token"]
+        created = _remembered(created, one, asked)
+    if created != remembered:
         facts[CREATED] = created
+    return {ISSUED: issued, **facts}
+
+
+def _predicted_facts(
+    received: t.Sequence[Received], environment: str, known: t.Mapping[str, t.Any]
+) -> Data:
+    """The facts that a host lacks. Those that it has may be needed by later tasks."""
+    issued = _dictionary(known.get(ISSUED))
+    facts: Data = {}
+    for one in received:
+        if not one.deleted and not _is_known(issued.get(one.wanted["name"])):
+            issued[one.wanted["name"]] = _entry(one.result, environment)
+        fact = one.wanted["fact"]
+        if fact and not known.get(fact):
+            facts[fact] = one.result["token"]
     return {ISSUED: issued, **facts}
 
 
@@ -156,7 +168,8 @@ def revoked_facts(
     """The facts that a host has left after its tokens were taken back. None in check mode."""
     if asked["check_mode"]:
         return {}
-    issued, facts = _dictionary(known.get(ISSUED)), {}
+    issued = _dictionary(known.get(ISSUED))
+    facts: Data = {}
     ids = {one.wanted["id"] for one in received}
     for name, entry in issued.items():
         if isinstance(entry, t.Mapping) and entry.get("id") in ids:
@@ -168,9 +181,7 @@ def revoked_facts(
     return {ISSUED: issued, CREATED: left, **facts}
 
 
-def to_hand_over(
-    received: t.Sequence[Received], asked: t.Mapping[str, t.Any]
-) -> Data | None:
+def to_hand_over(received: t.Sequence[Received], asked: t.Mapping[str, t.Any]) -> Data | None:
     """What is to be handed over now, and the specifications to retire its predecessors by."""
     due = [one for one in received if _is_due(one.result)]
     if not asked.get("hand_over") or asked["check_mode"] or not due:
@@ -215,7 +226,8 @@ def summary(host: str, gathered: t.Mapping[str, t.Any], results: t.Any) -> list[
     several = len(gathered["groups"]) > 1
     where = f" in {group['environment']}" if several else ""
     lines = [
-        summary_line(name, result, where) for (_kind, name), result in zip(group["keys"], tokens or [])
+        summary_line(name, result, where)
+        for (_kind, name), result in zip(group["keys"], tokens or [])
     ] + lines
     return lines + [
         f"{name}: its predecessors stay, because handing it over failed on {failed_host}"
