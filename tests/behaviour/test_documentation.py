@@ -115,9 +115,20 @@ def test_the_example_of_the_role_runs(ansible: Ansible, environment: Environment
     run = ansible.playbook(example, ["-i", "one,two,", "-c", "local"]).succeeded()
     assert len(run.results("Each host has the secrets")) == 2
     assert sorted(token["name"] for token in environment.tokens()) == [
+        "agent-one",
+        "agent-two",
         "metrics",
-        "oneagent-install",
     ]
+
+
+def test_the_examples_of_the_role_in_ansible_doc_run_twice(
+    ansible: Ansible, environment: Environment
+) -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    for entry_point in ("main", "revoke"):
+        example = specs[entry_point]["examples"]
+        options = ["-i", "one,two,", "-c", "local"]
+        ansible.playbook(example + example, options).succeeded()
 
 
 def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(
