@@ -2,12 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs playbooks/demo.yml twice against the stand-in, with a store. Called by make demo."""
+"""Runs playbooks/demo.yml twice against the stand-in, with a store. Called by make demo.
+
+Prints the summaries only; with arguments for ansible-playbook, such as -v, all that Ansible prints.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+import re
 import secrets
 import subprocess
 import sys
@@ -35,11 +40,27 @@ def main() -> int:
         ):
             print(f"\n##### {run} #####", flush=True)
             done = subprocess.run(
-                command, env={**os.environ, **QUIET, **environment.variables, **store}, check=False
+                command,
+                env={**os.environ, **QUIET, **environment.variables, **store},
+                check=False,
+                capture_output=True,
+                text=True,
             )
+            if done.returncode or sys.argv[1:]:
+                print(done.stdout + done.stderr)
+            else:
+                print("\n".join(told(done.stdout)))
             if done.returncode:
                 return done.returncode
     return 0
+
+
+def told(output: str) -> list[str]:
+    """What the summaries of the role and of the demo say, and how many tasks changed something."""
+    blocks = re.findall(r'"msg": \[\n(.*?)\n +\]', output, re.DOTALL)
+    lines = [line.strip().rstrip(",") for block in blocks for line in block.splitlines()]
+    changed = re.findall(r"changed=\d+", output)
+    return [*map(json.loads, lines), f"Tasks: {', '.join(changed)}"]
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ options:
     description:
       - Whether predecessors are disabled and deleted in this run.
       - With V(false), they are left as they are, even if their time is over. A later run with
-        V(true) retires them. Between the two runs, the new secret can be given to its consumers.
+        V(true) retires them. Between the two runs, the new secret can be given to its consumers,
+        and RV(handed_over) is V(false).
       - V(false) requires O(store). O(state=absent) also deletes all predecessors, whatever
         O(retire) says.
     type: bool

@@ -344,6 +344,14 @@ store_updated:
   returned: success
   type: bool
   sample: true
+handed_over:
+  description:
+    - V(false) after the token was issued with O(retire=false), until a call with O(retire=true) follows. Between the two, hand the
+      secret to those who use it.
+    - Null without O(store), and if there is no token.
+  returned: success
+  type: bool
+  sample: true
 diff:
   description: The token before and after. The same in check mode and outside it.
   returned: success

@@ -136,6 +136,7 @@ tokens:
       retired: []
       retiring: []
       store_updated: true
+      handed_over: true
 purged:
   description: The tokens that O(purge) deleted.
   returned: when requests could be made

@@ -171,11 +171,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         if not options.get("store") or not options["environment_url"]:
             return NoStore()
         if self._connection.transport != "local":
-            raise Refused(
-                "store: it is kept on the controller, and this task would run on another host. "
-                "Nothing was done. Say delegate_to: localhost, with proxy if Dynatrace can only be "
-                "reached through one, or have no store (store: '') and register the token."
-            )
+            raise Refused(self._store_is_out_of_reach())
         opening = StoreContext(
             self._loader.get_basedir(),
             self._loader,
@@ -184,6 +180,20 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             self._redactor,
         )
         return store_from(options["store"], opening)
+
+    def _store_is_out_of_reach(self) -> str:
+        if self._task.delegate_to == "localhost":
+            return (
+                "store: it is kept on the controller, and the inventory has localhost with the "
+                f"connection {self._connection.transport}, so that this task would leave the "
+                "controller. Nothing was done. Set ansible_connection: local for localhost in the "
+                "inventory, or leave localhost out of it."
+            )
+        return (
+            "store: it is kept on the controller, and this task would run on another host. Nothing "
+            "was done. Say delegate_to: localhost, with proxy if Dynatrace can only be reached "
+            "through one, or have no store (store: '') and register the token."
+        )
 
     def _ship(self, run: RunContext) -> Report:
         """Run the module on the host, with the resolved options.

@@ -23,7 +23,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     CONNECTION_OPTIONS,
     LOOKUP_OPTIONS,
     STORE_ENVIRONMENT,
-    TOKEN_SPECIFICATION_OPTIONS,
 )
 
 from support.runs import Ansible
@@ -153,9 +152,20 @@ def test_the_example_of_the_role_runs_twice(ansible: Ansible, environment: Envir
     ).succeeded()
     assert len(run.results("Each host has the secrets")) == 4
     assert sorted(token["name"] for token in environment.tokens()) == [
+        "agent-one",
+        "agent-two",
         "metrics",
-        "oneagent-install",
     ]
+
+
+def test_the_examples_of_the_role_in_ansible_doc_run_twice(
+    ansible: Ansible, environment: Environment
+) -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    for entry_point in ("main", "revoke"):
+        example = specs[entry_point]["examples"]
+        options = ["-i", "one,two,", "-c", "local"]
+        ansible.playbook(example + example, options).succeeded()
 
 
 def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(
@@ -222,26 +232,8 @@ def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> Non
     )
 
 
-def test_the_role_takes_the_options_of_the_module() -> None:
-    specification = dict(role_options()["dynatrace_tokens"]["options"])
-    assert specification.pop("fact")["type"] == "str"
-    assert specification["name"].pop("required") is True
-    assert {name: bare(option) for name, option in specification.items()} == {
-        name: bare(option) for name, option in TOKEN_SPECIFICATION_OPTIONS.items()
-    }
-
-
 # What the role hands on besides the connection.
 STORE = {"store": {"type": "raw"}}
-
-
-def test_the_role_has_defaults_for_what_tokens_can_have_in_common() -> None:
-    options, defaults = (
-        role_options()[name]["options"]
-        for name in ("dynatrace_tokens", "dynatrace_tokens_defaults")
-    )
-    own = {"name", "token_id", "token", "fact"}
-    assert defaults == {name: option for name, option in options.items() if name not in own}
 
 
 ROLE_OWN = (
@@ -253,27 +245,27 @@ ROLE_OWN = (
 
 
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
-    own = {name: bare(option) for name, option in role_options().items() if name not in ROLE_OWN}
-    # The role hands on what it was given and leaves every default to the module.
-    shared = {
-        name: {key: value for key, value in bare(option).items() if key != "default"}
+    options = {name: option for name, option in role_options().items() if name not in ROLE_OWN}
+    handed_on = {**CONNECTION_OPTIONS, **STORE}
+    assert set(options) == {f"dynatrace_tokens_{name}" for name in handed_on}
+    assert role_options("revoke") == options
+    secret = {name for name, option in options.items() if option.get("no_log")}
+    assert secret == {
+        f"dynatrace_tokens_{name}"
         for name, option in CONNECTION_OPTIONS.items()
+        if option.get("no_log")
     }
-    assert own == {
-        f"dynatrace_tokens_{name}": option for name, option in {**shared, **STORE}.items()
+    variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    assert variables["__dynatrace_tokens_options"] == {
+        name: f"{{{{ dynatrace_tokens_{name} | default(none) }}}}" for name in handed_on
     }
-    assert role_options("revoke") == {
-        name: option
-        for name, option in role_options().items()
-        if name not in (*ROLE_OWN, "dynatrace_tokens_environment_url")
-    }
-    main, revoke = ((ROLE / "tasks" / f"{name}.yml").read_text() for name in ("make", "revoke"))
-    for name in {**CONNECTION_OPTIONS, **STORE}:
-        handed_on = f'{name}: "{{{{ dynatrace_tokens_{name} | default(omit) }}}}"'
-        assert handed_on in main
-        assert (
-            handed_on in revoke or name == "environment_url"
-        )  # revoke takes the one that the token was created with
+
+
+def test_no_option_of_the_role_is_checked_by_ansible_which_refuses_what_is_blank() -> None:
+    for entry_point in ("main", "revoke"):
+        for option in role_options(entry_point).values():
+            assert option["type"] == "raw"
+            assert not {"choices", "elements", "options"} & set(option)
 
 
 def without_no_log(options: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:

@@ -118,7 +118,7 @@ def test_a_secret_that_is_held_already_is_registered(
 def test_a_disabled_token_stops_the_play(ansible: Ansible, environment: Environment) -> None:
     environment.plant("ingest", scopes=INGEST["scopes"], enabled=False)
     run = ansible.play(role({**INGEST, "enabled": False}), role(INGEST)).failed()
-    assert len(run.results("Stop at a token that cannot be used")) == 2  # so the first went by
+    assert len(run.results("Summary of the tokens")) == 2  # so the first went by
     assert "These tokens are disabled" in run.text
 
 
@@ -139,8 +139,8 @@ BAD_SPECIFICATIONS: list[t.Any] = [
     ([{**INGEST, "fact": "not a name"}], "cannot be the name of a variable"),
     ([{**INGEST, "fact": "ansible_host"}], "begins with ansible_"),
     ([{**INGEST, "fact": "same"}, {**READER, "fact": "same"}], "stands more than once"),
-    ([INGEST, INGEST], "A name stands more than once"),
-    ([{"scopes": ["logs.read"]}], "missing required arguments: name"),
+    ([INGEST, INGEST], "the name 'ingest' stands more than once"),
+    ([{"scopes": ["logs.read"]}], "dynatrace_tokens[0]: name is missing."),
     ([{**INGEST, "scope": ["logs.read"]}], "Supported parameters include"),
 ]
 
@@ -354,7 +354,7 @@ def test_several_hosts_under_the_strategy_free_are_refused(
     ansible: Ansible, environment: Environment
 ) -> None:
     run = ansible.play(role(READER), hosts="all", strategy="free", options=INVENTORY).failed()
-    assert "run_once does not work under the strategy free" in run.text
+    assert "The role does not work under the strategy free with 2 hosts" in run.text
     assert environment.requests() == []
 
 

@@ -386,3 +386,55 @@ def test_of_two_controllers_one_rotates_and_the_other_finds_it_done(tmp_path: pa
         for run in pool.map(play, ["one", "two"]):
             run.succeeded()
         assert slow.writes() == ["POST", "PUT", "DELETE"]
+
+
+def test_a_secret_issued_with_retire_false_is_not_handed_over_until_a_call_that_retires(
+    ansible: Ansible, environment: Environment
+) -> None:
+    def call(register: str, **options: t.Any) -> Task:
+        return token("ci", register=register, **{"scopes": READ, "store": "store", **options})
+
+    ansible.play(
+        call("got", retire=False),
+        check("got.handed_over is false"),
+        call("got", retire=False),
+        check("got.handed_over is false", "not got.changed"),
+        in_check_mode(call("got")),
+        check("got.handed_over", "got.store_updated", "got.changed", "got.action == 'none'"),
+        call("got"),
+        check("got.handed_over", "got.store_updated", "got.changed", "got.action == 'none'"),
+        call("got"),
+        check("got.handed_over", "not got.changed"),
+        in_check_mode(call("got", rotate="always", retire=False)),
+        check("got.handed_over is false"),
+        call("got", rotate="always", retire=False),
+        check("got.handed_over is false"),
+        by_id("{{ got.retiring[0].id }}", state="absent"),
+        check("got.handed_over is none"),
+        call("got", retire=False),
+        check("got.handed_over is false"),
+        call("got", store="", on_missing_secret="ignore"),
+        check("got.handed_over is none"),
+        call("got", state="absent"),
+        check("got.handed_over is none"),
+    ).succeeded()
+
+
+def test_an_adopted_secret_and_an_entry_that_does_not_tell_count_as_handed_over(
+    ansible: Ansible, environment: Environment
+) -> None:
+    made = environment.issue("held", READ)
+    ansible.play(
+        token("held", "held", token=made["token"], retire=False, store="store"),
+        check("held.handed_over"),
+        token("old", "old", scopes=READ, retire=False, store="store"),
+        check("old.handed_over is false"),
+    ).succeeded()
+    (file,) = (ansible.folder / "store").glob("*/old.yml")
+    told = file.read_text()
+    assert "handed_over: false\n" in told
+    file.write_text(told.replace("handed_over: false\n", ""))
+    ansible.play(
+        token("old", "old", retire=False, store="store"),
+        check("old.handed_over", "not old.changed"),
+    ).succeeded()

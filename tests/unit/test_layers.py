@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugin_utils/_masking": (),
     "plugin_utils/_findings": ("_model",),
     "plugin_utils/_stores": ("_model", "_run", "_http", "_options", "_resolve", "_lock"),
+    "plugin_utils/_role": ("_model", "_http", "_options", "_resolve", "_stores"),
     "plugin_utils/_action": (
         "_model",
         "_run",
@@ -57,6 +58,7 @@ WHAT_IT_IS = {
     "_http": "requests, which know nothing of tokens",
     "_api": "one file for each API that has tokens, behind the ports of _run",
     "_stores": "one file for each type of store, behind the ports of _run",
+    "_role": "what hosts ask the role for and what they get: no request, no store opened",
 }
 
 

@@ -130,6 +130,7 @@ def test_references_in_a_list_of_tokens_lead_to_what_the_module_has() -> None:
         yaml.safe_load(dynatrace_token.RETURN),
     )
     assert {value.removeprefix(prefix) for value in returned} == {
+        "handed_over",
         "retiring",
         "secret_available",
         "token",

@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dynatrace_tokens_step
+short_description: One step of the role dynatrace_tokens
+version_added: 1.1.0
+author:
+  - The community.dynatrace project (@ansible-collections)
+description:
+  - A part of the role P(community.dynatrace.dynatrace_tokens#role), and of no use without it.
+  - Reads the variables of the role and connects nowhere, so that no secret stands among its options.
+options:
+  step:
+    description:
+      - With V(ask), checks what a host asks for. With V(gather), puts together what all hosts ask for, for one task in each
+        environment.
+      - With V(receive), takes what became of the tokens of a host. With V(tell), prints the summary, and fails if a token of the host
+        failed.
+    type: str
+    choices: [ask, gather, receive, tell]
+    required: true
+  entry:
+    description:
+      - With O(step=ask), what the host asks for. V(retire) follows a hand-over.
+    type: str
+    choices: [issue, revoke, retire]
+    default: issue
+attributes:
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: none
+seealso:
+  - module: community.dynatrace.dynatrace_token_set
+"""
+
+EXAMPLES = r"""
+- name: See what this host asks for
+  community.dynatrace.dynatrace_tokens_step:
+    step: ask
+    entry: issue
+  register: __dynatrace_tokens_own
+"""
+
+RETURN = r"""
+msg:
+  description: The lines of the summary, without any secret.
+  returned: with O(step=tell), on one host of each environment
+  type: list
+  elements: str
+  sample:
+    - "reader (dt0c01.ST2EY72KQINMH574WMNVI7YN): created, scopes metrics.read, never expires, secret known"
+"""
