@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import pathlib
 import re
 import typing as t
@@ -37,11 +38,8 @@ def planted() -> dict[str, str]:
     names = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"#.*", "", text)))
     names |= {"result", "results", "found", "known", "created", "facts", "tokens", "store", "hosts"}
     own = {name for name in names if "dynatrace_tokens" in name}
-    return {
-        name: "planted"
-        for name in sorted(names - own - ANSIBLES - set(get_reserved_names()))
-        if name != "playbook_dir"
-    }
+    kept = own | ANSIBLES | set(keyword.kwlist) | set(get_reserved_names())
+    return dict.fromkeys(sorted(names - kept), "planted")
 
 
 def test_no_name_of_the_caller_matters(ansible: Ansible, environment: Environment) -> None:
