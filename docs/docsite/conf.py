@@ -14,5 +14,8 @@ nitpicky = True
 
 # Ansible's own documentation is not fetched, so that the pages can be built offline.
 intersphinx_mapping: dict[str, tuple[str, str]] = {}
-_OF_ANSIBLE = r"action_plugins|ansible_collections\.ansible\.builtin\..*|ansible_configuration_settings|common_return_values"
+_OF_ANSIBLE = (
+    r"action_plugins|ansible_collections\.ansible\.builtin\..*"
+    r"|ansible_configuration_settings|common_return_values"
+)
 nitpick_ignore_regex = [("std:ref", _OF_ANSIBLE)]

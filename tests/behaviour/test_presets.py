@@ -70,7 +70,8 @@ def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(
         "name": "known",
         "ansible.builtin.include_role": {"name": ROLE, "tasks_from": "presets", "public": True},
     }
-    own = "{{ dynatrace_tokens_presets | combine({'batch': dynatrace_tokens_presets.metrics_ingest + ['events.ingest']}) }}"
+    scopes = "dynatrace_tokens_presets.metrics_ingest + ['events.ingest']"
+    own = f"{{{{ dynatrace_tokens_presets | combine({{'batch': {scopes}}}) }}}}"
     all_at_once = [
         {
             "name": name,

@@ -147,7 +147,8 @@ def test_hosts_of_several_environments_are_groups_of_their_own(
     prod = new_environment(server)
     inventory = ansible.folder / "inventory.ini"
     lines = [
-        f"{host} dynatrace_tokens_environment_url={of.url} dynatrace_tokens_api_token={of.api_token}"
+        f"{host} dynatrace_tokens_environment_url={of.url} "
+        f"dynatrace_tokens_api_token={of.api_token}"
         f" dynatrace_tokens_store=store-{host[:3]} {PYTHON}"
         for host, of in {"dev1": environment, "prod1": prod, "dev2": environment}.items()
     ]

@@ -330,7 +330,8 @@ def test_what_is_retiring_goes_with_the_token_and_is_not_forgotten_without_it(
 def test_what_works_no_more_or_alone_is_not_disabled(
     ansible: Ansible, environment: Environment
 ) -> None:
-    """A predecessor stays where somebody has disabled its successor, and one that has expired meanwhile is only deleted."""
+    """A predecessor stays where somebody has disabled its successor, and one that has expired
+    meanwhile is only deleted."""
     rotated = [
         rotating(expires_in="5d", rotate_before="1d"),
         rotating(rotate="always", **LASTING),

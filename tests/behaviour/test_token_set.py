@@ -61,7 +61,8 @@ def by_id(token_id: str, **options: t.Any) -> Task:
 
 
 def all_work(secrets: str = "got.tokens | map(attribute='token')") -> Task:
-    """A task that fails unless each of these secrets, given as an expression, is that of an enabled token."""
+    """A task that fails unless each of these secrets, given as an expression, is that of an
+    enabled token."""
     return {**works("item"), "loop": f"{{{{ {secrets} | list }}}}", "no_log": True}
 
 
@@ -185,7 +186,8 @@ def test_check_mode_tells_of_each_token_what_is_then_done(
             "not got.tokens[4].usable",
         ),
         all_work(
-            "[got.tokens[0], got.tokens[2], got.tokens[3], got.tokens[6], before.tokens[2]] | map(attribute='token')"
+            "[got.tokens[0], got.tokens[2], got.tokens[3], got.tokens[6], before.tokens[2]] | "
+            "map(attribute='token')"
         ),
     ]
     ansible.play(*tasks).succeeded()
@@ -394,7 +396,8 @@ def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     purge = token_set(
         one("keep"), personal, renamed, one("fresh"), store="store", purge=True, max_deletes=4
     )
-    doomed = "[made.tokens[1], made.tokens[2], made.tokens[6], rotated.tokens[0]] | map(attribute='token_id') | sort"
+    tokens = "[made.tokens[1], made.tokens[2], made.tokens[6], rotated.tokens[0]]"
+    doomed = f"{tokens} | map(attribute='token_id') | sort"
     tasks = [
         token_set(
             *map(
@@ -462,7 +465,8 @@ def test_purge_refuses_rather_than_delete_too_much(
         check("failing is failed", "failing.purged == []", "failing.tokens | length == 2"),
         info("listed"),
         check(
-            "listed.tokens | map(attribute='name') | sort == ['admin', 'doomed-1', 'doomed-2', 'keep']"
+            "listed.tokens | map(attribute='name') | sort == ['admin', 'doomed-1', 'doomed-2', "
+            "'keep']"
         ),
         token_set(one("keep"), store="store", purge=True, keywords=IGNORE_ERRORS),
         check(
@@ -493,7 +497,8 @@ def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(
         purge,
         info("left"),
         check(
-            "made.tokens | map(attribute='token_id') | difference(left.tokens | map(attribute='id')) == []"
+            "made.tokens | map(attribute='token_id') | difference(left.tokens | "
+            "map(attribute='id')) == []"
         ),
         check("planned.purged == got.purged"),
     ]
@@ -531,7 +536,8 @@ def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(
 
 
 def failing(faults: t.Mapping[tuple[str, int], Fault]) -> t.Callable[[str, str], Fault]:
-    """A rule under which these requests fail, each named by its method and which of that method it is."""
+    """A rule under which these requests fail, each named by its method and which of that method
+    it is."""
     counts = {method: itertools.count(1) for method in ("GET", "POST", "PUT", "DELETE")}
     return lambda method, path: (
         None if path.endswith("/lookup") else faults.get((method, next(counts[method])))

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every way to an environment: addresses, who calls, versions of the token API. docs/ways-in.md names the test of each."""
+"""Every way to an environment: addresses, who calls, versions of the token API. docs/ways-in.md
+names the test of each."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def sign_ons(environment: Environment) -> int:
 
 
 def whole_life(name: str, **options: t.Any) -> list[Task]:
-    """Issue a token, see that it works and that another run changes nothing, change it, and delete it."""
+    """Issue a token, see that it works and that another run changes nothing, change it, and
+    delete it."""
     return [
         token(name, register="made", scopes=READ, **options),
         works("made.token"),
@@ -90,7 +92,8 @@ def whole_life(name: str, **options: t.Any) -> list[Task]:
 def test_every_form_of_an_address_leads_to_its_api(
     ansible: Ansible, environment: Environment, server: Environment, tmp_path: pathlib.Path
 ) -> None:
-    """For real, with the hosts that Dynatrace names: a proxy leads all of them to the stand-in, whose certificate is for them."""
+    """For real, with the hosts that Dynatrace names: a proxy leads all of them to the stand-in,
+    whose certificate is for them."""
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(LIVE, APPS, LABS, MANAGED, ACTIVEGATE, SSO).configure_cert(tls)
     ca = str(tmp_path / "ca.pem")
@@ -345,12 +348,11 @@ def test_the_lookup_asks_by_every_way(ansible: Ansible, environment: Environment
     lookup = (
         "lookup('community.dynatrace.api_token', 'ci', store='store', verify=true, return='id', {})"
     )
+    in_query = f"api_token='{environment.api_token}', token_location='query'"
     run = ansible.play(
         token("ci", register="made", scopes=READ, store="store"),
         check(f"{lookup.format(given)} == made.token_id"),
-        check(
-            f"{lookup.format(repr(environment.api_token).join(['api_token=', '']) + ', token_location=' + repr('query'))} == made.token_id"
-        ),
+        check(f"{lookup.format(in_query)} == made.token_id"),
     ).succeeded()
     assert sign_ons(environment) >= 1
     assert "token_location: query puts the secret of api_token into addresses" in run.text
@@ -556,12 +558,14 @@ def test_what_v1_cannot_do_is_refused_before_anything_is_written(
     for results, says in (
         (
             run.results("pat"),
-            "The API v1 cannot issue personal access tokens. Use api_version: v2. Nothing was changed.",
+            "The API v1 cannot issue personal access tokens. Use api_version: v2. Nothing was "
+            "changed.",
         ),
         (run.results("set"), "The API v1 cannot issue personal access tokens"),
         (
             run.results("calling"),
-            "The API v1 cannot change the token that it is called with. Use api_version: v2, or another token",
+            "The API v1 cannot change the token that it is called with. Use api_version: v2, or "
+            "another token",
         ),
         (run.results("gone"), "the token that this task itself calls Dynatrace with"),
     ):

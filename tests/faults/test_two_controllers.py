@@ -140,7 +140,8 @@ def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
     assert {found["name"] for found in environment.tokens()} == {"ci"}
 
 
-# Where a token only lacks its name, the other run waits for a minute whether somebody is about to give it; see the tests of kills.
+# Where a token only lacks its name, the other run waits for a minute whether somebody is about to
+# give it; see the tests of kills.
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "no names"])
 def test_two_with_one_store_end_with_one_token(
     environment: Environment, vault: KeyVault, fault: str

@@ -4,16 +4,21 @@
 
 """Whatever stands in an option: the result is a right one or an error in words for the user.
 
-Each example is a task, or a call of the lookup, that would work, but for one to three options with something else in them. It is run
+Each example is a task, or a call of the lookup, that would work, but for one to three options with
+something else in them. It is run
 in this process, by its action or by what the lookup calls, against the stand-ins. After it:
 
 - An error is none that nobody has thought of.
-- No secret stood in the result, but under token, in a message or warning, in the address of a request, or in the name
+- No secret stood in the result, but under token, in a message or warning, in the address of a
+  request, or in the name
   of a file.
-- Every request had only headers that the collection sends, and on this machine went to the token API of the environment or to the Vault.
-- Where an option was at fault, there was no request at all, but for what only Dynatrace or the plan can tell.
+- Every request had only headers that the collection sends, and on this machine went to the token
+  API of the environment or to the Vault.
+- Where an option was at fault, there was no request at all, but for what only Dynatrace or the plan
+  can tell.
 
-FUZZ is how many random examples there are of each kind; without it there are few, and always the same.
+FUZZ is how many random examples there are of each kind; without it there are few, and always the
+same.
 """
 
 from __future__ import annotations
@@ -325,7 +330,8 @@ class Said(t.NamedTuple):
 
 
 class World:
-    """An environment with a token, a store of files, and a Vault, and what tasks and lookups do there."""
+    """An environment with a token, a store of files, and a Vault, and what tasks and lookups do
+    there."""
 
     def __init__(self, environment: Environment, vault: KeyVault, folder: pathlib.Path) -> None:
         self.environment = environment
@@ -426,7 +432,8 @@ def check(world: World, said: Said) -> None:
     assert isinstance(said.error, (DynatraceError, type(None))), said.error
     message = str(said.error or "")
     assert "Unexpected" not in message
-    # The face of the lookup scrubs its message, as the playbook shows; the action has done so by now.
+    # The face of the lookup scrubs its message, as the playbook shows; the action has done so by
+    # now.
     shown = [
         repr(_public(said.result))
         if isinstance(said.result, dict)

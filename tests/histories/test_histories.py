@@ -2,11 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Some histories of a token with real requests and files: against the stand-in, with a store of type file.
+"""Some histories of a token with real requests and files: against the stand-in, with a store of
+type file.
 
-What has to be true stands in ``support/oracle.py``. A run happens in this process, and its requests and what it writes into the
-store pass by here. So it can be killed right before any of its writes: from then on nothing that it does has any effect, clean-up
-included. All that lies between two writes only reads, so no other moment leaves anything else. Beside the entry in the store a kill
+What has to be true stands in ``support/oracle.py``. A run happens in this process, and its requests
+and what it writes into the
+store pass by here. So it can be killed right before any of its writes: from then on nothing that it
+does has any effect, clean-up
+included. All that lies between two writes only reads, so no other moment leaves anything else.
+Beside the entry in the store a kill
 leaves half a file. No secret stands anywhere but under the key token of a result.
 """
 

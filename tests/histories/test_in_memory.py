@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Thousands of histories of tokens of several kinds, in memory. What has to be true stands in ``support/oracle.py``.
+"""Thousands of histories of tokens of several kinds, in memory. What has to be true stands in
+``support/oracle.py``.
 
 Runs are killed before each of their writes, interrupted after it, lose its answer, or are refused.
 """

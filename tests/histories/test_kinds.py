@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kinds of tokens that exist in this file only: everything works for them that works for an access token.
+"""Kinds of tokens that exist in this file only: everything works for them that works for an access
+token.
 
-Each lacks something else: to be renamed, to have scopes or other scopes, to be disabled, an expiration date that can be changed.
+Each lacks something else: to be renamed, to have scopes or other scopes, to be disabled, an
+expiration date that can be changed.
 """
 
 from __future__ import annotations
@@ -191,7 +193,8 @@ class Controller:
         )
 
     def _check_write(self) -> None:
-        """Whoever reads the store has a secret that works, as long as that works which it had before."""
+        """Whoever reads the store has a secret that works, as long as that works which it had
+        before."""
         for other in self.others:
             assert self.world.tokens[str(other.id)] == other
         if self.world.works(self._old):
@@ -211,7 +214,8 @@ class Controller:
 
 
 def cut_off_runs(kind: Kind, **options: t.Any) -> t.Iterator[tuple[Controller, str | None]]:
-    """A controller whose run was cut off before its first write, its second, and so on; what it was to replace."""
+    """A controller whose run was cut off before its first write, its second, and so on; what it
+    was to replace."""
     for dies_before in itertools.count():
         controller = Controller(kind)
         if options:

@@ -97,7 +97,8 @@ def histories(
     :param dates: expiration dates that may be asked for.
     :param with_faults: whether answers get lost, writes are refused and runs interrupted, too.
     """
-    # unique_by, because otherwise most of the examples would be earlier ones with a step in two places.
+    # unique_by, because otherwise most of the examples would be earlier ones with a step in two
+    # places.
     return st.lists(_steps(kind, dates, with_faults), min_size=3, max_size=12, unique_by=id)
 
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in for HashiCorp Vault: the engine KV v2 and the login by AppRole, as strict as documented, and failing where a test says so."""
+"""A stand-in for HashiCorp Vault: the engine KV v2 and the login by AppRole, as strict as
+documented, and failing where a test says so."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ import threading
 import typing as t
 import urllib.parse
 
-# What becomes of a request: None, it is answered as it should be; a number, it is answered with this status and not carried out;
-# "lose", it is carried out and its answer is lost; an address, it is answered with a redirect to there.
+# What becomes of a request: None, it is answered as it should be; a number, it is answered with
+# this status and not carried out;
+# "lose", it is carried out and its answer is lost; an address, it is answered with a redirect to
+# there.
 Fault = t.Union[int, str, None]
 Rule = t.Callable[[str, str], Fault]
 
@@ -70,7 +73,8 @@ class Version:
 
 @dataclasses.dataclass
 class KeyVault:
-    """A running stand-in: how to reach it, what it holds, and the requests that reached it as method and path."""
+    """A running stand-in: how to reach it, what it holds, and the requests that reached it as
+    method and path."""
 
     namespace: str | None = None
     mount: str = "secret"
@@ -98,7 +102,8 @@ class KeyVault:
             return {path: versions[-1].readable for path, versions in self.versions.items()}
 
     def methods(self) -> list[str]:
-        """What was done with secrets, in order, without questions about what may be done and logins."""
+        """What was done with secrets, in order, without questions about what may be done and
+        logins."""
         return [method for method, path in self.requests if path.startswith(f"/v1/{self.mount}/")]
 
     def plant(self, path: str, data: Data) -> int:
@@ -115,7 +120,8 @@ class KeyVault:
             self.versions[path][-1].deleted = _now()
 
     def destroy(self, path: str) -> None:
-        """Destroy the latest version for good, as ``vault kv destroy`` does; what is known of it stays."""
+        """Destroy the latest version for good, as ``vault kv destroy`` does; what is known of it
+        stays."""
         with self.lock:
             self.versions[path][-1].destroyed = True
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A token API and a store in memory: as strict as the real ones, and cut off or refused wherever a test says."""
+"""A token API and a store in memory: as strict as the real ones, and cut off or refused wherever
+a test says."""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ class World:
     def write(self, what: str, is_looked_after: bool = False) -> t.Iterator[None]:
         """Carries out what happens inside, unless it fails or the process dies before.
 
-        :param is_looked_after: whether the writer itself sees what became of it if the answer is lost.
+        :param is_looked_after: whether the writer itself sees what became of it if the answer is
+        lost.
         """
         self._live()
         number = len(self.writes)

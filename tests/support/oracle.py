@@ -4,38 +4,53 @@
 
 """What a run may do to tokens, and what has to be true after it, whatever happened before.
 
-After every write, the tokens and the entries of the store are compared with those before it, and the difference has to be one that
+After every write, the tokens and the entries of the store are compared with those before it, and
+the difference has to be one that
 the run may make:
 
-- A run for a name touches only tokens of its kind that have this name, and those that runs have issued and not named yet. A run for
+- A run for a name touches only tokens of its kind that have this name, and those that runs have
+  issued and not named yet. A run for
   an id touches only the token with this id.
-- Of the tokens of its name a run touches the one that the store holds, those that the store has as predecessors, what it issues
-  itself, and what a run issued that was cut off before it had saved the secret. Any other, such as one that a person made under the
+- Of the tokens of its name a run touches the one that the store holds, those that the store has as
+  predecessors, what it issues
+  itself, and what a run issued that was cut off before it had saved the secret. Any other, such as
+  one that a person made under the
   same name, only where
 
-  - it is the current one: the store holds none that lives, and its secret is given as token; or on_missing_secret is rotate or
+  - it is the current one: the store holds none that lives, and its secret is given as token; or
+    on_missing_secret is rotate or
     ignore, and it is the only one that lives or the one that on_duplicates points at;
   - or it has expired, and the run issues another one, or deletes all;
-  - or the run deletes all of its name, and it is the only one that lives, or the store knows all of them.
+  - or the run deletes all of its name, and it is the only one that lives, or the store knows all of
+    them.
 
-- If a person renamed the token that the store holds, a run for its name touches nothing as long as that token lives.
-- A token that works stops working through a run only if that is asked for (state: absent, enabled: false), or if another one has
-  replaced it, its overlap is over, retire is true, and the secret in the store works at that moment. So from the first success on
-  there is always one that works, unless people or time took it away. What nobody can have the secret of is no such token.
+- If a person renamed the token that the store holds, a run for its name touches nothing as long as
+  that token lives.
+- A token that works stops working through a run only if that is asked for (state: absent, enabled:
+  false), or if another one has
+  replaced it, its overlap is over, retire is true, and the secret in the store works at that
+  moment. So from the first success on
+  there is always one that works, unless people or time took it away. What nobody can have the
+  secret of is no such token.
 - A predecessor that was taken back by its id is a predecessor no more.
-- What a run issued itself, and saw not to work, is deleted after the store has the old secret again.
+- What a run issued itself, and saw not to work, is deleted after the store has the old secret
+  again.
 - What was disabled is deleted only when the time that delete_after gave it is over.
 - A predecessor loses neither its name nor its scopes to a run for its name.
 
 After every run that succeeds:
 
-- Check mode right before it told what it would do, and wrote nothing. If the run failed, check mode did with the same words, unless
+- Check mode right before it told what it would do, and wrote nothing. If the run failed, check mode
+  did with the same words, unless
   it was Dynatrace that refused.
-- It reports a change if, and only if, Dynatrace or the store has something else than before. An intent does not count.
-- What it returned works, is what the store holds, and has the scopes that were asked for. It returned a secret, unless the token is
+- It reports a change if, and only if, Dynatrace or the store has something else than before. An
+  intent does not count.
+- What it returned works, is what the store holds, and has the scopes that were asked for. It
+  returned a secret, unless the token is
   disabled and enabled was left out, or its secret is not known and that was to be ignored.
 - The same again, in check mode, changes nothing and returns the same, unless it rotates always.
-- No token that any run issued is without its name or forgotten: the store holds it, or has it as a predecessor. Whether a token is
+- No token that any run issued is without its name or forgotten: the store holds it, or has it as a
+  predecessor. Whether a token is
   still one of these that a person has renamed is open.
 - A new secret counts as handed over after a run that may retire, and not before.
 - No predecessor is overdue, if retire is true and the token works.
@@ -108,7 +123,8 @@ class Scene(t.Protocol):
     def perform(
         self, options: Options, trouble: Trouble, watch: t.Callable[[], None], check_mode: bool
     ) -> Result | DynatraceError | None:
-        """The result or the error of one run, None if it was killed. ``watch`` is called after each write."""
+        """The result or the error of one run, None if it was killed. ``watch`` is called after
+        each write."""
 
     def add(self, name: str, **fields: t.Any) -> None: ...
 

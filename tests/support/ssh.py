@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible's own ssh connection without a server: in place of ssh, a script runs the command on this machine."""
+"""Ansible's own ssh connection without a server: in place of ssh, a script runs the command on
+this machine."""
 
 from __future__ import annotations
 

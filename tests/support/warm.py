@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible's programs as forks of a parent that has imported what each of them imports, which saves time.
+"""Ansible's programs as forks of a parent that has imported what each of them imports, which saves
+time.
 
-Nothing of Ansible's own is imported before the fork, because Ansible reads its environment when it is imported.
+Nothing of Ansible's own is imported before the fork, because Ansible reads its environment when it
+is imported.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _idle: dict[t.Any, list[Connection]] = collections.defaultdict(
 
 
 class Process:
-    """A run as subprocess.Popen would start it, but with its output in files. A parent has one run at a time."""
+    """A run as subprocess.Popen would start it, but with its output in files. A parent has one
+    run at a time."""
 
     def __init__(
         self,
@@ -78,7 +81,8 @@ def _start_parent(env: dict[str, str]) -> Connection:
 
 
 def _import_beforehand() -> None:
-    """Import what Ansible and the collection import, but for what is Ansible's own or no module by itself."""
+    """Import what Ansible and the collection import, but for what is Ansible's own or no module
+    by itself."""
     said = subprocess.check_output(
         [sys.executable, "-c", "import sys, ansible.cli.playbook, requests; print(*sys.modules)"],
         text=True,
@@ -106,7 +110,8 @@ def _fork(connection: Connection) -> t.Any:
 def _become(
     command: list[str], env: dict[str, str], cwd: pathlib.Path, *outputs: pathlib.Path
 ) -> None:
-    """Run a program up to its last line; what comes after that, the interpreter does at the end of this one too."""
+    """Run a program up to its last line; what comes after that, the interpreter does at the end
+    of this one too."""
     for descriptor, file in enumerate([os.devnull, *outputs]):
         with open(file, "a+b") as opened:
             os.dup2(opened.fileno(), descriptor)

@@ -89,7 +89,8 @@ CI = Token(id=None, name="ci", enabled=True, scopes=("metrics.read",))
 
 
 def an_entry(**facts: t.Any) -> Entry:
-    """What a store holds of the token named reports, and that is its secret, unless the facts say otherwise."""
+    """What a store holds of the token named reports, and that is its secret, unless the facts
+    say otherwise."""
     usual: dict[str, t.Any] = {
         "identity": REPORTS,
         "id": PUBLIC_PART,
@@ -104,7 +105,8 @@ def due(*token_ids: str) -> tuple[Predecessor, ...]:
 
 
 def a_specification(stored: bool = False, **options: t.Any) -> Specification:
-    """That the token named reports is to have the scope metrics.read, unless the options say otherwise."""
+    """That the token named reports is to have the scope metrics.read, unless the options say
+    otherwise."""
     usual = {
         **_defaults(TOKEN_SPECIFICATION_OPTIONS),
         "name": "reports",

@@ -242,7 +242,8 @@ BEARERS: list[dict[str, t.Any]] = [{"api_token": PLATFORM_TOKEN}, {"api_token": 
 def test_where_the_api_is_for_who_calls(
     url: str, classic: str | None, platform: str | None
 ) -> None:
-    """Access tokens call the classic API, which no gateway has; what is of the platform goes through its gateway where there is one."""
+    """Access tokens call the classic API, which no gateway has; what is of the platform goes
+    through its gateway where there is one."""
     for caller in ACCESS_TOKENS:
         if classic is None:
             assert "takes platform tokens and OAuth clients alone" in str(

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers to the store that HashiCorp Vault would not give: each operation refuses what it does not know."""
+"""Answers to the store that HashiCorp Vault would not give: each operation refuses what it does
+not know."""
 
 from __future__ import annotations
 

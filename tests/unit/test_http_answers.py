@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers to single requests that no server should give: each is understood or refused, in one line that can be shown."""
+"""Answers to single requests that no server should give: each is understood or refused, in one
+line that can be shown."""
 
 from __future__ import annotations
 

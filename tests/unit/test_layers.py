@@ -15,7 +15,8 @@ OWN = "ansible_collections.community.dynatrace.plugins."
 FACES = ("modules", "action", "lookup", "filter", "doc_fragments")
 
 # Lowest first. A file imports only from lines above its own; the faces come last.
-# Each package, and the packages that its files may import besides their own. A file outside of a package is one by itself.
+# Each package, and the packages that its files may import besides their own. A file outside of a
+# package is one by itself.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "module_utils/_options": (),
     "module_utils/_model": (),
@@ -129,7 +130,8 @@ def test_an_arrow_points_from_a_face_to_the_core(file: str) -> None:
         name = _package(other).rpartition("/")[2]
         assert name in allowed, (
             f"{file} imports {other}, and {package} may import {', '.join(allowed)} only. "
-            f"{name} is {WHAT_IT_IS.get(name, 'a face, or close to them')}: move what is needed down, or its use up."
+            f"{name} is {WHAT_IT_IS.get(name, 'a face, or close to them')}: move what is needed "
+            "down, or its use up."
         )
 
 

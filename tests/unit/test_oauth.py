@@ -75,7 +75,8 @@ def audience(**facts: t.Any) -> Audience:
 
 
 class SignOn:
-    """A single sign-on that issues a1, a2, and so on, and a server that answers with the statuses given."""
+    """A single sign-on that issues a1, a2, and so on, and a server that answers with the
+    statuses given."""
 
     def __init__(self, **answer: t.Any) -> None:
         self.answer = answer
@@ -389,15 +390,18 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
     [
         (
             answer("400 Bad Request"),
-            "the single sign-on answered 400: Bad Request. Check oauth_client_id, oauth_client_secret and account_uuid.",
+            "the single sign-on answered 400: Bad Request. Check oauth_client_id, "
+            "oauth_client_secret and account_uuid.",
         ),
         (
             answer(
                 "400 Bad",
                 b"",
-                b'{"error": "invalid_request", "error_description": "OAuth client is missing scopes"}',
+                b'{"error": "invalid_request", '
+                b'"error_description": "OAuth client is missing scopes"}',
             ),
-            "the single sign-on answered 400: OAuth client is missing scopes. Check oauth_client_id",
+            "the single sign-on answered 400: OAuth client is missing scopes. Check "
+            "oauth_client_id",
         ),
         (answer("401 No"), "Check oauth_client_id, oauth_client_secret and account_uuid."),
         (answer("404 Not Found"), "Check oauth_token_url."),
@@ -440,13 +444,15 @@ def test_what_the_single_sign_on_refuses_names_the_option_that_is_wrong(
             CLIENT,
             "GET",
             403,
-            "Give the OAuth client the scope environment-api:api-tokens:read, or use another as oauth_client_id.",
+            "Give the OAuth client the scope environment-api:api-tokens:read, or use another as "
+            "oauth_client_id.",
         ),
         (
             "dt0s16.A",
             "GET",
             403,
-            "Give the calling token the scope environment-api:api-tokens:read, or use another as api_token.",
+            "Give the calling token the scope environment-api:api-tokens:read, or use another as "
+            "api_token.",
         ),
         ("dt0c01.A", "GET", 401, "Check api_token: it may be wrong"),
         (

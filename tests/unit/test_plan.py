@@ -1117,7 +1117,8 @@ class Situation(t.NamedTuple):
 
 @st.composite
 def stored_situations(draw: st.DrawFn, states: tuple[str, ...]) -> Situation:
-    """A wish with a store that can be met, all the tokens there are, what the store holds, and the plan."""
+    """A wish with a store that can be met, all the tokens there are, what the store holds, and
+    the plan."""
     tokens = draw(STORED_TOKENS)
     some_id = st.sampled_from([None, *OWN_IDS])
     options = {

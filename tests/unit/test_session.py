@@ -96,7 +96,8 @@ def test_threads_and_processes_do_not_share_a_session() -> None:
     "text",
     [
         "HTTPConnection(host='127.0.0.1', port=1): Failed to establish a new connection: refused",
-        "<urllib3.connection.HTTPConnection object at 0x7f>: Failed to establish a new connection: refused",
+        "<urllib3.connection.HTTPConnection object at 0x7f>: Failed to establish a new "
+        "connection: refused",
     ],
 )
 def test_the_reason_of_a_failure_is_told_without_the_object_that_failed(text: str) -> None:

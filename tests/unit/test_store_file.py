@@ -242,7 +242,8 @@ def test_the_file_has_the_documented_keys_and_an_inline_secret(place: Place) -> 
 
 # Written by version 1.0.0.
 REPORTS_OF_1_0_0 = """\
-# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.
+# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file
+as a whole.
 environment: abc12345
 name: reports
 personal_access_token: false
@@ -271,7 +272,8 @@ retiring:
   delete_date: '2026-06-02T12:00:00.000Z'
 """
 JOBS_OF_1_0_0 = """\
-# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file as a whole.
+# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file
+as a whole.
 environment: abc12345
 name: 'CI: Jobs/main'
 personal_access_token: true
@@ -684,7 +686,10 @@ def test_a_bomb_takes_no_time(place: Place, bomb: str) -> None:
         place.store().load(REPORTS)
 
 
-WORDS_OF_YAML = "yes no null ~ true 123 0x1f 0o17 1_000 1e3 .inf 12:30:45 2026-01-01 2026-01-01T00:00:00Z #a &a *a << = @a `a` %TAG --- ..."
+WORDS_OF_YAML = (
+    "yes no null ~ true 123 0x1f 0o17 1_000 1e3 .inf 12:30:45 2026-01-01 "
+    "2026-01-01T00:00:00Z #a &a *a << = @a `a` %TAG --- ..."
+)
 PHRASES_OF_YAML = [
     "- a",
     "a: b",

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The behaviour of a store, whatever its type: every type passes each test here, an invented one too."""
+"""The behaviour of a store, whatever its type: every type passes each test here, an invented one
+too."""
 
 from __future__ import annotations
 
