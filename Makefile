@@ -18,7 +18,7 @@ AGAIN ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
 SITE := $(VENV)/docsite
-BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories
+BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories/test_histories.py
 
 .PHONY: demo test test-all test-v1 test-next bench lint types docs sanity pytest clean
 
