@@ -16,6 +16,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import alone
+import hosts
 import memory
 import sets
 import tasks
@@ -24,7 +25,7 @@ from ansible.release import __version__
 
 def main() -> int:
     print(f"ansible-core {__version__}, Python {platform.python_version()}")
-    for part in (alone, tasks, sets, memory):
+    for part in (alone, tasks, sets, memory, hosts):
         part.main()
     return 0
 
