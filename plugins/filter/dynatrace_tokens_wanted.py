@@ -36,7 +36,8 @@ options:
 EXAMPLES = r"""
 - name: Manage the tokens that a group of hosts asks for
   community.dynatrace.dynatrace_token_set:
-    tokens: "{{ hostvars | community.dynatrace.dynatrace_tokens_wanted(__dynatrace_tokens_gathered, inventory_hostname) }}"
+    tokens: "{{ hostvars | community.dynatrace.dynatrace_tokens_wanted(
+      __dynatrace_tokens_gathered, inventory_hostname) }}"
 """
 
 RETURN = r"""

@@ -346,8 +346,8 @@ store_updated:
   sample: true
 handed_over:
   description:
-    - V(false) after the token was issued with O(retire=false), until a call with O(retire=true) follows. Between the two, hand the
-      secret to those who use it.
+    - V(false) after the token was issued with O(retire=false), until a call with O(retire=true)
+      follows. Between the two, give the secret to its consumers.
     - Null without O(store), and if there is no token.
   returned: success
   type: bool

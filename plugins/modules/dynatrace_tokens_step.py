@@ -14,14 +14,14 @@ author:
   - The community.dynatrace project (@ansible-collections)
 description:
   - A part of the role P(community.dynatrace.dynatrace_tokens#role), and of no use without it.
-  - Reads the variables of the role and connects nowhere, so that no secret stands among its options.
+  - Reads the variables of the role, so that no secret is among its options. It connects nowhere.
 options:
   step:
     description:
-      - With V(ask), checks what a host asks for. With V(gather), puts together what all hosts ask for, for one task in each
-        environment.
-      - With V(receive), takes what became of the tokens of a host. With V(tell), prints the summary, and fails if a token of the host
-        failed.
+      - V(ask) checks what a host asks for. V(gather) puts together what all hosts ask for, for one
+        task in each environment.
+      - V(receive) takes the results for the tokens of a host. V(tell) prints the summary, and fails
+        if a token of the host failed.
     type: str
     choices: [ask, gather, receive, tell]
     required: true
@@ -33,16 +33,22 @@ options:
     default: issue
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be
+        executed on the controller.
     support: full
   async:
     description: Supports being used with the C(async) keyword.
     support: none
   check_mode:
-    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    description:
+      - Can run in C(check_mode) and return the changed status prediction without modifying the
+        target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
+        in diff mode.
     support: none
 seealso:
   - module: community.dynatrace.dynatrace_token_set
@@ -63,5 +69,5 @@ msg:
   type: list
   elements: str
   sample:
-    - "reader (dt0c01.ST2EY72KQINMH574WMNVI7YN): created, scopes metrics.read, never expires, secret known"
+    - "reader (dt0c01.ST2EY72KQINMH574WMNVI7YN): unchanged"
 """

@@ -380,11 +380,9 @@ def test_an_unreachable_host_costs_the_others_nothing(
     ansible: Ansible, environment: Environment
 ) -> None:
     inventory = ansible.folder / "inventory.ini"
-    inventory.write_text(
-        f"h1 ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=9\nh2 {PYTHON}\nh3 {PYTHON}\n".replace(
-            "{{ansible_playbook_python}}", "python3"
-        )
-    )
+    here = PYTHON.replace("{{ansible_playbook_python}}", "python3")
+    unreachable = "ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=9"
+    inventory.write_text(f"h1 {unreachable}\nh2 {here}\nh3 {here}\n")
     ping = {"name": "ping", "ansible.builtin.ping": {}}
     run = ansible.playbook(
         [play(ping, role(OWN, **STORED), HAS_OWN)], ["-i", str(inventory)]

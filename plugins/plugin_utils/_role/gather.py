@@ -23,30 +23,36 @@ def gather(asked_by: AskedBy, failed: AskedBy) -> Data:
     :raises Refused: if two hosts ask for the same token differently.
     """
     _check_agreement(asked_by)
+    groups = _groups(asked_by)
+    due_elsewhere = _due_elsewhere(failed)
+    for group in groups:
+        _add_keys(group, asked_by, due_elsewhere)
+    elsewhere = [line for asked in asked_by.values() for line in asked.get("elsewhere") or []]
+    return {
+        "groups": groups,
+        "leaders": [group["leader"] for group in groups if group["keys"]],
+        "first": next(iter(asked_by), ""),
+        "elsewhere": list(dict.fromkeys(elsewhere)),
+        "problem": None,
+    }
+
+
+def _groups(asked_by: AskedBy) -> list[Data]:
+    """The hosts with tokens, grouped by their connection. The first of each group leads it."""
     groups: dict[str, Data] = {}
     for host, asked in asked_by.items():
-        if not asked["wanted"]:
-            continue
-        group = groups.setdefault(
-            asked["group"],
-            {"leader": host, "environment": asked["environment"], "hosts": [], "keys": []},
-        )
-        group["hosts"].append(host)
-    for group in groups.values():
-        due_elsewhere: dict[tuple[str, ...], str] = {
-            (due["environment"], *_key(one)): host
-            for host, due in failed.items()
-            for one in due["wanted"]
-        }
-        _add_keys(group, asked_by, due_elsewhere)
-    with_tokens = [group for group in groups.values() if group["keys"]]
-    elsewhere = {line: None for asked in asked_by.values() for line in asked.get("elsewhere") or []}
+        if asked["wanted"]:
+            new = {"leader": host, "environment": asked["environment"], "hosts": [], "keys": []}
+            groups.setdefault(asked["group"], new)["hosts"].append(host)
+    return list(groups.values())
+
+
+def _due_elsewhere(failed: AskedBy) -> dict[tuple[str, ...], str]:
+    """The hosts whose hand-over failed, by the environment, kind and name of their tokens."""
     return {
-        "groups": list(groups.values()),
-        "leaders": [group["leader"] for group in with_tokens],
-        "first": next(iter(asked_by), ""),
-        "elsewhere": list(elsewhere),
-        "problem": None,
+        (due["environment"], *_key(one)): host
+        for host, due in failed.items()
+        for one in due["wanted"]
     }
 
 

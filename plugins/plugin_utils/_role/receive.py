@@ -47,13 +47,17 @@ def receive(
     tokens = results.get("tokens") if isinstance(results, t.Mapping) else None
     if tokens is None:
         return [], [_failure_of_all(results, group)]
-    of_key = {tuple(key): token for key, token in zip(group["keys"], tokens)}
-    own = [
-        Received(one, of_key[(one["kind"], one["name"])])
-        for one in asked["wanted"]
-        if (one["kind"], one["name"]) in of_key
-    ]
+    own = _own(asked["wanted"], group["keys"], tokens)
     return [one for one in own if not one.result["failed"]], _problems(own)
+
+
+def _own(
+    wanted: t.Iterable[Data], keys: t.Iterable[t.Sequence[str]], tokens: t.Iterable[Data]
+) -> list[Received]:
+    """The results for what this host asks for, of those for the whole group."""
+    by_key = {tuple(key): token for key, token in zip(keys, tokens)}
+    pairs = [(one, by_key.get((one["kind"], one["name"]))) for one in wanted]
+    return [Received(one, result) for one, result in pairs if result is not None]
 
 
 def group_of(host: str, gathered: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any] | None:
@@ -168,17 +172,22 @@ def revoked_facts(
     """The facts that a host has left after its tokens were taken back. None in check mode."""
     if asked["check_mode"]:
         return {}
-    issued = _dictionary(known.get(ISSUED))
-    facts: Data = {}
     ids = {one.wanted["id"] for one in received}
-    for name, entry in issued.items():
-        if isinstance(entry, t.Mapping) and entry.get("id") in ids:
-            issued[name] = {**entry, "token": None}
-    for one in received:
-        if one.wanted["fact"]:
-            facts[one.wanted["fact"]] = None
+    issued = _dictionary(known.get(ISSUED))
     left = [record for record in known.get(CREATED) or [] if record["id"] not in ids]
-    return {ISSUED: issued, CREATED: left, **facts}
+    facts = [one.wanted["fact"] for one in received if one.wanted["fact"]]
+    return {
+        ISSUED: {name: _without_secret(entry, ids) for name, entry in issued.items()},
+        CREATED: left,
+        **dict.fromkeys(facts),
+    }
+
+
+def _without_secret(entry: t.Any, ids: t.Container[str]) -> t.Any:
+    """An entry of the registered tokens; without its secret if its token was deleted."""
+    if isinstance(entry, t.Mapping) and entry.get("id") in ids:
+        return {**entry, "token": None}
+    return entry
 
 
 def to_hand_over(received: t.Sequence[Received], asked: t.Mapping[str, t.Any]) -> Data | None:
