@@ -10,19 +10,19 @@ import datetime as dt
 import functools
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens import (
+    AccessTokenApi,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
     check_not_caller,
     is_caller,
     no_answer,
     path_of,
-    problem_of,
     read_token,
     text_of,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
@@ -41,7 +41,7 @@ _LIMIT = 1_000_000  # documented: the largest, and nothing tells that a list was
 _SCOPE = "TenantTokenManagement"  # documented: for everything but looking tokens up
 
 
-class TokenApiV1:
+class TokenApiV1(AccessTokenApi):
     """See ``TokenApi``.
 
     A list has ids and names only, so that each wanted token costs a request of its own.
@@ -49,15 +49,6 @@ class TokenApiV1:
 
     issues = (ACCESS,)
     changes_caller = False
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def now(self) -> dt.datetime:
-        return self._http.now()
-
-    def skew(self) -> dt.timedelta:
-        return self._http.skew
 
     def for_thread(self) -> TokenApiV1:
         return TokenApiV1(self._http.for_thread())
@@ -98,11 +89,6 @@ class TokenApiV1:
                 token = self.get(text_of(stub.get("id")))
                 if token is not None and kind in (None, token.kind):
                     yield token
-
-    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
-        name, kind = identity.name, identity.kind
-        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
-        return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request(
@@ -161,9 +147,6 @@ class TokenApiV1:
             Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
         )
         return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
-
-    def problem_of(self, secret: Secret, token: Token) -> str | None:
-        return problem_of(TokenApiV1(self._http.as_caller(secret)).lookup(secret), token)
 
 
 def _secret(data: t.Any) -> Secret:

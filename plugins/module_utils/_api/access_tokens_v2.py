@@ -9,6 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens import (
+    AccessTokenApi,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
     check_not_caller,
@@ -18,14 +21,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
     moment_of,
     no_answer,
     path_of,
-    problem_of,
     read_token,
     text_of,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACCESS,
@@ -57,20 +57,11 @@ _COMPARED_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+additionalMeta
 _USAGE_FIELDS = ",+lastUsedDate,+lastUsedIpAddress,+modifiedDate"
 
 
-class TokenApiV2:
+class TokenApiV2(AccessTokenApi):
     """See ``TokenApi``."""
 
     issues = (ACCESS, PERSONAL_ACCESS)
     changes_caller = True
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def now(self) -> dt.datetime:
-        return self._http.now()
-
-    def skew(self) -> dt.timedelta:
-        return self._http.skew
 
     def for_thread(self) -> TokenApiV2:
         return TokenApiV2(self._http.for_thread())
@@ -118,11 +109,6 @@ class TokenApiV2:
         raise RequestFailed(
             f"Dynatrace's list of tokens has not ended after {_MOST_PAGES} pages. Run again later."
         )
-
-    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
-        name, kind = identity.name, identity.kind
-        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
-        return [token for token in listed if token.has_final_name(name, kind)]
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request(
@@ -176,10 +162,6 @@ class TokenApiV2:
         return (
             read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None
         )
-
-    def problem_of(self, secret: Secret, token: Token) -> str | None:
-        # Documented: any scope suffices for a token to look itself up.
-        return problem_of(TokenApiV2(self._http.as_caller(secret)).lookup(secret), token)
 
 
 def _is_wanted(entry: t.Mapping[str, t.Any], wanted: Wanted) -> bool:

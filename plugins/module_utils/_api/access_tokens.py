@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The part of the access token API that is the same in all its versions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import problem_of
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Wanted
+
+
+class AccessTokenApi:
+    """See ``TokenApi``."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def now(self) -> dt.datetime:
+        return self._http.now()
+
+    def skew(self) -> dt.timedelta:
+        return self._http.skew
+
+    def list(
+        self, kind: Kind | None = None, usage: bool = False, wanted: Wanted | None = None
+    ) -> t.Iterator[Token]:
+        raise NotImplementedError
+
+    def lookup(self, secret: Secret) -> Token | None:
+        raise NotImplementedError
+
+    def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
+        name, kind = identity.name, identity.kind
+        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
+        return [token for token in listed if token.has_final_name(name, kind)]
+
+    def problem_of(self, secret: Secret, token: Token) -> str | None:
+        # Documented: any scope suffices for a token to look itself up.
+        by_itself = type(self)(self._http.as_caller(secret))
+        return problem_of(by_itself.lookup(secret), token)
