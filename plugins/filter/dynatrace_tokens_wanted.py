@@ -11,7 +11,7 @@ import typing as t
 DOCUMENTATION = r"""
 name: dynatrace_tokens_wanted
 short_description: The tokens that a group of hosts asks for together
-version_added: 1.0.0
+version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:

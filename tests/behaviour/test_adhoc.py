@@ -71,14 +71,6 @@ def test_adhoc_lists_tokens_readably(ansible: Ansible, environment: Environment)
 
 BAD_INPUT = {
     "no name and no id": ({}, "name or token_id is needed"),
-    "no url": (
-        {"name": "x", "environment_url": ""},
-        "set the environment variable DYNATRACE_ENV_URL or DT_ENV_URL",
-    ),
-    "no token": (
-        {"name": "x", "api_token": ""},
-        "set the environment variable DYNATRACE_API_TOKEN or DT_API_TOKEN",
-    ),
     "no scheme": (
         {"name": "x", "environment_url": "abc12345.live.dynatrace.com"},
         "the address needs a scheme, https://",
@@ -182,3 +174,23 @@ def test_a_wrong_api_token_is_explained_and_not_shown(ansible: Ansible) -> None:
     ).failed()
     assert "Dynatrace answered 401: Token Authentication failed. Check api_token" in run.text
     assert SECRET.rpartition(".")[2] not in run.output
+
+
+def test_a_connection_that_is_missing_is_told_with_its_variables(
+    ansible: Ansible, environment: Environment
+) -> None:
+    def task(name: str, **options: str) -> Task:
+        module = {"community.dynatrace.dynatrace_token_info": options}
+        return {"name": name, **module, "ignore_errors": True}
+
+    run = ansible.play(
+        task("no url", environment_url=" "),
+        task("no token", environment_url=environment.url, api_token=""),
+        env={"DYNATRACE_ENV_URL": None, "DYNATRACE_API_TOKEN": None},
+    ).succeeded()
+    assert "environment variable DYNATRACE_ENV_URL or DT_ENV_URL" in run.result("no url")["msg"]
+    assert (
+        "environment variable DYNATRACE_API_TOKEN or DT_API_TOKEN"
+        in (run.result("no token")["msg"])
+    )
+    assert environment.requests() == []

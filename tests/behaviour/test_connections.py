@@ -16,7 +16,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     TOKEN_SET_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Runtime
+from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import RunContext
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_tokens
 
 from support.stand_in import Environment
@@ -58,7 +58,7 @@ def test_a_large_set_is_rotated_within_few_descriptors(environment: Environment)
         "api_token": environment.api_token,
         "tokens": [{**usual, "name": name} for name in names],
     }
-    runtime = Runtime(False, True, True, lambda warning: None)
+    runtime = RunContext(False, True, True, lambda warning: None)
     with at_most(MOST_DESCRIPTORS):
         report = manage_tokens(params, runtime)
     assert [part.get("action") for part in report.result["tokens"]] == ["rotated"] * TOKENS

@@ -548,9 +548,9 @@ def test_no_secret_is_shown_or_left(
             token(
                 "loop-{{ item }}",
                 register="loop",
-                keywords={"loop": [1, 2], "vars": {"kept_in": store}},
+                keywords={"loop": [1, 2]},
                 scopes=READ,
-                store="{{ kept_in }}",
+                store=f"{{{{ stores.{store['auth_method']} }}}}",
             ),
             token("failed", keywords=IGNORE_ERRORS, scopes=["no.such"], store=store),
             token(
@@ -567,7 +567,11 @@ def test_no_secret_is_shown_or_left(
 
     variables = {"ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")}
     run = ansible.play(
-        *tasks(vault.store), *tasks(by_approle(vault)), options=["-vvvv", "--diff"], env=variables
+        *tasks({**vault.store, "auth_method": "token"}),
+        *tasks(by_approle(vault)),
+        options=["-vvvv", "--diff"],
+        env=variables,
+        vars={"stores": {"token": vault.store, "approle": by_approle(vault)}},
     ).succeeded()
     secrets = [vault.token, vault.secret_id, *vault.client_tokens, *environment.secrets()]
     assert len(secrets) > 10

@@ -503,7 +503,7 @@ def test_what_nobody_would_keep_is_not_issued(ansible: Ansible, environment: Env
     }
     in_the_background = {**failing("ci", "async", scopes=READ), "async": 10, "poll": 1}
     run = ansible.play(plain, until, in_the_background).succeeded()
-    assert "store, hand it to later tasks with register" in run.result("plain")["msg"]
+    assert "store, or hand it to later tasks with register" in run.result("plain")["msg"]
     assert "under until" in run.result("until")["msg"]
     assert "async" in run.result("async")["msg"]
     assert environment.tokens() == []

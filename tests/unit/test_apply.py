@@ -64,7 +64,7 @@ def run(
 
 def test_a_kind_that_the_api_cannot_issue_is_refused_before_anything_is_written() -> None:
     world = World()
-    with pytest.raises(Refused, match="cannot issue a personal access token"):
+    with pytest.raises(Refused, match="cannot issue personal access tokens"):
         run(world, Older(world), personal_access_token=True)
     assert world.writes == []
     assert run(world, Older(world)).plan.action == "created"

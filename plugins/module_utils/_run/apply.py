@@ -179,7 +179,7 @@ def _check_supported(api: TokenReader, plan: Plan) -> None:
     if plan.issue and plan.issue.token.kind not in api.issues:
         words = plan.issue.token.kind.words
         raise Refused(
-            f"The API v1 cannot issue a {words}. Use api_version: v2. Nothing was changed."
+            f"The API v1 cannot issue {words}s. Use api_version: v2. Nothing was changed."
         )
     updates = [step.before.id for step in plan.steps if isinstance(step, Update)]
     if updates and not api.changes_caller and api.caller_id() in updates:

@@ -44,7 +44,7 @@ _ENTRY_NAME = re.compile(r"(?!\.\.?$)[a-z0-9._~-]+")
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 _PUBLIC_KEYS = ("environment", "name", "id", "token", "scopes", "expiration_date", "created")
-_KEYS = (*_PUBLIC_KEYS, "kind", "handed_over", "intents", "predecessors")
+_KEYS = (*_PUBLIC_KEYS, "kind", "intents", "predecessors")  # handed_over may lack
 _KEYS_OF_1_0_0 = (*_PUBLIC_KEYS, "personal_access_token", "pending", "retiring")
 
 
