@@ -273,9 +273,11 @@ class WatchedRun:
         if held is not None and not held.has_expired(self.start):
             return held.id
         live = self.ledger.live(self.name)
-        given = self.ledger.scene.find_working(self.options.get("token"))
-        if given is not None and given.id in {token.id for token in live}:
-            return given.id
+        given = self.options.get("token")
+        for token in live:
+            # Also of a token that is disabled, and so does not work.
+            if given is not None and self.ledger.scene.known_secret(token) == given:
+                return token.id
         if "on_missing_secret" not in self.options or not live:
             return None
         if len(live) > 1 and "on_duplicates" not in self.options:

@@ -101,7 +101,9 @@ def test_a_refused_login_is_not_tried_for_every_token(vault: KeyVault) -> None:
 
 
 def test_a_token_that_may_not_ask_for_its_permissions_is_tried() -> None:
-    forbidding = lambda method, path: 403 if "capabilities" in path else None  # noqa: E731
+    def forbidding(method: str, path: str) -> int | None:
+        return 403 if "capabilities" in path else None
+
     with key_vault(forbidding) as vault:
         opened(vault).check_may("save", kept())
     with key_vault() as vault:

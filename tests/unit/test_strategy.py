@@ -18,7 +18,7 @@ FREE = types.SimpleNamespace(strategy="ansible.builtin.free")
         (types.SimpleNamespace(get_play=lambda: FREE), "free"),
         (types.SimpleNamespace(), ""),
         (types.SimpleNamespace(get_play=lambda: None), ""),
-        (types.SimpleNamespace(get_play=lambda: types.SimpleNamespace()), ""),
+        (types.SimpleNamespace(get_play=types.SimpleNamespace), ""),
     ],
 )
 def test_a_strategy_that_ansible_does_not_tell_is_not_fatal(task: object, strategy: str) -> None:

@@ -106,12 +106,12 @@ def is_leftover(token: Token, intent: Intent, name: str) -> bool:
 
 def may_be_leftover(token: Token, intent: Intent, entry: Entry) -> bool:
     """Whether the token may be of this intent, which has no mark but the ids known before."""
-    return (
-        token.kind.marked_by != "name"
-        and intent.expires is None
-        and token.id not in (entry.id, *intent.known_ids)
-        and not entry.knows(token)
-    )
+    if token.kind.marked_by == "name" or intent.expires is not None:
+        return False
+    # A stored token that was not there before is the token of the intent.
+    is_settled = entry.id is not None and entry.id not in intent.known_ids
+    is_known = token.id in (entry.id, *intent.known_ids) or entry.knows(token)
+    return not is_settled and not is_known
 
 
 def is_same_second(one: dt.datetime | None, other: dt.datetime) -> bool:
