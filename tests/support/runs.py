@@ -250,6 +250,7 @@ class Ansible:
             "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
+            "ANSIBLE_STRATEGY_PLUGINS": str(PLUGINS / "strategy"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "ANSIBLE_VAULT_PASSWORD_FILE": str(self.folder / "vault-password"),
             "RECORDER_FILE": str(self.folder / "record.jsonl"),
