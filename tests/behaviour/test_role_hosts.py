@@ -457,10 +457,11 @@ def test_delegated_or_run_once_the_role_gives_facts_to_who_takes_part(
     assert names(environment) == ["agent-h1", "agent-h2", "same"]
 
 
-def test_other_hosts_secrets_and_the_fact_cache_hold_nothing(
+def test_secrets_are_in_the_facts_of_their_host_and_in_the_arguments_of_one_task_alone(
     ansible: Ansible, environment: Environment
 ) -> None:
-    cache = {
+    recorded = {
+        "RECORDER_OF_ALL_TASKS": "yes",
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(ansible.folder / "cache"),
     }
@@ -473,10 +474,20 @@ def test_other_hosts_secrets_and_the_fact_cache_hold_nothing(
         },
         "no_log": True,
     }
+    used = {
+        "name": "used",
+        "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.token | length }}"},
+    }
     run = ansible.playbook(
-        [play(role(OWN, **STORED), told)], hosts("h1", "h2"), env=cache
+        [play(role(OWN, **hand_over(ansible, used)), told)], hosts("h1", "h2"), env=recorded
     ).succeeded()
-    secrets = environment.secrets()
+    secrets = [*environment.secrets(), environment.api_token]
+    with_secrets = {
+        event["task"].rpartition(" : ")[2]
+        for event in run.events
+        if [secret for secret in secrets if secret in json.dumps(event)]
+    }
+    assert with_secrets - {"told"} == {"Register the tokens of this host"}
     found = {
         host: [
             secret for secret in secrets if secret in (ansible.folder / f"vars-{host}").read_text()
