@@ -478,8 +478,11 @@ def test_secrets_are_in_the_facts_of_their_host_and_in_the_arguments_of_one_task
         "name": "used",
         "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.token | length }}"},
     }
+    cacheable = {"ansible.builtin.set_fact": {"cacheable": True}}
     run = ansible.playbook(
-        [play(role(OWN, **hand_over(ansible, used)), told)], hosts("h1", "h2"), env=recorded
+        [play(role(OWN, **hand_over(ansible, used)), told, module_defaults=cacheable)],
+        hosts("h1", "h2"),
+        env=recorded,
     ).succeeded()
     secrets = [*environment.secrets(), environment.api_token]
     with_secrets = {
