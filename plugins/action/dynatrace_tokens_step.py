@@ -67,6 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _asked(self, use: str) -> Data:
         self._refuse_strategy()
+        self._refuse_delegate_facts()
         variables = self._role_variables()
         place = ask.place_of(variables, self._environments())
         check_mode = bool(self._task.check_mode)
@@ -101,6 +102,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"The role does not work under the strategy {strategy} with {len(hosts)} hosts, "
                 "because it puts together what all of them ask for. Nothing was done. Use the "
                 "strategy linear for this play, or issue in a play of its own."
+            )
+
+    def _refuse_delegate_facts(self) -> None:
+        if self._task.delegate_to and self._task.delegate_facts:
+            raise Refused(
+                "The role does not work with delegate_facts, because each host that takes part "
+                "gets the facts of its own tokens. Nothing was done. Leave delegate_facts out, and "
+                "read the facts of other hosts from hostvars."
             )
 
     def _refuse_serial(self, asked: Data) -> None:

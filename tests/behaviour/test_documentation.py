@@ -74,6 +74,11 @@ def role_options(entry_point: str = "main") -> dict[str, dict[str, t.Any]]:
     return options
 
 
+def examples_of_the_role() -> list[str]:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    return [specs[entry_point]["examples"] for entry_point in ("main", "revoke")]
+
+
 def bare(option: dict[str, t.Any]) -> dict[str, t.Any]:
     """What an option is, without its description and without what its name already says."""
     return {
@@ -126,7 +131,7 @@ def test_every_example_runs_in_check_mode_on_a_fresh_environment(
         (ansible.folder / name).write_text(content)
     guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
     pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
-    everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *guides])
+    everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *examples_of_the_role(), *guides])
     run = ansible.playbook(
         everything, ["--check", "--diff", "-i", "one,two,", "-c", "local"]
     ).succeeded()
@@ -161,9 +166,7 @@ def test_the_example_of_the_role_runs_twice(ansible: Ansible, environment: Envir
 def test_the_examples_of_the_role_in_ansible_doc_run_twice(
     ansible: Ansible, environment: Environment
 ) -> None:
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-    for entry_point in ("main", "revoke"):
-        example = specs[entry_point]["examples"]
+    for example in examples_of_the_role():
         options = ["-i", "one,two,", "-c", "local"]
         ansible.playbook(example + example, options).succeeded()
 

@@ -14,72 +14,75 @@ import typing as t
 
 import pytest
 import yaml
-from ansible.vars.reserved import get_reserved_names
 
-from support.roles import PYTHON, ROLE, STORED, hosts, one, play, revoke, role, trying
+from support.roles import PYTHON, ROLE, STORED, hand_over, hosts, one, play, revoke, role, trying
 from support.runs import Ansible, Task, check
 from support.stand_in import Environment
 
 FILES = pathlib.Path(__file__).parents[2] / "roles" / "dynatrace_tokens"
 SPECS = yaml.safe_load((FILES / "meta" / "argument_specs.yml").read_text())["argument_specs"]
-# Variables that Ansible itself sets for each task, and words of Jinja.
-ANSIBLES = {"hostvars", "inventory_hostname", "omit", "groups", "none", "true", "false", "item"}
+# Variables that Ansible itself sets for each task.
+ANSIBLES = {"hostvars", "inventory_hostname", "omit", "environment", "vars"}
 READER = one("reader", "apiTokens.read", fact="reader_secret")
 WORKS = check(
     "reader_secret == dynatrace_tokens_issued.reader.token",
     "reader_secret.startswith(dynatrace_tokens_issued.reader.id ~ '.')",
     "dynatrace_tokens_issued.reader.scopes == ['apiTokens.read']",
 )
+LOCAL = PYTHON.replace("{{ansible_playbook_python}}", "python3")
+ELSEWHERE = {"environment_url": "http://127.0.0.1:9", "api_token": "planted"}
+# The caller's defaults for modules of the collection, and for the one of others that has secrets.
+DEFAULTS = {
+    "group/community.dynatrace.dynatrace": ELSEWHERE,
+    "community.dynatrace.dynatrace_token": ELSEWHERE,
+    "community.dynatrace.dynatrace_token_set": ELSEWHERE,
+    "community.dynatrace.dynatrace_tokens_step": {"entry": "revoke", "step": "tell"},
+    "ansible.builtin.set_fact": {"cacheable": True},
+}
 
 
-def planted() -> dict[str, str]:
-    """Every name in the files of the role that lacks its prefix, and names of 1.0.0."""
-    text = "\n".join(path.read_text() for path in FILES.glob("[tv]a*/*.yml"))
-    names = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"#.*", "", text)))
-    names |= {"result", "results", "found", "known", "created", "facts", "tokens", "store", "hosts"}
-    own = {name for name in names if "dynatrace_tokens" in name}
-    kept = own | ANSIBLES | set(keyword.kwlist) | set(get_reserved_names())
-    return dict.fromkeys(sorted(names - kept), "planted")
+def unprefixed(files: str = "[tv]a*/*.yml") -> list[str]:
+    """Every word in the tasks and variables of the role that lacks its prefix."""
+    text = "\n".join(path.read_text() for path in FILES.glob(files))
+    words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"(?m)^ *#.*", "", text)))
+    kept = ANSIBLES | set(keyword.kwlist) | {"true", "false", "none"}
+    return sorted(word for word in words - kept if "dynatrace_tokens" not in word)
 
 
 def test_no_name_of_the_caller_matters(ansible: Ansible, environment: Environment) -> None:
-    names = planted()
-    assert {"facts", "path", "wanted", "tokens", "leaders"} & set(names)
+    words = unprefixed()
+    assert {"facts", "path", "tokens", "leaders", "store", "environment_url"} <= set(words)
+    names = dict.fromkeys(words, "planted")
+    planted = " ".join(f"{word}=planted" for word in words)
     inventory = ansible.folder / "inventory.ini"
-    host_variables = " ".join(f"{name}=planted" for name in names)
-    inventory.write_text(
-        f"h1 {PYTHON} {host_variables}".replace("{{ansible_playbook_python}}", "x")
-    )
+    inventory.write_text(f"h1 {LOCAL}\nh2 {LOCAL} {planted}\n")
     extra = ansible.folder / "extra.yml"
     extra.write_text(json.dumps(names))
-    registered = [
-        {"name": name, "ansible.builtin.debug": {}, "register": name}
-        for name in ("result", "found", "known", "created", "tokens", "item")
-    ]
-    elsewhere = {"environment_url": "http://127.0.0.1:9", "api_token": "planted"}
-    defaults = {
-        "group/community.dynatrace.dynatrace": elsewhere,
-        "community.dynatrace.dynatrace_token": elsewhere,
-        "community.dynatrace.dynatrace_token_set": elsewhere,
-        "community.dynatrace.dynatrace_tokens_step": {"entry": "revoke"},
-    }
-    everything = [
-        *registered,
-        role(READER, **STORED),
+    handed = {"name": "hand it over", "ansible.builtin.debug": {}}
+    uses = [
+        role(READER, **hand_over(ansible, handed)),
         WORKS,
-        {"name": "set", "ansible.builtin.set_fact": names},
-        {"name": "block", "vars": names, "block": [role(READER, **STORED, **names), WORKS]},
-        revoke(**STORED, **names),
+        revoke(**STORED),
         check("not reader_secret", "not dynatrace_tokens_issued.reader.token"),
-        role(READER, **STORED),
-        WORKS,
     ]
-    ansible.playbook(
-        [play(*everything, vars=names, module_defaults=defaults)],
-        ["-i", str(inventory), "-e", f"@{extra}"],
+    included = [{**use, "vars": {**names, **use.get("vars", {})}} for use in uses]
+    block = {"name": "block", "vars": names, "block": included}
+    facts = {"name": "facts", "ansible.builtin.set_fact": names}
+    registered = [
+        {"name": word, "ansible.builtin.debug": {}, "register": word}
+        for word in unprefixed("tasks/*.yml")
+    ]
+    before = [
+        play(block, vars=names, module_defaults=DEFAULTS, hosts="h1"),
+        play(facts, *registered, *uses, hosts="h2"),
+    ]
+    run = ansible.playbook(before, ["-i", str(inventory)]).succeeded()
+    assert len(run.results("hand it over")) == 2
+    run = ansible.playbook(
+        [play(*uses, hosts="h1")], ["-i", str(inventory), "-e", f"@{extra}"]
     ).succeeded()
-    assert environment.writes().count("POST") == 2
-    assert environment.writes().count("DELETE") == 1
+    assert len(run.results("hand it over")) == 1
+    assert environment.writes().count("POST") == environment.writes().count("DELETE") == 3
 
 
 @pytest.mark.parametrize("blank", ["", None, "   ", "{{ nothing | default(omit) }}"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from support.roles import PYTHON, ROLE, STORED, hosts, one, play, role, trying
+from support.roles import PYTHON, ROLE, STORED, hand_over, hosts, one, play, role, trying
 from support.runs import Ansible, Run, Task, check
 from support.stand_in import Environment, new_environment
 
@@ -98,23 +98,27 @@ def test_only_hosts_that_take_part_ask_in_every_way_to_use_the_role(
             play(FORGET, role(keywords={"when": NOT_FIRST}, **variables), *checks, become=False),
             play(FORGET, end, role(**variables), HAS_OWN),
             play(*checks, pre_tasks=[FORGET], roles=[{"role": "depending", "when": NOT_FIRST}]),
-            play(
-                FORGET,
-                imported | {"vars": variables, "tags": ["wanted"], "when": NOT_FIRST},
-                *checks,
-                tags=["wanted"],
-            ),
         ],
-        [*hosts("h1", "h2", "h3"), "--tags", "wanted,all"],
+        hosts("h1", "h2", "h3"),
     ).succeeded()
     assert names(environment) == ["agent-h2", "agent-h3"]
-    assert len(on(run, "Manage the tokens")) == 7
+    assert len(on(run, "Manage the tokens")) == 6
+    tagged = imported | {"vars": variables, "tags": ["wanted"]}
+    applied = role(one("applied"), keywords={"tags": ["wanted"]}, **STORED)
+    applied["ansible.builtin.include_role"]["apply"] = {"tags": ["wanted"]}
+    untagged = imported | {"vars": {"dynatrace_tokens": [one("untagged")], **STORED}}
+    has = {**HAS_OWN, "tags": ["always"]}
     limited = ansible.playbook(
-        [play(FORGET, role(**variables), HAS_OWN, hosts="all,localhost")],
-        [*hosts("h1", "h2", "h3"), "--limit", "h2,localhost"],
+        [play(tagged, has, applied, untagged, hosts="all,localhost")],
+        [*hosts("h1", "h2", "h3"), "--limit", "h2,localhost", "--tags", "wanted"],
     ).succeeded()
-    assert names(environment) == ["agent-h2", "agent-h3", "agent-localhost"]
-    assert on(limited, "Manage the tokens") == ["h2"]
+    assert names(environment) == [
+        "agent-h2",
+        "agent-h3",
+        "agent-localhost",
+        "applied",
+    ]
+    assert on(limited, "Manage the tokens") == ["h2", "h2"]
 
 
 def test_hosts_that_ask_for_the_same_token_differently_stop_before_anything_is_issued(
@@ -356,24 +360,32 @@ def test_under_serial_and_with_become_each_batch_has_its_tokens(
 def test_a_condition_on_a_fact_that_the_role_sets_skips_nothing_that_must_run(
     ansible: Ansible, environment: Environment
 ) -> None:
-    use = role(OWN, keywords={"when": "agent_secret is not defined"}, **STORED)
-    bad = role(
-        OWN | {"fact": "late_secret"},
-        one("bad", "no.such"),
-        keywords={"when": "late_secret is not defined"},
-        **STORED,
+    use = when("agent_secret is not defined", role(OWN, **STORED))
+    bad = when(
+        "late_secret is not defined",
+        role(OWN | {"fact": "late_secret"}, one("bad", "no.such"), **STORED),
+    )
+    used = {
+        "name": "used",
+        "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.id }}"},
+    }
+    new = role(
+        one("new", fact="new_secret"),
+        keywords={"when": "new_secret is not defined"},
+        **hand_over(ansible, used),
     )
     forgotten = check("not __dynatrace_tokens_own", "not __dynatrace_tokens_results")
     run = ansible.playbook(
         [
             play(use, use, HAS_OWN, forgotten | {"when": "inventory_hostname == 'h1'"}),
             play(trying(bad), check("late_secret == agent_secret")),
-            play(role(dynatrace_tokens=[], **STORED), check("agent_secret is truthy")),
+            play(role(dynatrace_tokens=[], **STORED), check("agent_secret is truthy"), new, new),
         ],
         hosts("h1", "h2"),
     ).succeeded()
+    assert on(run, "used") == ["h1", "h2"]
     assert on(run, "said") == ["h1", "h2"]
-    assert len(on(run, "Manage the tokens")) == 2
+    assert len(on(run, "Manage the tokens")) == 4  # the last for what was handed over
 
 
 def test_an_unreachable_host_costs_the_others_nothing(
@@ -394,10 +406,62 @@ def test_an_unreachable_host_costs_the_others_nothing(
     assert names(environment) == ["agent-h1", "agent-h2", "agent-h3"]
 
 
-def test_other_hosts_secrets_and_the_fact_cache_hold_nothing(
+def test_a_host_that_is_lost_between_asking_and_getting_costs_who_needs_it_a_clear_error(
     ansible: Ansible, environment: Environment
 ) -> None:
-    cache = {
+    asks, gathers = "See what this host asks for", "Put together what all hosts ask for"
+    lost_h3 = {"strategy": "losing", "vars": {"lost": "h3", "lost_after": asks}}
+    lost_h1 = {"strategy": "losing", "vars": {"lost": "h1", "lost_after": gathers}}
+    run = ansible.playbook(
+        [
+            play(role(OWN, **STORED), HAS_OWN, **lost_h3),
+            play(trying(role(SAME, **STORED)), **lost_h1),
+        ],
+        hosts("h1", "h2", "h3"),
+    ).failed()
+    assert on(run, "check") == ["h1", "h2"]
+    assert names(environment) == ["agent-h1", "agent-h2", "agent-h3"]
+    (told,) = run.results("said")
+    assert told["msg"] == "The task that manages the tokens did not end on h1."
+
+
+def test_delegated_or_run_once_the_role_gives_facts_to_who_takes_part(
+    ansible: Ansible, environment: Environment
+) -> None:
+    def applying(**keywords: t.Any) -> Task:
+        use = role(OWN, **STORED)
+        use["ansible.builtin.include_role"]["apply"] = keywords
+        return use
+
+    elsewhere = {"delegate_to": "h3"}
+    block = {"name": "block", **elsewhere, "block": [role(OWN, **STORED)]}
+    once = {"name": "once", "ansible.builtin.import_role": {"name": ROLE}, "run_once": True}
+    has_same = check("same_secret | default('', true) is truthy")
+    run = ansible.playbook(
+        [
+            play(applying(**elsewhere), HAS_OWN, FORGET, block, HAS_OWN, hosts="h1,h2"),
+            play(trying(applying(**elsewhere, delegate_facts=True)), hosts="h1,h2"),
+            play(
+                role(SAME, keywords={"run_once": True}, **STORED),
+                has_same | {"when": "inventory_hostname == 'h1'"},
+                check("same_secret is undefined") | {"when": "inventory_hostname == 'h2'"},
+                once | {"vars": {"dynatrace_tokens": [SAME], **STORED}},
+                has_same,
+                hosts="h1,h2",
+            ),
+        ],
+        hosts("h1", "h2", "h3"),
+    ).succeeded()
+    assert on(run, "said") == ["h1", "h2"]
+    assert "delegate_facts" in run.results("said")[0]["msg"]
+    assert names(environment) == ["agent-h1", "agent-h2", "same"]
+
+
+def test_secrets_are_in_the_facts_of_their_host_and_in_the_arguments_of_one_task_alone(
+    ansible: Ansible, environment: Environment
+) -> None:
+    recorded = {
+        "RECORDER_OF_ALL_TASKS": "yes",
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(ansible.folder / "cache"),
     }
@@ -410,10 +474,23 @@ def test_other_hosts_secrets_and_the_fact_cache_hold_nothing(
         },
         "no_log": True,
     }
+    used = {
+        "name": "used",
+        "ansible.builtin.debug": {"msg": "{{ dynatrace_tokens_handed_over.token | length }}"},
+    }
+    cacheable = {"ansible.builtin.set_fact": {"cacheable": True}}
     run = ansible.playbook(
-        [play(role(OWN, **STORED), told)], hosts("h1", "h2"), env=cache
+        [play(role(OWN, **hand_over(ansible, used)), told, module_defaults=cacheable)],
+        hosts("h1", "h2"),
+        env=recorded,
     ).succeeded()
-    secrets = environment.secrets()
+    secrets = [*environment.secrets(), environment.api_token]
+    with_secrets = {
+        event["task"].rpartition(" : ")[2]
+        for event in run.events
+        if [secret for secret in secrets if secret in json.dumps(event)]
+    }
+    assert with_secrets - {"told"} == {"Register the tokens of this host"}
     found = {
         host: [
             secret for secret in secrets if secret in (ansible.folder / f"vars-{host}").read_text()

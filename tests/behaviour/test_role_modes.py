@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 
+from support.relay import relay
 from support.roles import ROLE, STORED, hand_over, hosts, one, play, revoke, role, trying
 from support.runs import Ansible, Task, check
 from support.stand_in import Environment, new_environment
@@ -73,7 +74,9 @@ def test_a_dry_run_hands_nothing_over_and_takes_no_fact_away(
     assert environment.tokens() == []
     assert environment.writes().count("POST") == 1
     fresh = applied("check_mode", True, role(READER, **hand_over(ansible, USED)))
-    ansible.play(fresh, check("not reader_secret", "not dynatrace_tokens_issued.reader.id"))
+    ansible.play(
+        fresh, check("not reader_secret", "not dynatrace_tokens_issued.reader.id")
+    ).succeeded()
     assert environment.tokens() == []
 
 
@@ -212,11 +215,16 @@ def test_facts_that_cannot_be_used_are_refused_before_anything_is_issued(
 
 
 def test_a_task_timeout_fails_who_asked(ansible: Ansible, environment: Environment) -> None:
-    environment.set_faults({"kind": "silence", "times": 0})
+    def time_out(method: str, path: str) -> str:
+        ansible.time_out()
+        return "hang"
+
     use = role(READER, keywords={"when": "inventory_hostname != 'h2'"}, **STORED)
     after = {"name": "after", "ansible.builtin.debug": {}}
-    slow = {"ANSIBLE_TASK_TIMEOUT": "8"}
-    run = ansible.playbook([play(trying(use), after)], hosts("h1", "h2"), env=slow).succeeded()
+    with relay(environment, time_out) as slow:
+        variables = {**slow.environment.variables, "ANSIBLE_TASK_TIMEOUT": "600"}
+        plays = [play(trying(use), after)]
+        run = ansible.playbook(plays, hosts("h1", "h2"), env=variables).succeeded()
     (message,) = [result["msg"] for result in run.results("said")]
-    assert "Timed out after 8" in message or "time frame" in message
+    assert "Timed out after 600" in message or "time frame" in message
     assert len(run.results("after")) == 2

@@ -76,6 +76,13 @@ def _children(pid: int) -> list[int]:
     return [descendant for child in found for descendant in [*_children(child), child]]
 
 
+def _awaits_alarm(pid: int) -> bool:
+    """Whether the process has a handler for the signal of a timeout, which would kill others."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGALRM - 1) & 1)
+
+
 def token(
     name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any
 ) -> Task:
@@ -139,6 +146,12 @@ class Ansible:
             )  # or it could see that its workers are dead, and end by itself
             for doomed in [*_children(pid), pid]:
                 os.kill(doomed, signal.SIGKILL)
+
+    def time_out(self) -> None:
+        """Let the task end that is under way and has a timeout, as if its time were over."""
+        for pid in self.running:
+            for child in filter(_awaits_alarm, _children(pid)):
+                os.kill(child, signal.SIGALRM)
 
     def play(
         self, *tasks: Task, options: t.Sequence[str] = (), env: Env = None, **keywords: t.Any
@@ -237,6 +250,7 @@ class Ansible:
             "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
+            "ANSIBLE_STRATEGY_PLUGINS": str(PLUGINS / "strategy"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "ANSIBLE_VAULT_PASSWORD_FILE": str(self.folder / "vault-password"),
             "RECORDER_FILE": str(self.folder / "record.jsonl"),

@@ -199,6 +199,7 @@ def to_hand_over(received: t.Sequence[Received], asked: t.Mapping[str, t.Any]) -
         "use": asked["use"],
         "environment": asked["environment"],
         "path": asked["hand_over"],
+        "numbers": list(range(len(due))),  # to loop over, because the tokens are secret
         "tokens": [
             {"name": one.wanted["name"], **_entry(one.result, asked["environment"])} for one in due
         ],

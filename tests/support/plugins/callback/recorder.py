@@ -33,9 +33,9 @@ class CallbackModule(CallbackBase):
             "host": result._host.get_name(),
             "result": result._result,
         }
-        if task.action.startswith(
-            "community.dynatrace."
-        ):  # those of other tasks, such as set_fact, are not the collection's to hide
+        # Those of other tasks, such as set_fact, are not the collection's to hide.
+        own = task.action.startswith("community.dynatrace.")
+        if own or "RECORDER_OF_ALL_TASKS" in os.environ:
             entry["arguments"] = repr([task.args, task.environment])
             entry["fields"] = repr(result._task_fields)
         with open(os.environ["RECORDER_FILE"], "a") as file:
