@@ -43,6 +43,18 @@ def _shown(text: str) -> str:
     return Redactor().text(text)
 
 
+def _in_order(facts: Data, leads: bool) -> Data:
+    """The facts as they are registered, with those that take the hidden answers away.
+
+    A condition of the caller's can be about a fact that is public, and skips what comes after it:
+    so the facts of the role itself come first. The last one takes away what the others are from.
+    """
+    if leads:
+        facts = {**facts, RESULTS: None}
+    private = {name: value for name, value in facts.items() if name.startswith("__")}
+    return {**private, **facts, OWN: None}
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Asks on each host, gathers once, and on each host receives and tells. Connects nowhere."""
 
@@ -144,7 +156,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             facts = self._facts(kept, own)
             received = {"facts": facts, "problems": problems}
             received["summary"] = receive.summary(host, gathered, results)
-        self._forget(received["facts"], leads=host in (gathered.get("leaders") or []))
+        received["facts"] = _in_order(received["facts"], host in (gathered.get("leaders") or []))
         return {"changed": False, "_ansible_no_log": True, **received}
 
     def _results(self, host: str, gathered: Data) -> t.Any:
@@ -159,12 +171,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if due or self._known.get(receive.TO_HAND_OVER):
             facts[receive.TO_HAND_OVER] = due
         return facts
-
-    def _forget(self, facts: Data, leads: bool) -> None:
-        """Let the last facts be what takes away the answers that are hidden."""
-        if leads:
-            facts[RESULTS] = None
-        facts[OWN] = None
 
     def _tell(self) -> Data:
         own = self._known.get(OWN) or {}

@@ -320,6 +320,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
                 if name == "store"
                 else self._hidden(value, self.OPTIONS.get(name, {}))
             )
+        self._task.module_defaults = []  # before ansible-core 2.19 these are templated, too
         if self._task.until or self._task.retries:
             _asked[self._task] = _Asked(
                 self._given, self._own_environment, self._own_no_log, dict(self._task.args)

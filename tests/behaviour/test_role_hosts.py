@@ -374,7 +374,7 @@ def test_a_condition_on_a_fact_that_the_role_sets_skips_nothing_that_must_run(
         keywords={"when": "new_secret is not defined"},
         **hand_over(ansible, used),
     )
-    forgotten = check("not __dynatrace_tokens_own", "not __dynatrace_tokens_results")
+    forgotten = check("not __dynatrace_tokens_results")
     run = ansible.playbook(
         [
             play(use, use, HAS_OWN, forgotten | {"when": "inventory_hostname == 'h1'"}),

@@ -83,6 +83,13 @@ def _awaits_alarm(pid: int) -> bool:
     return bool(caught >> (signal.SIGALRM - 1) & 1)
 
 
+def _awaits_alarm(pid: int) -> bool:
+    """Whether the process has a handler for the signal of a timeout, which would kill others."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGALRM - 1) & 1)
+
+
 def token(
     name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any
 ) -> Task:

@@ -241,9 +241,13 @@ def test_the_file_has_the_documented_keys_and_an_inline_secret(place: Place) -> 
 
 
 # Written by version 1.0.0.
-REPORTS_OF_1_0_0 = """\
-# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file
-as a whole.
+HEADER = (
+    "# A Dynatrace access token. Written by the collection community.dynatrace, "
+    "which replaces the file as a whole.\n"
+)
+REPORTS_OF_1_0_0 = (
+    HEADER
+    + """\
 environment: abc12345
 name: reports
 personal_access_token: false
@@ -271,9 +275,10 @@ retiring:
   disable_date: '2026-06-01T12:00:00.000Z'
   delete_date: '2026-06-02T12:00:00.000Z'
 """
-JOBS_OF_1_0_0 = """\
-# A Dynatrace access token. Written by the collection community.dynatrace, which replaces the file
-as a whole.
+)
+JOBS_OF_1_0_0 = (
+    HEADER
+    + """\
 environment: abc12345
 name: 'CI: Jobs/main'
 personal_access_token: true
@@ -285,6 +290,7 @@ created: null
 pending: null
 retiring: []
 """
+)
 FILES_OF_1_0_0 = {
     "reports.yml": (
         REPORTS_OF_1_0_0,
