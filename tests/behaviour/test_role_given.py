@@ -22,7 +22,7 @@ from support.stand_in import Environment
 FILES = pathlib.Path(__file__).parents[2] / "roles" / "dynatrace_tokens"
 SPECS = yaml.safe_load((FILES / "meta" / "argument_specs.yml").read_text())["argument_specs"]
 # Variables that Ansible itself sets for each task.
-ANSIBLES = {"hostvars", "inventory_hostname", "omit", "environment", "vars"}
+ANSIBLES = {"cacheable", "hostvars", "inventory_hostname", "omit", "environment", "vars"}
 READER = one("reader", "apiTokens.read", fact="reader_secret")
 WORKS = check(
     "reader_secret == dynatrace_tokens_issued.reader.token",

@@ -342,6 +342,8 @@ class WatchedRun:
             return False
         if token.id in self.own | self.issued:
             return True
+        if token.id in self.ledger.renamed & (self.ledger.issued - self.ledger.saved):
+            return True  # whether it still is of the run that issued it is open
         if self.ledger.is_lost(token):
             return not self.ledger.is_doubtful(token)
         return token.has_expired(self.start) and (bool(self.issued) or self.is_absent)
