@@ -249,7 +249,7 @@ def with_known_histories(test: t.Any) -> t.Any:
 @settings(
     max_examples=int(os.environ.get("HISTORIES", "15")),
     deadline=None,
-    derandomize=False,
+    derandomize="HISTORIES" not in os.environ,
     database=None,
 )
 @given(steps=histories(ACCESS, DATES), normal=st.sampled_from(NORMAL))

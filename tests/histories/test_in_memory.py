@@ -167,7 +167,7 @@ def test_there_is_always_a_token_that_works_and_the_next_run_puts_all_right(kind
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
-        derandomize=False,
+        derandomize="HISTORIES" not in os.environ,
         database=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
