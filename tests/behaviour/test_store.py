@@ -99,7 +99,9 @@ def test_the_second_run_changes_nothing_and_has_the_same_secret(
     run = ansible.play(stored(), same, in_check_mode(stored()), same, stored(), works()).succeeded()
     assert "changed=0" in run.stdout
     sent = [(entry["method"], entry["path"].rpartition("/")[2]) for entry in environment.requests()]
-    assert sent == [("GET", made["id"])] * 3 + [("POST", "lookup")]
+    # In v1, an id need not stand in the secret, so whose secret the store holds is looked up.
+    lookups = [("POST", "lookup")] if environment.api_version == "v1" else []
+    assert sent == [("GET", made["id"]), *lookups] * 3 + [("POST", "lookup")]
     assert not [secret for secret in environment.secrets() if secret in first.output]
 
 
