@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
+    RequestFailed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
+from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import role_of
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     Outcome,
     reconcile,
@@ -21,7 +24,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
     RunContext,
 )
 
-from builders import REPORTS, Entry, a_specification
+from builders import INTENT, NOW, REPORTS, Entry, a_specification, a_token
 from support.memory import MemoryApi, MemoryStore, World
 
 
@@ -158,3 +161,30 @@ def test_a_secret_issued_without_retiring_is_handed_over_by_the_next_run_that_re
     assert handed_over() == (True, True)
     assert handed_over() == (True, False)
     assert handed_over(retire=False, rotate="always") == (False, True)
+
+
+def test_a_predecessor_that_cannot_be_deleted_costs_no_secret_and_the_next_run_deletes_it() -> None:
+    class Failing(MemoryApi):
+        def delete(self, token_id: str) -> None:
+            raise RequestFailed(f"DELETE {token_id} failed", status=503)
+
+    world = World()
+    old = run(world).token
+    outcome = run(world, Failing(world), rotate="always")
+    assert outcome.secret is not None
+    assert world.works(outcome.secret.reveal())
+    assert (outcome.plan.action, outcome.retired) == ("rotated", ())
+    assert "was replaced, but could not be deleted" in "\n".join(world.writes)
+    assert old is not None
+    assert set(world.tokens) == {old.id, world.entry(REPORTS).id}
+    run(world)
+    assert set(world.tokens) == {world.entry(REPORTS).id}
+
+
+def test_a_token_that_somebody_adds_later_is_no_leftover_of_a_run_whose_token_is_stored() -> None:
+    seal = dataclasses.replace(ACCESS, option="seal", marked_by="ids", changes=frozenset())
+    intent = dataclasses.replace(INTENT, known_ids=("before",))
+    entry = Entry(REPORTS._replace(kind=seal), id="stored", intents=(intent,))
+    later = a_token(id="later", kind=seal)
+    assert role_of(later, NOW, entry) == "live"
+    assert role_of(later, NOW, dataclasses.replace(entry, id="before")) == "doubtful"
