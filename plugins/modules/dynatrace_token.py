@@ -31,8 +31,9 @@ extends_documentation_fragment:
 options:
   reveal:
     description:
-      - Whether Ansible may print the secret. With V(true), the result is not marked. Meant for
-        ad-hoc commands.
+      - Whether Ansible may print the secret. With V(true), the result is not marked.
+      - Meant for the commands C(ansible) and C(ansible-console), which print it. In a playbook, the
+        task also needs C(register); otherwise it is refused.
     type: bool
     default: false
 attributes:
@@ -246,8 +247,8 @@ token:
   description:
     - The secret of a usable token, if it was issued in this task, is in O(store), or was given as
       O(token) and belongs to the token.
-    - Filled only in a task with C(register) or O(reveal). Null otherwise, and in check mode if a
-      token would be issued.
+    - Filled only in a task with C(register), or with O(reveal) in the commands C(ansible) and
+      C(ansible-console). Null otherwise, and in check mode if a token would be issued.
   returned: success
   type: str
 secret_available:

@@ -50,8 +50,9 @@ options:
     default: 10
   reveal:
     description:
-      - Whether Ansible may print the secrets. With V(true), the result is not marked. Meant for
-        ad-hoc commands.
+      - Whether Ansible may print the secrets. With V(true), the result is not marked.
+      - Meant for the commands C(ansible) and C(ansible-console), which print them. In a playbook,
+        the task also needs C(register); otherwise it is refused.
     type: bool
     default: false
 attributes:
