@@ -11,8 +11,14 @@ import datetime as dt
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens import (
+    AccessTokenApi,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v1 import (
     TokenApiV1,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
+    TokenApiV2,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import (
     Answer,
@@ -57,7 +63,7 @@ class Server:
         return NOW
 
     def request(self, request: Request) -> Answer:
-        call = f"{request.method} {request.path.removeprefix('/v1/tokens')}".strip()
+        call = f"{request.method} {request.path.removeprefix('/v1/tokens').removeprefix('/v2/apiTokens')}".strip()
         self.sent.append((call, request.query or request.body))
         found = self.answers.get(call, 404)
         if isinstance(found, RequestFailed):
@@ -316,3 +322,22 @@ def test_the_id_of_the_calling_token_is_looked_up_once() -> None:
     api = TokenApiV1(t.cast(t.Any, server))
     assert [api.caller_id(), api.caller_id()] == [UUID, UUID]
     assert server.sent == [("POST /lookup", {"token": CALLER})]
+
+
+# The look-up, for both versions
+
+
+@pytest.mark.parametrize("version", [TokenApiV1, TokenApiV2])
+def test_an_empty_answer_to_a_lookup_is_no_word_that_the_token_is_unknown(
+    version: type[AccessTokenApi],
+) -> None:
+    server = Server({"POST /lookup": None})
+    with pytest.raises(RequestFailed):
+        version(t.cast(t.Any, server)).lookup(Secret(UNDOTTED_SECRET))
+
+
+@pytest.mark.parametrize("version", [TokenApiV1, TokenApiV2])
+def test_a_secret_that_is_looked_up_is_hidden_from_then_on(version: type[AccessTokenApi]) -> None:
+    server = Server({})
+    assert version(t.cast(t.Any, server)).lookup(Secret(UNDOTTED_SECRET)) is None
+    assert UNDOTTED_SECRET not in server.redactor.text(f"the token {UNDOTTED_SECRET} is unknown")

@@ -9,8 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import problem_of
+from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
+    check_not_caller,
+    path_of,
+    problem_of,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
@@ -20,6 +25,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 
 class AccessTokenApi:
     """See ``TokenApi``."""
+
+    _path: str
+    _write_scope: str
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -36,7 +44,17 @@ class AccessTokenApi:
         raise NotImplementedError
 
     def lookup(self, secret: Secret) -> Token | None:
-        raise NotImplementedError
+        self._http.redactor.hide(secret)
+        body = {"token": secret.reveal()}
+        answer = self._http.request(
+            Request("POST", self._path + "/lookup", body=body, absent=(404,), reads=True)
+        )
+        return None if answer.status == 404 else self._read(answer.data, secret)
+
+    def delete(self, token_id: str) -> None:
+        check_not_caller(self._http, token_id)
+        path = path_of(self._path, token_id)
+        self._http.request(Request("DELETE", path, absent=(404,), scope=self._write_scope))
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
         name, kind = identity.name, identity.kind
@@ -47,3 +65,7 @@ class AccessTokenApi:
         # Documented: any scope suffices for a token to look itself up.
         by_itself = type(self)(self._http.as_caller(secret))
         return problem_of(by_itself.lookup(secret), token)
+
+    def _read(self, data: t.Any, secret: Secret) -> Token:
+        """The token that the lookup of its secret told of."""
+        raise NotImplementedError

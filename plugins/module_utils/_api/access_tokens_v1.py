@@ -15,7 +15,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
-    check_not_caller,
     is_caller,
     no_answer,
     path_of,
@@ -46,6 +45,9 @@ class TokenApiV1(AccessTokenApi):
 
     A list has ids and names only, so that each wanted token costs a request of its own.
     """
+
+    _path = _PATH
+    _write_scope = _SCOPE
 
     issues = (ACCESS,)
     changes_caller = False
@@ -135,18 +137,8 @@ class TokenApiV1(AccessTokenApi):
         path = path_of(_PATH, before.id or "")
         self._http.request(Request("PUT", path, body=body, scope=_SCOPE))
 
-    def delete(self, token_id: str) -> None:
-        check_not_caller(self._http, token_id)
-        path = path_of(_PATH, token_id)
-        self._http.request(Request("DELETE", path, absent=(404,), scope=_SCOPE))
-
-    def lookup(self, secret: Secret) -> Token | None:
-        self._http.redactor.hide(secret)
-        body = {"token": secret.reveal()}
-        answer = self._http.request(
-            Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
-        )
-        return read_token(self._http, _as_v2(answer.data)) if answer.status != 404 else None
+    def _read(self, data: t.Any, secret: Secret) -> Token:
+        return read_token(self._http, _as_v2(data))
 
 
 def _secret(data: t.Any) -> Secret:

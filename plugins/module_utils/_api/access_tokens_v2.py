@@ -14,7 +14,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
-    check_not_caller,
     id_of,
     is_caller,
     is_id,
@@ -59,6 +58,9 @@ _USAGE_FIELDS = ",+lastUsedDate,+lastUsedIpAddress,+modifiedDate"
 
 class TokenApiV2(AccessTokenApi):
     """See ``TokenApi``."""
+
+    _path = _PATH
+    _write_scope = _WRITE
 
     issues = (ACCESS, PERSONAL_ACCESS)
     changes_caller = True
@@ -148,20 +150,8 @@ class TokenApiV2(AccessTokenApi):
         path = path_of(_PATH, before.id or "")
         self._http.request(Request("PUT", path, body=body, scope=_WRITE))
 
-    def delete(self, token_id: str) -> None:
-        check_not_caller(self._http, token_id)
-        path = path_of(_PATH, token_id)
-        self._http.request(Request("DELETE", path, absent=(404,), scope=_WRITE))
-
-    def lookup(self, secret: Secret) -> Token | None:
-        self._http.redactor.hide(secret)
-        body = {"token": secret.reveal()}
-        answer = self._http.request(
-            Request("POST", _PATH + "/lookup", body=body, absent=(404,), reads=True)
-        )
-        return (
-            read_token(self._http, answer.data, public_id(secret)) if answer.status != 404 else None
-        )
+    def _read(self, data: t.Any, secret: Secret) -> Token:
+        return read_token(self._http, data, public_id(secret))
 
 
 def _is_wanted(entry: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
