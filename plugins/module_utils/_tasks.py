@@ -30,10 +30,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
@@ -50,7 +47,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     parse_specifications,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import utc_now
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     reconcile,
     warn_of_skew,

@@ -22,7 +22,6 @@ from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
@@ -33,6 +32,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     HIDDEN,
     Redactor,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
     NoStore,
     RunContext,

@@ -13,10 +13,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
     environment_key,
     missing_option,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     OptionError,
@@ -31,7 +28,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     check_public,
     parse_scopes,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store, TokenApi
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata

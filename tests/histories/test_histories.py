@@ -30,10 +30,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http import c
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -42,6 +39,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
     PERSONAL_ACCESS,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     sorted_scopes,
 )

@@ -18,10 +18,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -38,7 +35,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
     format_timestamp,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run import report
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import reconcile

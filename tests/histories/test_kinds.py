@@ -19,7 +19,6 @@ import typing as t
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Identity,
     Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
@@ -33,7 +32,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     check_kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     Outcome,
     reconcile,
@@ -134,7 +136,7 @@ class Controller:
         return {
             token_id: token
             for token_id, token in self.world.tokens.items()
-            if token.has_final_name("ci", self.kind)
+            if token.becomes(self.identity)
         }
 
     def specification(self, **options: t.Any) -> Specification:

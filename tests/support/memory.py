@@ -13,11 +13,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-    Sealed,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry, Sealed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DamagedEntry,
     RequestFailed,
@@ -30,7 +26,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
     Issued,
     Operation,
@@ -176,7 +175,7 @@ class MemoryApi:
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
         listed = self.list(identity.kind)
-        return [one for one in listed if one.has_final_name(identity.name, identity.kind)]
+        return [one for one in listed if one.becomes(identity)]
 
     def get(self, token_id: str) -> Token | None:
         self._world.reads("get")

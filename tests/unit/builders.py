@@ -19,7 +19,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Identity,
     Intent,
     Predecessor,
     Sealed,
@@ -39,6 +38,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     parse_specification,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     is_provisional,
 )
@@ -158,8 +158,7 @@ def find(
         of_id = tuple(token for token in tokens if token.id == specification.token_id)
         role = "expired" if any(token.has_expired(NOW) for token in of_id) else "live"
         return Found(entry, **{role: of_id}, **known, stored=stored)
-    name, kind = specification.name or "", specification.kind
-    listed = [token for token in tokens if token.has_final_name(name, kind)]
+    listed = [token for token in tokens if token.becomes(specification.identity)]
     found = sort_out(listed, NOW, entry, entry.predecessors)
     return dataclasses.replace(found, **known, stored=stored)
 

@@ -12,7 +12,6 @@ import typing as t
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Identity,
     Intent,
     Predecessor,
 )
@@ -25,6 +24,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Redactor,
     Secret,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
     StoreContext,
 )

@@ -24,7 +24,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.messages
     Answer,
     Request,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, KINDS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
@@ -32,7 +31,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +65,8 @@ class Server:
         return NOW
 
     def request(self, request: Request) -> Answer:
-        call = f"{request.method} {request.path.removeprefix('/v1/tokens').removeprefix('/v2/apiTokens')}".strip()
+        path = request.path.removeprefix("/v1/tokens").removeprefix("/v2/apiTokens")
+        call = f"{request.method} {path}".strip()
         self.sent.append((call, request.query or request.body))
         found = self.answers.get(call, 404)
         if isinstance(found, RequestFailed):

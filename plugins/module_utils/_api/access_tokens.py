@@ -16,10 +16,12 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Wanted
 
 
@@ -57,9 +59,9 @@ class AccessTokenApi:
         self._http.request(Request("DELETE", path, absent=(404,), scope=self._write_scope))
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
-        name, kind = identity.name, identity.kind
+        kind = identity.kind
         listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
-        return [token for token in listed if token.has_final_name(name, kind)]
+        return [token for token in listed if token.becomes(identity)]
 
     def problem_of(self, secret: Secret, token: Token) -> str | None:
         # Documented: any scope suffices for a token to look itself up.

@@ -13,17 +13,10 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     provisional_name,
 )
-
-
-class Identity(t.NamedTuple):
-    """Which token a task is about."""
-
-    place: str  # the environment's key
-    name: str
-    kind: Kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,11 +96,11 @@ class Entry:
 
     def _predecessor(self, token: Token) -> Predecessor | None:
         # A store can be written by others: an id in it does not make a token ours.
-        if not token.has_name_and_kind(self.name, self.kind):
+        if not token.is_of(self.identity):
             return None
         return next((one for one in self.predecessors if one.id == token.id), None)
 
     def is_of(self, token: Token) -> bool:
         """Whether the token has this entry's kind, and its name or that of an intent."""
         names = {self.name, *(provisional_name(self.name, intent.nonce) for intent in self.intents)}
-        return any(token.has_name_and_kind(name, self.kind) for name in names)
+        return any(token.is_of(self.identity._replace(name=name)) for name in names)

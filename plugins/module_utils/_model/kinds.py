@@ -9,9 +9,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
+
 # How a new token is told apart until its secret is saved: by a provisional name, by an expiration
 # date that only it has, or by the ids that the tokens of its name had before.
 Mark = t.Literal["name", "expiration_date", "ids"]
+
+# The options that only some kinds have.
+ATTRIBUTES = ("resources", "tags", "user_uuid", "activegate_type", "seed")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +31,10 @@ class Kind:
     tells: frozenset[str] = frozenset({"owner", "creation_date"})  # in a listing
     marked_by: Mark = "name"
     personal: bool = False
+    needs_oauth: bool = False  # whether its API takes no other caller than an OAuth client
+    is_looked_up: bool = True  # whether Dynatrace tells whose a secret is
+    expired_count: bool = False  # whether expired tokens count against a limit
+    longest_life: Period | None = None
 
     def __repr__(self) -> str:
         return f"<{self.option}>"
@@ -35,7 +44,35 @@ class Kind:
 ACCESS = Kind("access", "API token")
 PERSONAL_ACCESS = Kind("personal_access", "personal access token", suffix=".pat", personal=True)
 
-KINDS = {kind.option: kind for kind in (ACCESS, PERSONAL_ACCESS)}
+# Documented: neither its name nor its scopes can be changed, and there is no lookup. Seen in
+# practice: a listing has neither owner nor creation date, and expired tokens count until they are
+# deleted.
+PLATFORM = Kind(
+    "platform",
+    "platform token",
+    suffix=".platform",
+    has=frozenset({"scopes", "enabled", "resources", "tags", "user_uuid"}),
+    changes=frozenset({"enabled", "expiration_date"}),
+    tells=frozenset(),
+    marked_by="expiration_date",
+    needs_oauth=True,
+    is_looked_up=False,
+    expired_count=True,
+)
+
+# Documented: it lives two years at most, and nothing of it can be changed.
+ACTIVEGATE = Kind(
+    "activegate",
+    "ActiveGate token",
+    suffix=".activegate",
+    has=frozenset({"activegate_type", "seed"}),
+    changes=frozenset(),
+    marked_by="expiration_date",
+    is_looked_up=False,
+    longest_life=Period(2, "y"),
+)
+
+KINDS = {kind.option: kind for kind in (ACCESS, PERSONAL_ACCESS, PLATFORM, ACTIVEGATE)}
 
 
 def access_kind(personal_access_token: bool) -> Kind:

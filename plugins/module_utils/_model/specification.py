@@ -12,7 +12,6 @@ import datetime as dt
 import re
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACCESS,
@@ -33,6 +32,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
     parse_timestamp,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     is_provisional,
     is_token_id,
     sorted_scopes,

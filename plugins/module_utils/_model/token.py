@@ -17,6 +17,14 @@ _PROVISIONAL = " ~pending-"
 _ID = re.compile(r"[A-Za-z0-9._~:=+@-]{1,200}")
 
 
+class Identity(t.NamedTuple):
+    """Which token a task is about."""
+
+    place: str  # the key of the environment, or of the resources of a platform token
+    name: str
+    kind: Kind
+
+
 @dataclasses.dataclass(frozen=True)
 class Token:
     """One token, without its secret. A planned token has no id."""
@@ -33,18 +41,26 @@ class Token:
     last_used: dt.datetime | None = None
     last_used_ip: str | None = None
     made_by_product: bool = False
+    place: str | None = None  # None: that of the API that told of it
+    resources: tuple[str, ...] = ()  # sorted
+    tags: tuple[str, ...] = ()
+    user_uuid: str | None = None
+    activegate_type: str | None = None  # None: not told
+    seed: bool | None = None
     # Whether Dynatrace told both enabled and scopes: an update without them could take one away.
     complete: bool = True
 
-    def has_name_and_kind(self, name: str, kind: Kind) -> bool:
-        """Whether it has exactly this name and kind, and was not made by the product for itself."""
-        return self.name == name and self.kind is kind and not self.made_by_product
+    def is_of(self, identity: Identity) -> bool:
+        """Whether it is a token of this identity, and was not made by the product for itself."""
+        is_here = self.place in (None, identity.place)
+        is_named = self.name == identity.name and self.kind is identity.kind
+        return is_here and is_named and not self.made_by_product
 
-    def has_final_name(self, name: str, kind: Kind) -> bool:
+    def becomes(self, identity: Identity) -> bool:
         """The same, where a provisional name counts as the name that it becomes."""
-        return self.has_name_and_kind(name, kind) or (
-            is_provisional_of(self.name, name) and self.has_name_and_kind(self.name, kind)
-        )
+        if is_provisional_of(self.name, identity.name):
+            return self.is_of(identity._replace(name=self.name))
+        return self.is_of(identity)
 
     def has_expired(self, now: dt.datetime) -> bool:
         return self.expires is not None and self.expires <= now

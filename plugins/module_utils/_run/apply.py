@@ -10,10 +10,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
@@ -23,7 +20,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import Found
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
     Delete,

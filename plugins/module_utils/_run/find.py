@@ -12,7 +12,6 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Identity,
     Predecessor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
@@ -23,7 +22,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import (
     Found,
     sort_out,

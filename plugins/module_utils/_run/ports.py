@@ -13,10 +13,7 @@ import secrets
 import time
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import DamagedEntry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
@@ -24,7 +21,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import Period
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 
 Wanted = t.Callable[[str, str], bool]
 Operation = t.Literal["save", "remove"]

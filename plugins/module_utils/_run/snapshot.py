@@ -13,10 +13,10 @@ import functools
 import threading
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     final_name,
     is_provisional,
@@ -67,7 +67,7 @@ class Snapshot:
         if identity.name not in self._names:
             return self._api.find_by_name(identity)
         named = self._by_name.get((identity.name, identity.kind), ())
-        return [token for token in named if token.has_final_name(identity.name, identity.kind)]
+        return [token for token in named if token.becomes(identity)]
 
     def get(self, token_id: str) -> Token | None:
         token = self._by_id.get(token_id)

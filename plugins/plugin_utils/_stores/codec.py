@@ -17,7 +17,6 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
     Entry,
-    Identity,
     Intent,
     Predecessor,
     Sealed,
@@ -36,7 +35,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
     format_timestamp,
     parse_timestamp,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import is_token_id
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    is_token_id,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import Data
 
 _PLAIN = re.compile(r"(?!\.\.?$)[a-z0-9._-]{1,100}")

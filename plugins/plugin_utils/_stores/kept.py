@@ -11,17 +11,14 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import (
-    Entry,
-    Identity,
-    Sealed,
-)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry, Sealed
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DamagedEntry,
     DynatraceError,
     StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
     Backend,
