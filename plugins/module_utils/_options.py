@@ -51,6 +51,12 @@ CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "oauth_client_secret": {"type": "str", "no_log": True},
     "oauth_token_url": {"type": "str", "no_log": False},
     "account_uuid": {"type": "str"},
+    "account_url": {"type": "str"},
+    "oauth_scopes": {"type": "list", "elements": "str"},
+    "activegate_api": {
+        "type": "str",
+        "choices": ["environment", "gateway", "fleet_management"],
+    },
     "allow_http": {"type": "bool", "default": False},
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
@@ -61,10 +67,22 @@ CONNECTION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "max_wait": {"type": "float", "default": 60.0},
 }
 
+KIND_OPTION = {
+    "type": "str",
+    "choices": ["access", "personal_access", "platform", "activegate"],
+}
+RESOURCES_OPTION = {"type": "list", "elements": "str"}
+
 TOKEN_SPECIFICATION_OPTIONS: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
     "name": {"type": "str"},
+    "kind": KIND_OPTION,
     "token_id": {"type": "str", "no_log": False},
+    "resources": RESOURCES_OPTION,
+    "tags": {"type": "list", "elements": "str"},
+    "user_uuid": {"type": "str"},
+    "activegate_type": {"type": "str", "choices": ["environment", "cluster"]},
+    "seed": {"type": "bool"},
     "scopes": {"type": "list", "elements": "str"},
     "scopes_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
     "enabled": {"type": "bool"},
@@ -112,6 +130,8 @@ TOKEN_SET_OPTIONS: dict[str, dict[str, t.Any]] = {
 LOOKUP_OPTIONS: dict[str, dict[str, t.Any]] = {
     **CONNECTION_OPTIONS,
     "store": {"type": "raw"},
+    "kind": KIND_OPTION,
+    "resources": RESOURCES_OPTION,
     "personal_access_token": {"type": "bool", "default": False, "no_log": False},
     "verify": {"type": "bool", "default": False},
     "scopes": {"type": "list", "elements": "str"},
@@ -123,6 +143,8 @@ QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str"},
     "name_regex": {"type": "str"},
     "token_id": {"type": "str", "no_log": False},
+    "kind": KIND_OPTION,
+    "resources": RESOURCES_OPTION,
     "owner": {"type": "str"},
     "scopes": {"type": "list", "elements": "str"},
     "personal_access_token": {"type": "bool", "no_log": False},

@@ -17,10 +17,22 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.access_to
 from ansible_collections.community.dynatrace.plugins.module_utils._api.access_tokens_v2 import (
     TokenApiV2,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._api.activegate_tokens import (
+    ActiveGateTokenApi,
+    activegate_api,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     environment_api,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._api.platform_tokens import (
+    PlatformTokenApi,
+    account_api,
+    environment_of_platform,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.client import (
+    AudienceOf,
+    Http,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
     environment_key,
@@ -36,13 +48,22 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     OptionError,
     unexpected,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
+    ACTIVEGATE,
+    PERSONAL_ACCESS,
+    PLATFORM,
+    Kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.query import (
     Query,
+    asked_kind,
     parse_query,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Around,
+    parse_kind,
     parse_specification,
     parse_specifications,
 )
@@ -91,11 +112,12 @@ def manage_token(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connection_from(params, context.redactor, context.warn)
+    kind = parse_kind(params)
+    apis = apis_for([kind], params, context)
     specification = parse_specification(
-        params, utc_now(), context.redactor, context.store.keeps, _place(params)
+        params, utc_now(), context.redactor, context.store.keeps, around(params)
     )
-    api = api_for(connection, context.redactor, context.sleep)
+    api = apis[kind]
     try:
         outcome = reconcile(api, specification, context)
     finally:
@@ -111,16 +133,15 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    connection = connection_from(params, context.redactor, context.warn)
+    apis = apis_for(_kinds_of(params), params, context)
     specifications = parse_specifications(
-        params["tokens"], utc_now(), context.redactor, context.store.keeps, _place(params)
+        params["tokens"], utc_now(), context.redactor, context.store.keeps, around(params)
     )
     workers, purge = _parse_workers(params["workers"]), _parse_purge(params, context.store)
-    api = api_for(connection, context.redactor, context.sleep)
     warnings: list[str] = []
     try:
         done, purged = reconcile_all(
-            api,
+            apis,
             specifications,
             dataclasses.replace(context, warn=warnings.append),
             workers,
@@ -130,22 +151,85 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
         # Not from the threads: Ansible's output is for one at a time.
         for warning in dict.fromkeys(warnings):
             context.warn(warning)
-        warn_of_skew(api, context.warn)
+        for api in dict.fromkeys(apis.values()):
+            warn_of_skew(api, context.warn)
     line = summary_lines(specifications, done, purged, context.check_mode)
     return Report(results(specifications, done, purged, context.return_secret), line)
 
 
+def _kinds_of(params: Params) -> list[Kind]:
+    """The kinds that the specifications name; without any, that of access tokens."""
+    return list(dict.fromkeys(map(parse_kind, params["tokens"]))) or [ACCESS]
+
+
+def apis_for(kinds: t.Sequence[Kind], params: Params, context: RunContext) -> dict[Kind, TokenApi]:
+    """The API of each of these kinds; kinds of one API have the same one.
+
+    :raises DynatraceError: if the options cannot work, or there is no library for them.
+    """
+    shared = without_client(params) if any(kind.needs_oauth for kind in kinds) else params
+    apis: dict[Kind, TokenApi] = {}
+    for kind in kinds:
+        if kind not in apis:
+            own = params if kind.needs_oauth else shared
+            connection = connection_from(own, context.redactor, context.warn, kind)
+            api = api_for(connection, context.redactor, context.sleep, kind)
+            apis.update({other: api for other, opened in _OPENS.items() if opened is _OPENS[kind]})
+    return apis
+
+
+def without_client(params: Params) -> Params:
+    """The options for kinds that take a token too, where another kind needs the OAuth client."""
+    if not params["api_token"]:
+        return params
+    return {**params, "oauth_client_id": None, "oauth_client_secret": None}
+
+
 def api_for(
-    connection: Connection, redactor: Redactor, sleep: t.Callable[[float], None] = time.sleep
+    connection: Connection,
+    redactor: Redactor,
+    sleep: t.Callable[[float], None] = time.sleep,
+    kind: Kind = ACCESS,
 ) -> TokenApi:
-    """The version of the token API that the connection is for."""
+    """The API of this kind that the connection is for."""
     budget = RetryBudget(connection.max_wait, sleep)
-    http = Http(connection, environment_api, budget, redactor)
+
+    def http_for(audience_of: AudienceOf) -> Http:
+        return Http(connection, audience_of, budget, redactor)
+
+    return _OPENS[kind](connection, http_for)
+
+
+def _open_access_tokens(
+    connection: Connection, http_for: t.Callable[[AudienceOf], Http]
+) -> TokenApi:
+    http = http_for(environment_api)
     return TokenApiV1(http) if connection.api_version == "v1" else TokenApiV2(http)
 
 
+def _open_platform_tokens(
+    connection: Connection, http_for: t.Callable[[AudienceOf], Http]
+) -> TokenApi:
+    verifier = http_for(environment_of_platform) if connection.environment_url else None
+    return PlatformTokenApi(http_for(account_api), verifier)
+
+
+def _open_activegate_tokens(
+    connection: Connection, http_for: t.Callable[[AudienceOf], Http]
+) -> TokenApi:
+    return ActiveGateTokenApi(http_for(activegate_api))
+
+
+_OPENS: dict[Kind, t.Callable[[Connection, t.Callable[[AudienceOf], Http]], TokenApi]] = {
+    ACCESS: _open_access_tokens,
+    PERSONAL_ACCESS: _open_access_tokens,
+    PLATFORM: _open_platform_tokens,
+    ACTIVEGATE: _open_activegate_tokens,
+}
+
+
 def connection_from(
-    params: Params, redactor: Redactor, warn: t.Callable[[str], None]
+    params: Params, redactor: Redactor, warn: t.Callable[[str], None], kind: Kind = ACCESS
 ) -> Connection:
     """The connection from its options, with a warning if they are unwise.
 
@@ -153,7 +237,7 @@ def connection_from(
     :raises DynatraceError: if they cannot work, or there is no library for them.
     """
     _require_requests()
-    connection = parse_connection(params)
+    connection = parse_connection(params, kind)
     redactor.hide(*connection.secrets)
     if connection.token_location == "query":
         warn(
@@ -185,11 +269,17 @@ def _parse_purge(params: Params, store: Store) -> Purge | None:
             "purge needs store: it deletes what a store holds and tokens does not name, and "
             "nothing else."
         )
-    return Purge(_place(params), int(params["max_deletes"]))
+    return Purge(around(params).environment, int(params["max_deletes"]))
 
 
-def _place(params: Params) -> str:
-    return environment_key(params["environment_url"])
+def around(params: Params) -> Around:
+    """Where the task is, from its options.
+
+    :raises OptionError: if the address cannot work.
+    """
+    url = params["environment_url"]
+    account = (params["account_uuid"] or "").rpartition("urn:dtaccount:")[2]
+    return Around(environment_key(url) if url else "", account or None)
 
 
 def query_tokens(params: Params, context: RunContext) -> Report:
@@ -197,12 +287,12 @@ def query_tokens(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user.
     """
-    connection = connection_from(params, context.redactor, context.warn)
+    kind = asked_kind(params) or ACCESS
+    api = apis_for([kind], params, context)[kind]
     query = parse_query(params, context.redactor)
-    api = api_for(connection, context.redactor, context.sleep)
     found = [token for token in _candidates(api, query) if query.matches(token, api.now())]
     warn_of_skew(api, context.warn)
-    entries = _entries_of(found, _place(params), context)
+    entries = _entries_of(found, around(params).environment, context)
     tokens = [{**usage(token), "retiring": _retirement_of(token, entries)} for token in found]
     return Report({"changed": False, "tokens": tokens}, f"{len(tokens)} tokens")
 
@@ -219,23 +309,21 @@ def _candidates(api: TokenApi, query: Query) -> t.Iterable[Token]:
 
 def _entries_of(
     tokens: t.Iterable[Token], place: str, context: RunContext
-) -> dict[tuple[str, Kind], Entry]:
-    """The entries of these tokens, by name and kind. A damaged one is left out, with a warning."""
-    identities = {Identity(place, token.name, token.kind) for token in tokens}
+) -> dict[Identity, Entry]:
+    """The entries of these tokens. A damaged one is left out, with a warning."""
+    identities = {Identity(token.place or place, token.name, token.kind) for token in tokens}
     entries = {}
     for entry in context.store.load_existing(identities):
         if isinstance(entry, DynatraceError):
             context.warn(str(entry))
         else:
-            entries[entry.name, entry.kind] = entry
+            entries[entry.identity] = entry
     return entries
 
 
-def _retirement_of(
-    token: Token, entries: t.Mapping[tuple[str, Kind], Entry]
-) -> dict[str, t.Any] | None:
-    entry = entries.get((token.name, token.kind))
-    if entry is None or not entry.retires(token):
+def _retirement_of(token: Token, entries: t.Mapping[Identity, Entry]) -> dict[str, t.Any] | None:
+    entry = next((one for one in entries.values() if one.retires(token)), None)
+    if entry is None:
         return None
     return next(retirement(one) for one in entry.predecessors if one.id == token.id)
 

@@ -19,18 +19,17 @@ from ansible import constants, context
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
-    environment_key,
-)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
     unexpected,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     HIDDEN,
     Redactor,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    parse_identity,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
@@ -38,7 +37,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
     RunContext,
     Store,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import Report
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
+    Report,
+    around,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
 from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import resolve_options
@@ -168,7 +170,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
 
     def _open_store(self) -> Store:
         options = self._given
-        if not options.get("store") or not options["environment_url"]:
+        if not options.get("store"):
             return NoStore()
         if self._connection.transport != "local":
             raise Refused(self._store_is_out_of_reach())
@@ -385,7 +387,7 @@ class IssuingAction(DynatraceAction):
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
-        if self._task.check_mode or not self._given["environment_url"]:
+        if self._task.check_mode:
             yield
             return
         identities = self._identities()
@@ -404,15 +406,12 @@ class IssuingAction(DynatraceAction):
         A token that is named by its id only is there already.
         """
         options = self._given
-        place = environment_key(options["environment_url"])
-        identities = [
-            Identity(place, one["name"], access_kind(one["personal_access_token"]))
-            for one in options.get("tokens", [options])
-            if one.get("name")
-        ]
+        here = around(options)
+        named = [one for one in options.get("tokens", [options]) if one.get("name")]
+        identities = [parse_identity(one, here) for one in named]
         if options.get("purge"):
-            identities += [entry.identity for entry in self._store.entries(place)]
-        return identities
+            identities += [entry.identity for entry in self._store.entries(here.environment)]
+        return [identity for identity in identities if identity.place]
 
 
 def _without_none(value: t.Any) -> t.Any:

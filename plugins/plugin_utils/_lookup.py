@@ -10,7 +10,6 @@ import os
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
-    environment_key,
     missing_option,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
@@ -18,7 +17,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     DynatraceError,
     OptionError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,
@@ -26,10 +24,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     check_name,
     check_public,
+    parse_identity,
+    parse_kind,
     parse_scopes,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
-    Identity,
     Token,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._options import LOOKUP_OPTIONS
@@ -37,6 +36,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
     api_for,
+    around,
     connection_from,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask
@@ -85,7 +85,8 @@ def read_tokens(
     store = _open(params, loader, warn, redactor)
     api = None
     if params["verify"]:
-        api = api_for(connection_from(params, redactor, warn), redactor)
+        kind = parse_kind(params)
+        api = api_for(connection_from(params, redactor, warn, kind), redactor, kind=kind)
     found = []
     for term in terms:
         try:
@@ -101,7 +102,7 @@ def read_tokens(
 def _open(
     params: Params, loader: t.Any, warn: t.Callable[[str], None], redactor: Redactor
 ) -> Store:
-    if not params["environment_url"]:
+    if not params["environment_url"] and not params["resources"]:
         raise OptionError(missing_option("environment_url"))
     context = StoreContext(loader.get_basedir(), loader, [os.environ], warn, redactor)
     store = store_from(params["store"], context)
@@ -128,8 +129,7 @@ def _name(term: t.Any, redactor: Redactor) -> str:
 def _read(
     name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]
 ) -> t.Any:
-    kind = access_kind(params["personal_access_token"])
-    entry = store.load(Identity(environment_key(params["environment_url"]), name, kind))
+    entry = store.load(parse_identity({**params, "name": name}, around(params)))
     if entry.id is None:
         raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
     secret = store.unseal(entry) if api is not None or params["return"] == "secret" else None
@@ -142,7 +142,7 @@ def _read(
 
 
 def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]) -> Token:
-    token = api.lookup(secret)
+    token = api.lookup(secret) if entry.kind.is_looked_up else api.get(entry.id or "")
     label = f"The token {entry.name!r} ({entry.id})"
     if token is None:
         raise _Missing(

@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
     requests,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import KINDS
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CALLER_OPTIONS,
     CONNECTION_ENVIRONMENT,
@@ -74,6 +75,8 @@ def _outranked(given: Options, environments: t.Sequence[Environment]) -> t.Seque
 
     Both sets of variables are often exported.
     """
+    if _needs_client(given):
+        return ()
     token, *client = CALLER_OPTIONS
     sources = [given, *map(_callers, environments)]
     for source in sources:
@@ -86,6 +89,14 @@ def _outranked(given: Options, environments: t.Sequence[Environment]) -> t.Seque
         if has_client:
             return (token,)
     return ()
+
+
+def _needs_client(given: Options) -> bool:
+    """Whether a token is of a kind that takes the OAuth client alone, whatever else is given."""
+    tokens = given.get("tokens")
+    entries = [given, *(tokens if isinstance(tokens, list) else ())]
+    asked = [entry.get("kind") for entry in entries if isinstance(entry, t.Mapping)]
+    return any(kind.needs_oauth for kind in KINDS.values() if kind.option in asked)
 
 
 def _callers(environment: Environment) -> dict[str, str | None]:

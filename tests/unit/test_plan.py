@@ -316,7 +316,7 @@ def test_an_end_that_has_passed_by_the_servers_clock_is_refused(tokens: list[Tok
     ],
 )
 def test_identity_is_name_and_kind(facts: dict[str, t.Any], belongs: bool) -> None:
-    assert a_token(**facts).becomes(Identity(PLACE, "reports", ACCESS)) is belongs
+    assert a_token(**facts).becomes(a_specification(name="reports").identity) is belongs
 
 
 @pytest.mark.parametrize("on_duplicates", ["fail", "newest", "oldest"])

@@ -59,8 +59,7 @@ class AccessTokenApi:
         self._http.request(Request("DELETE", path, absent=(404,), scope=self._write_scope))
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
-        kind = identity.kind
-        listed = self.list(kind, wanted=lambda _id, listed_name: listed_name.startswith(name))
+        listed = self.list(identity.kind, wanted=lambda _id, name: name.startswith(identity.name))
         return [token for token in listed if token.becomes(identity)]
 
     def problem_of(self, secret: Secret, token: Token) -> str | None:

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
     Kind,
     access_kind,
 )
@@ -24,6 +25,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.specifi
     check_public,
     check_token_id,
     parse_held_token,
+    parse_kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
     Period,
@@ -46,6 +48,7 @@ class Query:
     expires_within: Period | None
     unused_for: Period | None
     token: Secret | None
+    resources: frozenset[str] = frozenset()  # exactly these; empty: any
 
     def is_about(self, name: str) -> bool:
         """Whether a token of this name can match at all."""
@@ -59,6 +62,7 @@ class Query:
             and self.owner in (None, token.owner)
             and (not self.scopes or not self.scopes.isdisjoint(token.scopes))
             and self.kind in (None, token.kind)
+            and (not self.resources or self.resources == set(token.resources))
             and self.enabled in (None, token.enabled)
             and (self.expires_within is None or _expires_within(token, self.expires_within, now))
             and (self.unused_for is None or _unused_for(token, self.unused_for, now))
@@ -89,22 +93,46 @@ def parse_query(params: t.Mapping[str, t.Any], redactor: Redactor) -> Query:
     check_public(params, redactor)
     if params["token_id"] is not None:
         check_token_id(params["token_id"])
-    return Query(
+    query = Query(
         name=params["name"],
         name_regex=_parse_regex(params["name_regex"]),
         token_id=params["token_id"],
         owner=params["owner"],
         scopes=frozenset(params["scopes"] or ()),
-        kind=_parse_kind(params["personal_access_token"]),
+        kind=asked_kind(params),
+        resources=frozenset(params["resources"] or ()),
         enabled=params["enabled"],
         expires_within=_parse_period("expires_within", params),
         unused_for=_parse_period("unused_for", params),
         token=token,
     )
+    _check_kind(query)
+    return query
 
 
-def _parse_kind(personal_access_token: bool | None) -> Kind | None:
-    return None if personal_access_token is None else access_kind(personal_access_token)
+def asked_kind(params: t.Mapping[str, t.Any]) -> Kind | None:
+    """The kind that is asked for. None: access tokens, personal or not.
+
+    :raises OptionError: where ``kind`` and ``personal_access_token`` are at odds.
+    """
+    personal = params["personal_access_token"]
+    if params["kind"] is not None:
+        kind = parse_kind(params)
+        if personal is False and kind.personal:
+            raise OptionError("personal_access_token is false, and kind asks for them.")
+        return kind
+    return None if personal is None else access_kind(personal)
+
+
+def _check_kind(query: Query) -> None:
+    """:raises OptionError: where a criterion is one that tokens of the kind are not told with."""
+    kind = query.kind or ACCESS
+    if query.owner is not None and "owner" not in kind.tells:
+        raise OptionError(f"owner: Dynatrace does not tell the owner of a {kind.words}.")
+    if query.token is not None and not kind.is_looked_up:
+        raise OptionError(f"token: Dynatrace does not tell whose the secret of a {kind.words} is.")
+    if query.resources and "resources" not in kind.has:
+        raise OptionError(f"resources: a {kind.words} has none.")
 
 
 def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:

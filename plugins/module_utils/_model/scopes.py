@@ -104,14 +104,57 @@ KNOWN_SCOPES = (
 )
 
 # What the calling token needs to manage tokens (documented).
+# Published by service; a selection, of the kind that people give.
+KNOWN_PLATFORM_SCOPES = (
+    "api-tokens:tokens:read",
+    "api-tokens:tokens:write",
+    "environment-api:activegate-tokens:read",
+    "environment-api:activegate-tokens:write",
+    "environment-api:api-tokens:read",
+    "environment-api:api-tokens:write",
+    "fleet-management:activegate.connection-info:read",
+    "fleet-management:activegate.tokens:create",
+    "fleet-management:activegate.tokens:read",
+    "fleet-management:activegate.tokens:write",
+    "fleet-management:activegates:download",
+    "fleet-management:container-images:read",
+    "fleet-management:oneagent.connection-info:read",
+    "fleet-management:oneagents:download",
+    "openpipeline:logs:ingest",
+    "openpipeline:metrics:ingest",
+    "openpipeline:traces:ingest",
+    "settings:objects:read",
+    "settings:objects:write",
+    "storage:bizevents:read",
+    "storage:buckets:read",
+    "storage:entities:read",
+    "storage:events:read",
+    "storage:logs:read",
+    "storage:metrics:read",
+    "storage:metrics:write",
+    "storage:spans:read",
+    "storage:system:read",
+)
+
 MANAGING_SCOPES = frozenset({"apiTokens.read", "apiTokens.write"})
+
+# How much of a scope must be that of a known one.
+_CUTOFF = {False: 0.6, True: 0.92}
 
 
 def unknown_scope_hint(scope: str) -> str | None:
-    """A warning for an unknown scope, with the nearest known one; None for a known scope."""
-    if scope in KNOWN_SCOPES:
+    """A warning for an unknown scope, with the nearest known one; None for a known scope.
+
+    Scopes of the platform are published in part only, so that an unknown one is worth a warning
+    only if it is nearly a known one.
+    """
+    on_platform = ":" in scope
+    known_scopes = KNOWN_PLATFORM_SCOPES if on_platform else KNOWN_SCOPES
+    if scope in known_scopes:
         return None
-    by_lower = {known.lower(): known for known in KNOWN_SCOPES}
-    near = difflib.get_close_matches(scope.lower(), by_lower, n=1, cutoff=0.6)
+    by_lower = {known.lower(): known for known in known_scopes}
+    near = difflib.get_close_matches(scope.lower(), by_lower, n=1, cutoff=_CUTOFF[on_platform])
+    if on_platform and not near:
+        return None
     meant = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
     return f"The scope {scope!r} is not a known one; Dynatrace will say whether it exists.{meant}"

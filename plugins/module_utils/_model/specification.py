@@ -15,8 +15,14 @@ import typing as t
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACCESS,
+    ATTRIBUTES,
+    KINDS,
+    PERSONAL_ACCESS,
     Kind,
-    access_kind,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._model.places import (
+    parse_resources,
+    place_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
@@ -49,7 +55,7 @@ class Specification:
     name: str | None = None
     token_id: str | None = None
     kind: Kind = ACCESS
-    place: str = ""  # the environment's key
+    place: str = ""  # the key of the environment, or of the resources
     scopes: tuple[str, ...] | None = None  # sorted
     scopes_mode: str = "exact"
     enabled: bool | None = None
@@ -64,6 +70,11 @@ class Specification:
     on_duplicates: str = "fail"
     on_missing_secret: str = "ignore"
     token: Secret | None = None
+    resources: tuple[str, ...] = ()  # sorted
+    tags: tuple[str, ...] = ()
+    user_uuid: str | None = None
+    activegate_type: str | None = None
+    seed: bool | None = None
 
     @property
     def identity(self) -> Identity:
@@ -75,12 +86,54 @@ class Specification:
         return repr(self.name) if self.name is not None else str(self.token_id)
 
 
+class Around(t.NamedTuple):
+    """Where a task is: what the place of a token follows from."""
+
+    environment: str = ""  # its key; empty where no address is given
+    account_uuid: str | None = None
+
+
+NOWHERE = Around()
+
+
+def parse_kind(params: t.Mapping[str, t.Any]) -> Kind:
+    """The kind that the options ask for.
+
+    :raises OptionError: where ``kind`` and ``personal_access_token`` are at odds.
+    """
+    kind = KINDS[params.get("kind") or ACCESS.option]
+    if not params.get("personal_access_token"):
+        return kind
+    if params.get("kind") and kind is not PERSONAL_ACCESS:
+        raise OptionError(
+            f"personal_access_token: true means kind: {PERSONAL_ACCESS.option}, and kind is "
+            f"{kind.option}. Leave one of them out."
+        )
+    return PERSONAL_ACCESS
+
+
+def parse_identity(params: t.Mapping[str, t.Any], around: Around) -> Identity:
+    """By which the store and the locks know the token; without a name, that of no entry.
+
+    :raises OptionError: where it cannot be told.
+    """
+    kind = parse_kind(params)
+    return Identity(_parse_place(params, kind, around), params.get("name") or "", kind)
+
+
+def _parse_place(params: t.Mapping[str, t.Any], kind: Kind, around: Around) -> str:
+    if "resources" not in kind.has:
+        return around.environment
+    resources = parse_resources(params.get("resources"), around.environment)
+    return place_of(resources, around.account_uuid or "")
+
+
 def parse_specification(
     params: t.Mapping[str, t.Any],
     now: dt.datetime,
     redactor: Redactor,
     stored: bool = False,
-    place: str = "",
+    around: Around = NOWHERE,
 ) -> Specification:
     """What the user wants, from the options of ``dynatrace_token``.
 
@@ -89,19 +142,26 @@ def parse_specification(
     :param redactor: knows the secrets that must not stand where a public value belongs.
     :param stored: whether a store keeps the secret. Somebody else may be using a token whose
         secret it does not have.
-    :param place: the key of the environment that the task is about.
+    :param around: the environment and account that the task is about.
     :raises OptionError: where an option cannot work; never with a secret in its message.
     """
     token = parse_held_token(params["token"])
     redactor.hide(token)
     check_public(params, redactor)
     _check_identity(params["name"], params["token_id"])
+    kind = parse_kind(params)
+    _check_attributes(params, kind)
+    resources: tuple[str, ...] = ()
+    if "resources" in kind.has:
+        resources = parse_resources(params["resources"], around.environment)
     specification = Specification(
         state=params["state"],
         name=params["name"],
         token_id=params["token_id"],
-        kind=access_kind(params["personal_access_token"]),
-        place=place,
+        kind=kind,
+        place=_parse_place(params, kind, around),
+        resources=resources,
+        tags=tuple(params["tags"] or ()),
         scopes=parse_scopes(params["scopes"]),
         expires_in=_parse_period(params, "expires_in"),
         expiration_date=_parse_expiration_date(params["expiration_date"], now, params["state"]),
@@ -115,6 +175,7 @@ def parse_specification(
     _check_life(specification, now)
     _check_retirement(specification, stored)
     check_kind(specification)
+    _check_longest_life(specification, now)
     return specification
 
 
@@ -125,11 +186,39 @@ _TAKEN_AS_GIVEN = (
     "retire",
     "on_immutable_change",
     "on_duplicates",
+    "user_uuid",
+    "activegate_type",
+    "seed",
 )
 
 
 def _parse_period(params: t.Mapping[str, t.Any], option: str) -> Period | None:
     return None if params[option] is None else parse_period(option, params[option])
+
+
+def _check_attributes(params: t.Mapping[str, t.Any], kind: Kind) -> None:
+    """:raises OptionError: where an option is that of another kind."""
+    for option in ATTRIBUTES:
+        if params[option] is not None and option not in kind.has:
+            kinds = " or ".join(one.option for one in KINDS.values() if option in one.has)
+            raise OptionError(
+                f"{option}: a token of kind {kind.option} has none. Leave the option out, or say "
+                f"kind: {kinds}."
+            )
+
+
+def _check_longest_life(specification: Specification, now: dt.datetime) -> None:
+    longest = specification.kind.longest_life
+    if longest is None:
+        return
+    option, date = "expiration_date", specification.expiration_date
+    if specification.expires_in is not None:
+        option, date = "expires_in", specification.expires_in.after(now)
+    if date is not None and date > longest.after(now):
+        raise OptionError(
+            f"{option}: a token of kind {specification.kind.option} lives {longest} at most. "
+            "Shorten it."
+        )
 
 
 def check_kind(specification: Specification) -> None:
@@ -156,7 +245,7 @@ def parse_specifications(
     now: dt.datetime,
     redactor: Redactor,
     stored: bool = False,
-    place: str = "",
+    around: Around = NOWHERE,
 ) -> list[Specification]:
     """Each as ``parse_specification`` does.
 
@@ -165,12 +254,12 @@ def parse_specifications(
     specifications, problems = [], []
     for number, params in enumerate(tokens):
         try:
-            specifications.append(parse_specification(params, now, redactor, stored, place))
+            specifications.append(parse_specification(params, now, redactor, stored, around))
         except OptionError as error:
             problems.append(f"tokens[{number}]: {error}")
-    names = [(one.name, one.kind) for one in specifications if one.name]
+    names = [(one.name, one.identity) for one in specifications if one.name]
     ids = [(one.token_id, None) for one in specifications if one.token_id]
-    for (label, _kind), times in collections.Counter([*names, *ids]).items():
+    for (label, _identity), times in collections.Counter([*names, *ids]).items():
         if times > 1:
             problems.append(f"tokens: {label!r} stands more than once. Leave one of them.")
     if problems:
@@ -185,6 +274,9 @@ _PUBLIC = {
     "token_id": "token's id, which is all up to the second dot",
     "owner": "owner's name",
     "scopes": "names of scopes",
+    "resources": "urn of an environment or an account",
+    "tags": "tags",
+    "user_uuid": "UUID of a user",
     "expires_in": "period",
     "expiration_date": "date",
     "rotate_before": "period",

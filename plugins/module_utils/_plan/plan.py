@@ -57,6 +57,8 @@ _FIELDS = {
     "scopes": "scopes",
     "enabled": "enabled",
     "expiration_date": "expires",
+    "activegate_type": "activegate_type",
+    "seed": "seed",
 }
 
 
@@ -277,12 +279,13 @@ def _plan_first(found: Found, specification: Specification, now: dt.datetime) ->
         raise OptionError(messages.expired_by_id(found.expired[0]))
     scopes = _scopes_to_issue(specification)
     token = _new_token(specification, scopes, _asked_date(specification, now))
-    entry = _announced(token, found, found.expired, specification, now)
+    doomed, replaced = _expired_first(found)
+    entry = _announced(token, found, replaced, specification, now)
     issue = Issue(
         token,
         specification.expires_in or specification.expiration_date,
         entry,
-        replaced=found.expired,
+        replaced=replaced,
         verifies=any(not one.has_expired(now) for one in found.predecessors),
     )
     return _Draft(
@@ -290,11 +293,21 @@ def _plan_first(found: Found, specification: Specification, now: dt.datetime) ->
         before=next(iter(found.expired), None),
         after=token,
         entry=entry,
-        steps=(issue,),
+        steps=(*doomed, issue),
         warnings=messages.scope_warnings(scopes)
         + messages.foreign_warnings(found)
         + messages.gone_warnings(found),
     )
+
+
+def _expired_first(found: Found) -> tuple[tuple[Retire, ...], tuple[Token, ...]]:
+    """What of the expired tokens goes before another is issued, and what after it.
+
+    Where expired tokens count against a limit, one more could be one too many.
+    """
+    before = tuple(token for token in found.expired if token.kind.expired_count)
+    after = tuple(token for token in found.expired if not token.kind.expired_count)
+    return tuple(Retire(token, "deleted", soft=True) for token in before), after
 
 
 def _scopes_to_issue(specification: Specification) -> tuple[str, ...]:
@@ -361,6 +374,7 @@ def _wanted(current: Token, specification: Specification) -> Token:
         enabled=enabled,
         scopes=_wanted_scopes(current, specification),
         expires=expires,
+        **_fixed(specification, current),
     )
 
 
@@ -391,8 +405,10 @@ def _plan_replacement(
         # By its final name a later run recognises it as ours.
         final = dataclasses.replace(current, name=specification.name or current.name)
         first = (Update(current, final),) if current.complete else ()
-    token = _new_token(specification, scopes, _asked_date(specification, now) or current.expires)
-    replaced = (final, *found.expired)
+    expires_at = _asked_date(specification, now) or current.expires
+    token = _new_token(specification, scopes, expires_at, like=current)
+    doomed, expired = _expired_first(found)
+    replaced = (final, *expired)
     entry = _announced(token, found, replaced, specification, now)
     expires = specification.expires_in or specification.expiration_date or current.expires
     return _Draft(
@@ -400,7 +416,7 @@ def _plan_replacement(
         before=current,
         after=token,
         entry=entry,
-        steps=(*first, Issue(token, expires, entry, replaced, verifies=True)),
+        steps=(*doomed, *first, Issue(token, expires, entry, replaced, verifies=True)),
         warnings=messages.scope_warnings(set(scopes).difference(current.scopes))
         + messages.foreign_warnings(found),
     )
@@ -435,8 +451,16 @@ def _announced(
 
 
 def _new_token(
-    specification: Specification, scopes: tuple[str, ...], expires: dt.datetime | None
+    specification: Specification,
+    scopes: tuple[str, ...],
+    expires: dt.datetime | None,
+    like: Token | None = None,
 ) -> Token:
+    """:param like: the token that it replaces, which has what is not specified."""
+    asked = {"activegate_type": specification.activegate_type, "seed": specification.seed}
+    if like is not None:
+        known = {name: getattr(like, name) for name in asked}
+        asked = {name: known[name] if asked[name] is None else asked[name] for name in asked}
     return Token(
         id=None,
         name=specification.name or "",
@@ -444,7 +468,21 @@ def _new_token(
         scopes=scopes,
         kind=specification.kind,
         expires=expires,
+        place=specification.place if specification.resources else None,
+        resources=specification.resources,
+        tags=specification.tags,
+        user_uuid=specification.user_uuid,
+        **asked,
     )
+
+
+def _fixed(specification: Specification, current: Token) -> dict[str, t.Any]:
+    """What is wanted of attributes that Dynatrace may not tell; untold ones cannot differ."""
+    asked = {"activegate_type": specification.activegate_type, "seed": specification.seed}
+    told = {name: getattr(current, name) for name in asked}
+    return {
+        name: told[name] if None in (told[name], asked[name]) else asked[name] for name in asked
+    }
 
 
 def _asked_date(specification: Specification, now: dt.datetime) -> dt.datetime | None:

@@ -50,12 +50,24 @@ def find(
     """
     # Looked up: that an id stands in a secret does not make it that token's.
     held = api.lookup(specification.token) if specification.token else None
-    held_id = held.id if held else None
+    held_id = held.id if held else _believed(specification)
     if specification.token_id is None:
         found, secret = _find_by_name(api, specification, context, held_id)
     else:
         found, secret = _find_by_id(api, specification, context)
     return dataclasses.replace(found, held_id=held_id, stored=context.store.keeps), secret
+
+
+def _believed(specification: Specification) -> str | None:
+    """The id that is given beside a secret of which Dynatrace does not tell whose it is."""
+    if specification.token is None or specification.kind.is_looked_up:
+        return None
+    if specification.token_id is None:
+        raise OptionError(
+            f"token: Dynatrace does not tell whose the secret of a {specification.kind.words} is. "
+            "Give token_id beside it, or leave it out."
+        )
+    return specification.token_id
 
 
 def _find_by_name(
@@ -155,6 +167,8 @@ def _open(api: TokenReader, entry: Entry, context: RunContext) -> tuple[Secret |
     if entry.secret is None or not context.return_secret:
         return None, entry.id
     secret = context.store.unseal(entry)
+    if not entry.kind.is_looked_up:
+        return secret, entry.id
     return secret, api.id_of(secret) if secret else None
 
 
@@ -248,10 +262,14 @@ def _get(api: TokenReader, specification: Specification) -> Token | None:
     if token is None:
         return None
     if token.kind is not specification.kind:
-        personal = str(token.kind.personal).lower()
         raise OptionError(
-            f"personal_access_token: {specification.token_id} is of the other kind, of the kind "
-            f"{token.kind.words}. Say personal_access_token: {personal}."
+            f"kind: {specification.token_id} is of another kind, of the kind {token.kind.words}. "
+            f"Say kind: {token.kind.option}."
+        )
+    if token.place not in (None, specification.place):
+        raise OptionError(
+            f"resources: the token {specification.token_id} is for {', '.join(token.resources)}. "
+            "Give these resources."
         )
     if specification.state == "absent" and specification.name not in (None, token.name):
         raise OptionError(

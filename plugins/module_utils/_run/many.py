@@ -18,6 +18,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     StoreChanged,
     unexpected,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
@@ -37,6 +38,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.snapshot import Snapshot
 
+Apis = t.Mapping[Kind, TokenApi]  # kinds of one API have the same one
 Done = t.Union[Outcome, DynatraceError]
 _Step = t.Union[Prepared, DynatraceError]
 _Item = t.TypeVar("_Item")
@@ -44,7 +46,7 @@ _Result = t.TypeVar("_Result")
 
 
 def reconcile_all(
-    api: TokenApi,
+    apis: Apis,
     specifications: t.Sequence[Specification],
     context: RunContext,
     workers: int,
@@ -52,19 +54,16 @@ def reconcile_all(
 ) -> tuple[list[Done], list[Done]]:
     """Make each token be as specified, and then purge.
 
+    :param apis: those of the specifications, and of what else may be purged.
     :param purge: what may be purged. ``None``: nothing.
     :returns: what became of each specification, in order, and of each token that was purged.
     :raises DynatraceError: with nothing done.
     """
-    crew = _Crew(api, context, workers)
-    reader = Snapshot(
-        api,
-        {one.name for one in specifications if one.name},
-        {one.token_id for one in specifications if one.token_id},
-    )
+    crew = _Crew(apis, context, workers)
+    reader = _Readers(apis, specifications)
 
-    def prepare_one(own_api: TokenApi, specification: Specification) -> Prepared:
-        return prepare(reader.with_api(own_api), specification, context)
+    def prepare_one(own: Apis, specification: Specification) -> Prepared:
+        return prepare(reader.of(specification.kind, own), specification, context)
 
     steps = _refuse_twins(crew.each(prepare_one, specifications))
     doomed = _prepare_purge(crew, reader, specifications, purge) if purge else []
@@ -81,16 +80,45 @@ class Purge(t.NamedTuple):
     max_deletes: int
 
 
-class _Crew:
-    """Threads that work side by side, each with an API of its own."""
+class _Readers:
+    """One listing of each API that the specifications need."""
 
-    def __init__(self, api: TokenApi, context: RunContext, workers: int) -> None:
-        self._api = api
+    def __init__(self, apis: Apis, specifications: t.Sequence[Specification]) -> None:
+        self._names = {one.name for one in specifications if one.name}
+        self._ids = {one.token_id for one in specifications if one.token_id}
+        self._snapshots: dict[int, Snapshot] = {}
+        self._lock = threading.Lock()
+        for kind in dict.fromkeys(one.kind for one in specifications):
+            self._list(apis[kind])
+        self._apis = apis
+
+    def of(self, kind: Kind, own: Apis) -> Snapshot:
+        """What was listed of this kind, with the API of this thread."""
+        with self._lock:
+            snapshot = self._list(self._apis[kind])
+        return snapshot.with_api(own[kind])
+
+    def _list(self, api: TokenApi) -> Snapshot:
+        if id(api) not in self._snapshots:
+            self._snapshots[id(api)] = Snapshot(api, self._names, self._ids)
+        return self._snapshots[id(api)]
+
+
+def _for_thread(apis: Apis) -> Apis:
+    own = {id(api): api.for_thread() for api in apis.values()}
+    return {kind: own[id(api)] for kind, api in apis.items()}
+
+
+class _Crew:
+    """Threads that work side by side, each with APIs of its own."""
+
+    def __init__(self, apis: Apis, context: RunContext, workers: int) -> None:
+        self.apis = apis
         self.context = context
         self._workers = workers
 
     def each(
-        self, work: t.Callable[[TokenApi, _Item], _Result], items: t.Iterable[_Item]
+        self, work: t.Callable[[Apis, _Item], _Result], items: t.Iterable[_Item]
     ) -> list[_Result | DynatraceError]:
         """What the work returns for each item, or the error that it raises for the user."""
         with concurrent.futures.ThreadPoolExecutor(self._workers) as pool:
@@ -119,21 +147,22 @@ class _Crew:
     def _submit(
         self,
         pool: concurrent.futures.Executor,
-        work: t.Callable[[TokenApi, _Item], _Result],
+        work: t.Callable[[Apis, _Item], _Result],
         items: t.Iterable[_Item],
     ) -> list[concurrent.futures.Future[_Result | DynatraceError]]:
         own = threading.local()
 
         def run(item: _Item) -> _Result | DynatraceError:
-            if not hasattr(own, "api"):
-                own.api = self._api.for_thread()
-            return _attempt(work, own.api, item)
+            if not hasattr(own, "apis"):
+                own.apis = _for_thread(self.apis)
+            return _attempt(work, own.apis, item)
 
         return [pool.submit(run, item) for item in items]
 
-    def _perform(self, api: TokenApi, step: _Step) -> Outcome:
+    def _perform(self, apis: Apis, step: _Step) -> Outcome:
         if isinstance(step, DynatraceError):
             raise step
+        api = apis[step.specification.kind]
         try:
             return perform(api, step, self.context)
         except StoreChanged:
@@ -149,7 +178,7 @@ class _Crew:
 
     def _delete(self, token: Token) -> None:
         try:
-            self._api.delete(token.id or "")
+            self.apis[token.kind].delete(token.id or "")
         except DynatraceError as error:
             self.context.warn(
                 f"The token {token.name!r} ({token.id}) is left, and nobody has its secret. "
@@ -192,7 +221,7 @@ def _touched(step: _Step) -> set[str]:
 
 
 def _prepare_purge(
-    crew: _Crew, reader: Snapshot, specifications: t.Sequence[Specification], purge: Purge
+    crew: _Crew, reader: _Readers, specifications: t.Sequence[Specification], purge: Purge
 ) -> list[_Step]:
     """What is to be done to have the store, and Dynatrace of it, hold only what is specified.
 
@@ -200,8 +229,8 @@ def _prepare_purge(
     """
     context = crew.context
 
-    def prepare_removal(own_api: TokenApi, entry: Entry) -> Prepared:
-        own_reader = reader.with_api(own_api)
+    def prepare_removal(own: Apis, entry: Entry) -> Prepared:
+        own_reader = reader.of(entry.kind, own)
         absent = Specification("absent", entry.name, kind=entry.kind, place=entry.identity.place)
         found = find_kept(own_reader, entry, context.store)
         return prepare_found(own_reader, absent, found, None, context)
@@ -211,6 +240,13 @@ def _prepare_purge(
         for entry in context.store.entries(purge.place)
         if not _is_named(entry, specifications)
     ]
+    for entry in entries:
+        if entry.kind not in crew.apis:
+            context.warn(
+                f"purge: the store holds the {entry.kind.words} {entry.name!r}, which tokens does "
+                "not name. It is left, because this task has no caller for tokens of that kind."
+            )
+    entries = [entry for entry in entries if entry.kind in crew.apis]
     steps = crew.each(prepare_removal, entries)
     deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.deleted]
     if len(deletes) > purge.max_deletes:

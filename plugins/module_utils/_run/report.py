@@ -13,6 +13,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ATTRIBUTES
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import printable
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
@@ -118,10 +119,19 @@ def metadata(token: Token) -> dict[str, t.Any]:
         "enabled": token.enabled,
         "owner": token.owner,
         "scopes": list(token.scopes),
+        "kind": token.kind.option,
         "personal_access_token": token.kind.personal,
         "creation_date": _date(token.created),
         "expiration_date": _date(token.expires),
+        **{name: _plain(getattr(token, name)) for name in ATTRIBUTES if name in token.kind.has},
     }
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The value as Ansible has it; null where Dynatrace did not tell."""
+    if isinstance(value, tuple):
+        return list(value) or None
+    return value
 
 
 def _retiring(outcome: Outcome) -> list[Predecessor]:
@@ -212,6 +222,7 @@ def _compared(token: Token | None) -> dict[str, t.Any]:
         "name": token.name,
         "enabled": token.enabled,
         "scopes": list(token.scopes),
+        "kind": token.kind.option,
         "personal_access_token": token.kind.personal,
         "expiration_date": _date(token.expires),
     }

@@ -66,7 +66,7 @@ class Snapshot:
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
         if identity.name not in self._names:
             return self._api.find_by_name(identity)
-        named = self._by_name.get((identity.name, identity.kind), ())
+        named = self._by_name.get((identity.name, identity.kind), ())  # of any place
         return [token for token in named if token.becomes(identity)]
 
     def get(self, token_id: str) -> Token | None:
