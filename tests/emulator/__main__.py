@@ -18,8 +18,8 @@ tokens are at /api/v2/activeGateTokens, /platform/classic/environment-api/v2/act
 how it behaves: those of an account are in account.py, those of an environment in environment.py.
 
 Prints one JSON line, with the address of an environment and an admin token for it, and serves. With
---account, the line also has account_url, account_uuid, oauth_client_id, oauth_client_secret and
-oauth_token_url.
+--account, the environment has a path, and the line also has account_url, account_uuid,
+oauth_client_id, oauth_client_secret and oauth_token_url.
 """
 
 from __future__ import annotations
@@ -107,17 +107,13 @@ def set_switches(environment: Environment, switches: dict[str, t.Any]) -> None:
         raise SystemExit(f"There is no switch {', '.join(sorted(switches))}")
 
 
-def introduction(environment: Environment, url: str, with_account: bool) -> dict[str, str]:
-    """What a client has to know."""
-    admin = environment.make_admin()
-    if not with_account:
-        return {"environment_url": url, "api_token": admin}
+def account_facts(environment: Environment, url: str) -> dict[str, str]:
+    """What a client of the account's APIs has to know beside."""
     scopes = [*platform_tokens.ALL_SCOPES, *activegate_tokens.ALL_SCOPES]
     client = oauth.add_client(environment.account, {"scopes": scopes})
     own_url = f"{url}/e/{environment.id}"
     return {
         "environment_url": own_url,
-        "api_token": admin,
         "account_url": url,
         "account_uuid": environment.account.uuid,
         "oauth_client_id": client.id,
@@ -137,6 +133,7 @@ def tls_context(file: str | None) -> ssl.SSLContext | None:
 async def serve(arguments: argparse.Namespace) -> None:
     environment = Environment(Account(), "local")
     set_switches(environment, dict(arguments.switch))
+    admin = environment.make_admin()
     environment.preload(arguments.preload)
     app = make_app(environment, Settings(arguments.latency / 1000, arguments.page_cap))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -147,7 +144,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     await site.start()
     port = runner.addresses[0][1]
     url = f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}"
-    print(json.dumps(introduction(environment, url, arguments.account)), flush=True)
+    facts = {"environment_url": url, "api_token": admin}
+    if arguments.account:
+        facts |= account_facts(environment, url)
+    print(json.dumps(facts), flush=True)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)

@@ -105,7 +105,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     )
     if account is None:
         return true
-    answer = spoil(fault, true) if fault else true
+    answer = spoil(fault, true, request.path) if fault else true
     if not is_control:
         account.requests.append(_log_entry(request, answer, fault, account.secrets))
         await _refuse_what_is_next(account)
