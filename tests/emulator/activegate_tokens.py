@@ -19,7 +19,7 @@ from aiohttp import web
 import callers
 import moments
 from bodies import read_json
-from environment import Environment, Token, checked, credentials
+from environment import Bearer, Environment, Token, checked, credentials
 from platform_tokens import PlatformToken
 from problems import Problem, bad_body, bad_query
 
@@ -153,10 +153,10 @@ def _bound(
 
 def _check_grant(environment: Environment, caller: Token) -> None:
     """An access token of an OAuth client has to be for the environment, not for the account."""
-    is_grant = isinstance(caller, callers.Bearer) and not isinstance(caller, PlatformToken)
-    if not is_grant or environment.behaviour.account_grants_for_activegates:
+    if isinstance(caller, PlatformToken) or not isinstance(caller, Bearer):
         return
-    if environment.urn not in caller.resources:
+    reaches = environment.behaviour.account_grants_for_activegates
+    if not reaches and environment.urn not in caller.resources:
         raise Problem(403, f"The access token is not for the resource {environment.urn}")
 
 

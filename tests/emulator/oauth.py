@@ -121,7 +121,7 @@ async def _plant_client(request: web.Request) -> web.Response:
 
 
 def add_client(account: Account, facts: t.Mapping[str, t.Any]) -> Client:
-    defaults = {"owner": _OWNER, "expires_in": 300, "subject": str(uuid.uuid4())}
+    defaults: dict[str, t.Any] = {"owner": _OWNER, "expires_in": 300, "subject": str(uuid.uuid4())}
     client_id, secret = credentials("dt0s02", 8)
     client = Client(client_id, secret, **defaults | dict(facts))
     account.clients[client_id] = client
