@@ -175,7 +175,8 @@ async def _list(
         )
     offset, size = (0, _size(route, given_size)) if key is None else _read_key(route, key)
     tokens = list(environment.activegate_tokens.values())
-    end = offset + min(size, environment.behaviour.activegate_page_cap or size)
+    cap = environment.behaviour.activegate_page_cap or request.app["settings"].page_cap
+    end = offset + min(size, cap or size)
     answer: dict[str, t.Any] = {
         "totalCount": len(tokens),
         "pageSize": size,

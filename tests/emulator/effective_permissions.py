@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import typing as t
 
 from aiohttp import web
@@ -36,6 +37,7 @@ def add_routes(router: web.UrlDispatcher, base: str) -> None:
 
 
 async def _resolve(request: web.Request) -> web.Response:
+    await asyncio.sleep(request.app["settings"].latency)
     environment: Environment = request["environment"]
     if not environment.behaviour.resolver:
         raise Problem(404, "Not Found")

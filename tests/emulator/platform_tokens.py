@@ -15,6 +15,7 @@ of changes, which replaces the earlier ones. Each is an object:
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 import functools
@@ -39,6 +40,7 @@ LONGEST_NAME = 255
 
 _OWNER = "someone@example.com"
 _OPTIONAL = ("tags", "expirationDate", "userUuid")
+_PARAMETERS = {"page": ("page", "size", 1), "pageNumber": ("pageNumber", "pageSize", 0)}
 _FIELDS = ("name", "scope", "resource", *_OPTIONAL)
 _SCOPE = re.compile(r"[a-z][a-z0-9.-]*(:[a-z0-9.-]+)+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -95,6 +97,7 @@ def add_controls(router: web.UrlDispatcher, base: str) -> None:
 def _operation(operation: Operation) -> t.Callable[[web.Request], t.Awaitable[web.Response]]:
     @functools.wraps(operation)
     async def handle(request: web.Request) -> web.Response:
+        await asyncio.sleep(request.app["settings"].latency)
         account: Account | None = request["account"]
         if account is None:
             raise Problem(403, "Forbidden resource")
@@ -149,8 +152,8 @@ async def _list(account: Account, caller: Bearer, request: web.Request) -> web.R
         for token in account.platform_tokens.values()
         if _is_visible(account, caller, token) and _meets(account, token, request.query)
     ]
-    number, size = _page(account, request.query)
-    first = 1 if account.behaviour.paging == "page" else 0
+    number, size = _page(account, request)
+    first = 0 if account.behaviour.paging == "pageNumber" else 1
     start = (number - first) * size
     grown = number - first if account.behaviour.total_changes else 0
     return web.json_response(
@@ -182,15 +185,15 @@ def _status(account: Account, token: PlatformToken) -> str:
     return account.behaviour.status_of_expired if expired else "ACTIVE"
 
 
-def _page(account: Account, query: t.Mapping[str, str]) -> tuple[int, int]:
+def _page(account: Account, request: web.Request) -> tuple[int, int]:
     """The number of the page and its size."""
-    paging, cap = account.behaviour.paging, account.behaviour.page_cap or LARGEST_PAGE
-    if paging == "ignored":
-        return 0, cap
-    number, size, first = ("page", "size", 1) if paging == "page" else ("pageNumber", "pageSize", 0)
+    cap = account.behaviour.page_cap or request.app["settings"].page_cap or LARGEST_PAGE
+    if account.behaviour.paging == "ignored":
+        return 1, cap
+    number, size, first = _PARAMETERS[account.behaviour.paging]
     return (
-        _whole(number, query.get(number, str(first)), first),
-        min(cap, _whole(size, query.get(size, str(cap)), 1)),
+        _whole(number, request.query.get(number, str(first)), first),
+        min(cap, _whole(size, request.query.get(size, str(cap)), 1)),
     )
 
 
@@ -459,9 +462,17 @@ async def _show_tokens(request: web.Request) -> web.Response:
 
 
 async def _plant(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
-    token = plant(environment.account, {"resources": [environment.urn]} | await read_json(request))
-    return web.json_response({"id": token.id, "token": token.secret}, status=201)
+    """One token, or all of a list."""
+    body = await read_json(request)
+    if not isinstance(body, list):
+        return web.json_response(_planted(request["environment"], body), status=201)
+    planted = [_planted(request["environment"], facts) for facts in body]
+    return web.json_response(planted, status=201)
+
+
+def _planted(environment: Environment, facts: t.Mapping[str, t.Any]) -> dict[str, str]:
+    token = plant(environment.account, {"resources": [environment.urn]} | dict(facts))
+    return {"id": token.id, "token": token.secret}
 
 
 async def _set_behaviour(request: web.Request) -> web.Response:

@@ -77,6 +77,7 @@ def test_a_platform_token_lives_from_creation_to_deletion(account: stand_in.Acco
     caller = account.sign_on(client).json()["access_token"]
     made = create(account, caller, expirationDate=LATER, tags=["a"], userUuid=client["subject"])
     assert set(made) == {"name", "tokenId", "token"}
+    assert not made["token"].startswith(made["tokenId"])
     assert [len(part) for part in made["token"].split(".")] == [6, 8, 64]
     entry = {
         "tokenId": made["tokenId"],
@@ -103,6 +104,7 @@ def test_a_platform_token_lives_from_creation_to_deletion(account: stand_in.Acco
     account.behave(empty_status=204)
     assert account.call("DELETE", path, caller).status_code == 204
     assert refusal(account.call("DELETE", path, caller))[0] == 404
+    assert resolve(account, made["token"], [LOGS]).status_code == 401
     assert made["token"] in account.environment.secrets()
 
 
@@ -228,8 +230,7 @@ def test_environments_of_one_account_share_its_tokens_but_not_their_resources(
 def test_pages_may_be_asked_for_in_several_ways(
     account: stand_in.Account, paging: str, pages: list[dict[str, int]]
 ) -> None:
-    for number in range(5):
-        account.plant(str(number))
+    account.plant_all(*({"name": str(number), "scopes": [LOGS]} for number in range(5)))
     account.behave(paging=paging)
     caller = bearer(account)
     assert [names(account, caller, **page) for page in pages] == [["0", "1", "2"], ["3", "4"]]
@@ -282,9 +283,6 @@ def test_what_entries_tell_is_switched(account: stand_in.Account) -> None:
     account.behave(token_ids="prefix")
     made = create(account, bearer(account))
     assert made["token"].startswith(made["tokenId"] + ".")
-    account.behave(token_ids="other")
-    made = create(account, bearer(account))
-    assert not made["token"].startswith(made["tokenId"])
 
 
 # What a token may do
@@ -334,6 +332,12 @@ def test_faults_strike_the_account_too(account: stand_in.Account) -> None:
         account.call("POST", bearer=caller, json=form(account))
     assert len(account.tokens("ci")) == 1
     assert account.environment.requests()[-1]["status"] is None
+    behind_door = stand_in.account_of(account.environment.open_door())
+    account.environment.set_faults({"kind": "refuse", "seconds": 0})
+    with pytest.raises(requests.ConnectionError):
+        behind_door.call("GET", bearer=caller)
+    account.environment.set_faults()
+    assert names(behind_door, caller) == ["ci"]
 
 
 def test_an_environment_may_create_no_more_access_tokens(account: stand_in.Account) -> None:
@@ -343,3 +347,13 @@ def test_an_environment_may_create_no_more_access_tokens(account: stand_in.Accou
     for answer in (environment.call("POST", json=body), environment.call_v1("POST", json=body)):
         message = "Creation of new tokens is now only available in Account Management."
         assert (answer.status_code, answer.json()["error"]["message"]) == (400, message)
+
+
+def test_the_server_takes_switches_and_shows_an_account() -> None:
+    with stand_in.serve(
+        "--account", "--switch", "user_limit=0", "--switch", "resolver=false"
+    ) as it:
+        account = stand_in.account_of(it)
+        assert it.url == f"{account.url}/e/{account.environment_id}"
+        assert refusal(account.call("POST", json=form(account)))[0] == 400
+        assert resolve(account, bearer(account), [LOGS]).status_code == 404
