@@ -104,7 +104,6 @@ def test_a_platform_token_lives_from_creation_to_deletion(account: stand_in.Acco
     account.behave(empty_status=204)
     assert account.call("DELETE", path, caller).status_code == 204
     assert refusal(account.call("DELETE", path, caller))[0] == 404
-    assert resolve(account, made["token"], [LOGS]).status_code == 401
     assert made["token"] in account.environment.secrets()
 
 
@@ -189,6 +188,8 @@ def test_a_caller_with_the_lesser_scope_manages_its_own_tokens(account: stand_in
     assert refusal(account.call("DELETE", f"/platform-tokens/{foreign}", caller))[0] == 403
     body = form(account, userUuid="somebody-else")
     assert refusal(account.call("POST", bearer=bearer(account), json=body))[0] == 403
+    account.behave(platform_tokens_allowed=False)
+    assert refusal(account.call("POST", bearer=caller, json=form(account)))[0] == 403
 
 
 def test_the_single_sign_on_tells_little(account: stand_in.Account) -> None:
@@ -308,11 +309,15 @@ def test_effective_permissions(account: stand_in.Account) -> None:
     assert resolve(account, secret, asked).status_code == 404
 
 
-def test_a_token_stops_working_when_it_expires_or_is_disabled(account: stand_in.Account) -> None:
+def test_a_token_stops_working_when_it_expires_is_disabled_or_deleted(
+    account: stand_in.Account,
+) -> None:
     account.behave(minutes_until_disabled=5)
     facts: dict[str, t.Any] = {"resources": [account.resource], "scopes": [RESOLVE]}
     expired = account.plant("expired", expires="now-1m", **facts)["token"]
-    disabled = account.plant("disabled", **facts)
+    disabled, deleted = account.plant("disabled", **facts), account.plant("deleted", **facts)
+    account.call("DELETE", f"/platform-tokens/{deleted['id']}")
+    assert resolve(account, deleted["token"], [LOGS]).status_code == 401
     assert resolve(account, expired, [LOGS]).status_code == 403
     path = f"/platform-tokens/{disabled['id']}/status"
     account.call("PUT", path, json={"status": "INACTIVE"})
