@@ -23,10 +23,32 @@ _SCOPE_NAMES = {
     "apiTokens.read": "Read API tokens",
     "apiTokens.write": "Write API tokens",
     "TenantTokenManagement": "Token management",
+    "activeGateTokenManagement.read": "Read ActiveGate tokens",
+    "activeGateTokenManagement.create": "Create ActiveGate tokens",
+    "activeGateTokenManagement.write": "Write ActiveGate tokens",
+}
+_FLEET = "fleet-management:activegate.tokens"
+_ACTIVEGATES = "environment-api:activegate-tokens"
+_SUFFICIENT = {  # where another scope than the operation's own suffices
+    "activeGateTokenManagement.create": (
+        "activeGateTokenManagement.create",
+        "activeGateTokenManagement.write",
+    ),
 }
 _BEARER_SCOPES = {
     "apiTokens.read": ("environment-api:api-tokens:read", "api-tokens:tokens:read"),
     "apiTokens.write": ("environment-api:api-tokens:write", "api-tokens:tokens:write"),
+    "activeGateTokenManagement.read": (f"{_ACTIVEGATES}:read", f"{_FLEET}:read"),
+    "activeGateTokenManagement.create": (
+        f"{_ACTIVEGATES}:create",
+        f"{_ACTIVEGATES}:write",
+        f"{_FLEET}:create",
+        f"{_FLEET}:write",
+    ),
+    "activeGateTokenManagement.write": (f"{_ACTIVEGATES}:write", f"{_FLEET}:write"),
+    f"{_FLEET}:read": (f"{_FLEET}:read",),
+    f"{_FLEET}:create": (f"{_FLEET}:create", f"{_FLEET}:write"),
+    f"{_FLEET}:write": (f"{_FLEET}:write",),
 }
 
 
@@ -60,32 +82,48 @@ def classic(environment: Environment, request: web.Request) -> Token:
 
 def gateway(environment: Environment, request: web.Request) -> Token:
     """At /platform, which takes nothing but Bearer."""
-    scheme, _space, secret = request.headers.get("Authorization", "undefined").partition(" ")
-    if scheme != "Bearer":
-        expected = "Dynatrace platform APIs require the authorization scheme 'Bearer'"
-        raise Problem(401, f"Unsupported authorization scheme '{scheme}'. {expected}")
+    secret = bearer_secret(request)
     return _bearer(environment, secret, unknown="Could not parse JWT", ended="Jwt is expired")
 
 
 def require(scope: str | None, caller: Token) -> None:
     """Without a scope, any access token suffices, but a Bearer has to be one that may read."""
     if isinstance(caller, Bearer):
-        _require_one(_BEARER_SCOPES[scope or "apiTokens.read"], caller)
-    elif scope is not None and scope not in caller.scopes:
-        raise Problem(
-            403, f"Token is missing required scope. Use one of: {scope} ({_SCOPE_NAMES[scope]})"
-        )
+        require_one(_BEARER_SCOPES[scope or "apiTokens.read"], caller)
+    elif scope is not None and set(_SUFFICIENT.get(scope, (scope,))).isdisjoint(caller.scopes):
+        named = (f"{one} ({_SCOPE_NAMES[one]})" for one in _SUFFICIENT.get(scope, (scope,)))
+        raise Problem(403, f"Token is missing required scope. Use one of: {', '.join(named)}")
 
 
-def _require_one(sufficient: tuple[str, ...], caller: Bearer) -> None:
+def require_one(sufficient: tuple[str, ...], caller: Token) -> None:
     if set(sufficient).isdisjoint(caller.scopes):
         raise Problem(403, f"Token is missing required scope. Use one of: {', '.join(sufficient)}")
 
 
-def _bearer(environment: Environment, secret: str, unknown: str, ended: str) -> Bearer:
-    caller = environment.bearers.get(secret)
+def bearer_secret(request: web.Request) -> str:
+    """What is given as Bearer, at an address that takes nothing else."""
+    scheme, _space, secret = request.headers.get("Authorization", "undefined").partition(" ")
+    if scheme != "Bearer":
+        expected = "Dynatrace platform APIs require the authorization scheme 'Bearer'"
+        raise Problem(401, f"Unsupported authorization scheme '{scheme}'. {expected}")
+    return secret
+
+
+def find_bearer(environment: Environment, secret: str, unknown: str) -> Bearer:
+    """A Bearer of the account that is also for this environment, whether or not it expired."""
+    account = environment.account
+    caller = account.bearers.get(secret)
     if caller is None:
         raise Problem(401, unknown)
-    if not environment.usable(caller):
+    if {environment.urn, account.urn}.isdisjoint(caller.resources):
+        raise Problem(403, "The token is not valid for this environment")
+    return caller
+
+
+def _bearer(environment: Environment, secret: str, unknown: str, ended: str) -> Bearer:
+    caller = find_bearer(environment, secret, unknown)
+    now = environment.now()
+    if caller.has_expired(now) or not caller.is_enabled(now):
         raise Problem(401, ended)
+    caller.last_used = now
     return caller

@@ -16,9 +16,11 @@ import typing as t
 import uuid
 
 import moments
-from door import Door
-from faults import Faults
+from account import Account
 from problems import Problem, bad_body, unknown_token
+
+if t.TYPE_CHECKING:
+    from activegate_tokens import ActiveGateToken
 
 _SCOPES_FILE = (
     pathlib.Path(__file__).parents[2] / "plugins" / "module_utils" / "_model" / "scopes.py"
@@ -57,6 +59,9 @@ class Token:
         True  # whether its owner has the permission environment:roles:manage-settings
     )
 
+    def has_expired(self, now: dt.datetime) -> bool:
+        return self.expires is not None and self.expires <= now
+
     def as_json(self) -> dict[str, t.Any]:
         """All that the API can tell of it; what there is not is left out."""
         facts = {
@@ -76,22 +81,18 @@ class Token:
         return {name: value for name, value in facts.items() if value is not None}
 
 
+@dataclasses.dataclass
 class Bearer(Token):
     """A platform token or an OAuth access token: it calls, but is not among the tokens of the
     environment.
     """
 
+    subject: str = ""  # the UUID of its user
+    service_user: bool = False
+    resources: list[str] = dataclasses.field(default_factory=list)
 
-@dataclasses.dataclass
-class Client:
-    """An OAuth client."""
-
-    id: str
-    secret: str
-    scopes: list[str]
-    owner: str
-    account_uuid: str
-    expires_in: int
+    def is_enabled(self, _now: dt.datetime) -> bool:
+        return self.enabled
 
 
 @dataclasses.dataclass
@@ -107,33 +108,40 @@ class Behaviour:
         False  # times as text, and no false flags, as in the example in the documentation of v1
     )
     v1_location: bool = True  # the header with the id in the answer to a creation through v1
+    token_creation: bool = True  # whether access tokens can still be created
+
+    # ActiveGate tokens
+    activegate_routes: list[str] = dataclasses.field(
+        default_factory=lambda: ["v2", "classic", "fleet"]
+    )  # the others answer 404
+    activegate_page_cap: int | None = None  # the most entries of a page
+    account_grants_for_activegates: bool = False  # whether a grant for the account suffices
+
+    # Effective permissions
+    resolver: bool = True  # or 404
+    resolver_needs_scope: bool = True  # one of three, as documented
+    resolver_answers_object: bool = False  # {"permissions": [...]} with booleans
+    ineffective_scopes: list[str] = dataclasses.field(default_factory=list)
+    conditional_scopes: list[str] = dataclasses.field(default_factory=list)
 
 
 class Environment:
-    """The state of one environment and its clock."""
+    """The state of one environment; its clock is that of its account."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account, environment_id: str) -> None:
+        self.account = account
+        self.id = environment_id
         self.tokens: dict[str, Token] = {}
-        self.bearers: dict[str, Bearer] = {}  # by their secrets
-        self.clients: dict[str, Client] = {}
+        self.activegate_tokens: dict[str, ActiveGateToken] = {}
         self.behaviour = Behaviour()
-        self.secrets: dict[
-            str, None
-        ] = {}  # all that were ever issued, for tests that look for leaks
-        self.requests: list[dict[str, t.Any]] = []
-        self.faults = Faults()
-        self.door: Door | None = None
-        self._ahead = dt.timedelta(0)
+        account.environments[environment_id] = self
+
+    @property
+    def urn(self) -> str:
+        return f"urn:dtenvironment:{self.id}"
 
     def now(self) -> dt.datetime:
-        return dt.datetime.now(dt.timezone.utc) + self._ahead
-
-    def set_clock(self, body: t.Mapping[str, t.Any]) -> None:
-        """Let it be that moment, given as the API takes moments; the clock goes on from there."""
-        moment = moments.parse(str(body.get("now")), self.now())
-        if moment is None:
-            raise bad_body("now", "not a valid time")
-        self._ahead += moment - self.now()
+        return self.account.now()
 
     def make_admin(self) -> str:
         """An admin token; its secret."""
@@ -174,7 +182,7 @@ class Environment:
 
     def usable(self, token: Token) -> bool:
         allowed = self.behaviour.personal_access_tokens or not token.personal_access_token
-        return allowed and token.enabled and (token.expires is None or token.expires > self.now())
+        return allowed and token.enabled and not token.has_expired(self.now())
 
     def create(self, body: t.Mapping[str, t.Any], caller: Token) -> dict[str, t.Any]:
         body = checked(
@@ -182,7 +190,11 @@ class Environment:
             {"name", "scopes", "expirationDate", "personalAccessToken"},
             required={"name", "scopes"},
         )
-        expires = self._parse_expiration(body.get("expirationDate"))
+        if not self.behaviour.token_creation:
+            raise Problem(
+                400, "Creation of new tokens is now only available in Account Management."
+            )
+        expires = self.parse_expiration(body.get("expirationDate"))
         self._check_permission(body.get("personalAccessToken", False), caller)
         token = self._add(body["name"], body["scopes"], caller.owner)
         token.personal_access_token = body.get("personalAccessToken", False)
@@ -237,7 +249,7 @@ class Environment:
         )
         token = Token(token_id, secret, name, list(dict.fromkeys(scopes)), owner, False, self.now())
         self.tokens[token_id] = token
-        self.secrets[secret] = None
+        self.account.secrets[secret] = None
         return token
 
     def _check_permission(self, personal: bool, caller: Token) -> None:
@@ -249,7 +261,7 @@ class Environment:
                 "Creating access tokens requires the permission environment:roles:manage-settings",
             )
 
-    def _parse_expiration(self, value: str | None) -> dt.datetime | None:
+    def parse_expiration(self, value: str | None) -> dt.datetime | None:
         if value is None:
             return None
         expires = moments.parse(value, self.now())
@@ -281,6 +293,8 @@ _TYPES = {
     "token": str,
     "expiresIn": dict,
     "revoked": bool,
+    "activeGateType": str,
+    "seedToken": bool,
 }
 
 

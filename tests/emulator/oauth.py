@@ -2,22 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What gives a Bearer: the single sign-on, which issues access tokens to OAuth clients, and
-platform tokens.
-"""
+"""The single sign-on, which issues access tokens to the OAuth clients of an account."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
 import secrets
 import typing as t
 import uuid
 
 from aiohttp import web
 
-import moments
-from environment import Bearer, Client, Environment, credentials
+from account import Account, Client
+from environment import Bearer, Environment, credentials
+from platform_tokens import PlatformToken
 
 _OWNER = "someone@example.com"
 _HEADER = base64.urlsafe_b64encode(b'{"alg":"ES256","typ":"JWT"}').decode().rstrip("=")
@@ -26,54 +26,77 @@ _HEADER = base64.urlsafe_b64encode(b'{"alg":"ES256","typ":"JWT"}').decode().rstr
 def add_routes(router: web.UrlDispatcher, base: str) -> None:
     router.add_post(base + "/sso/oauth2/token", _issue)
     router.add_post(base + "/_emulator/oauthClients", _plant_client)
-    router.add_post(base + "/_emulator/platformTokens", _plant_platform_token)
     router.add_delete(base + "/_emulator/accessTokens", _revoke)
 
 
 async def _issue(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
+    account = _account(request)
     encoded = request.content_type == "application/x-www-form-urlencoded"
     form = {name: str(value) for name, value in (await request.post()).items()} if encoded else {}
-    client = environment.clients.get(form.get("client_id", ""))
-    if client is None or not _acceptable(form, client):
+    client = account.clients.get(form.get("client_id", ""))
+    resource = form.get("resource", account.urn)
+    if client is None or not _acceptable(form, client) or resource not in account.resources:
         return _refusal({})
     scopes = form.get("scope", "").split() or client.scopes
     missing = [scope for scope in scopes if scope not in client.scopes]
     if missing:
-        reason = (
-            "UNSUCCESSFUL_OAUTH_ACCESS_TOKEN_VALIDATION_FAILED | "
-            f"OAuth client is missing following scopes [{', '.join(missing)}]"
-        )
         return _refusal(
-            {"error": "invalid_request", "error_description": f"Invalid OAuth2 request. {reason}"}
+            {"error": "invalid_request", "error_description": _description(account, missing)}
         )
-    return web.json_response(_access_token(environment, client, scopes))
+    return web.json_response(_access_token(account, client, scopes, resource))
+
+
+def _account(request: web.Request) -> Account:
+    environment: Environment = request["environment"]
+    return environment.account
 
 
 def _acceptable(form: t.Mapping[str, str], client: Client) -> bool:
-    expected = {
-        "grant_type": "client_credentials",
-        "client_secret": client.secret,
-        "resource": f"urn:dtaccount:{client.account_uuid}",
-    }
-    return all(
-        form.get(name) == value
-        for name, value in expected.items()
-        if name != "resource" or name in form
+    expected = {"grant_type": "client_credentials", "client_secret": client.secret}
+    return all(form.get(name) == value for name, value in expected.items())
+
+
+def _description(account: Account, missing: list[str]) -> str:
+    if not account.behaviour.missing_scopes_are_named:
+        return ""
+    reason = "UNSUCCESSFUL_OAUTH_ACCESS_TOKEN_VALIDATION_FAILED"
+    lacks = f"OAuth client is missing following scopes [{', '.join(missing)}]"
+    return f"Invalid OAuth2 request. {reason} | {lacks}"
+
+
+def _access_token(
+    account: Account, client: Client, scopes: list[str], resource: str
+) -> dict[str, t.Any]:
+    expires = account.now() + dt.timedelta(seconds=client.expires_in)
+    secret = f"{_HEADER}.{_claims(account, client, expires)}.{secrets.token_urlsafe(64)}"
+    account.secrets[secret] = None
+    account.bearers[secret] = Bearer(
+        client.id,
+        secret,
+        client.id,
+        scopes,
+        client.owner,
+        personal_access_token=False,
+        created=account.now(),
+        expires=expires,
+        subject=client.subject,
+        service_user=client.service_user,
+        resources=[resource],
     )
-
-
-def _access_token(environment: Environment, client: Client, scopes: list[str]) -> dict[str, t.Any]:
-    secret = f"{_HEADER}.{secrets.token_urlsafe(120)}.{secrets.token_urlsafe(64)}"
-    expires = environment.now() + dt.timedelta(seconds=client.expires_in)
-    _add_bearer(environment, client.id, secret, scopes=scopes, owner=client.owner, expires=expires)
     return {
         "scope": " ".join(scopes),
         "token_type": "Bearer",
         "expires_in": client.expires_in,
         "access_token": secret,
-        "resource": f"urn:dtaccount:{client.account_uuid}",
+        "resource": resource,
     }
+
+
+def _claims(account: Account, client: Client, expires: dt.datetime) -> str:
+    claims = {"jti": secrets.token_urlsafe(32), "exp": int(expires.timestamp())}
+    if account.behaviour.subject_in_access_tokens:
+        claims["sub"] = client.subject
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
 
 
 def _refusal(more: dict[str, str]) -> web.Response:
@@ -84,45 +107,34 @@ def _refusal(more: dict[str, str]) -> web.Response:
 
 
 async def _plant_client(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
-    facts = {
-        "owner": _OWNER,
-        "account_uuid": str(uuid.uuid4()),
-        "expires_in": 300,
-    } | await request.json()
-    client_id, secret = credentials("dt0s02", 8)
-    client = Client(client_id, secret, **facts)
-    environment.clients[client_id] = client
-    environment.secrets[secret] = None
+    account = _account(request)
+    client = add_client(account, await request.json())
     return web.json_response(
-        {"client_id": client_id, "client_secret": secret, "account_uuid": client.account_uuid},
+        {
+            "client_id": client.id,
+            "client_secret": client.secret,
+            "account_uuid": account.uuid,
+            "subject": client.subject,
+        },
         status=201,
     )
 
 
-async def _plant_platform_token(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
-    facts = {"owner": _OWNER} | await request.json()
-    if "expires" in facts:
-        facts["expires"] = moments.parse(facts["expires"], environment.now())
-    token_id, secret = credentials("dt0s16", 8)
-    _add_bearer(environment, token_id, secret, **facts)
-    return web.json_response({"id": token_id, "token": secret}, status=201)
+def add_client(account: Account, facts: t.Mapping[str, t.Any]) -> Client:
+    defaults: dict[str, t.Any] = {"owner": _OWNER, "expires_in": 300, "subject": str(uuid.uuid4())}
+    client_id, secret = credentials("dt0s02", 8)
+    client = Client(client_id, secret, **defaults | dict(facts))
+    account.clients[client_id] = client
+    account.secrets[secret] = None
+    return client
 
 
 async def _revoke(request: web.Request) -> web.Response:
     """No access token that an OAuth client got so far is taken any more."""
-    environment: Environment = request["environment"]
-    environment.bearers = {
+    account = _account(request)
+    account.bearers = {
         secret: caller
-        for secret, caller in environment.bearers.items()
-        if caller.id not in environment.clients
+        for secret, caller in account.bearers.items()
+        if isinstance(caller, PlatformToken)
     }
     return web.Response(status=204)
-
-
-def _add_bearer(environment: Environment, token_id: str, secret: str, **facts: t.Any) -> None:
-    environment.bearers[secret] = Bearer(
-        token_id, secret, token_id, personal_access_token=False, created=environment.now(), **facts
-    )
-    environment.secrets[secret] = None

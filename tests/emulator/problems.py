@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors of the API, as it words them."""
+"""The errors of the APIs, as they word them."""
 
 from __future__ import annotations
+
+import typing as t
 
 
 class Problem(Exception):
@@ -25,7 +27,7 @@ class Problem(Exception):
         super().__init__(message)
         self.status = status
         self.bare = bare
-        self.envelope = {"error": {"code": status, "message": message}}
+        self.envelope: dict[str, t.Any] = {"error": {"code": status, "message": message}}
         if path is not None:
             violation = {
                 "path": path,
@@ -37,6 +39,12 @@ class Problem(Exception):
                 "message": "Constraints violated.",
                 "constraintViolations": [violation],
             }
+
+    def envelope_at(self, path: str) -> dict[str, t.Any]:
+        """What answers at this path: the Account Management API has a form of its own."""
+        if path.startswith("/iam/"):
+            return {"error": True, "message": str(self)}
+        return self.envelope
 
 
 def unknown_token() -> Problem:

@@ -5,7 +5,8 @@
 """The HTTP side of the stand-in: routes, authentication, errors, and the endpoints for tests.
 
 The API is served at the root, and for every environment that a test makes at /e/{id}, as Dynatrace
-Managed does. Requests can be made to fail (see faults.py).
+Managed does; the Account Management API at the root only, for all accounts. Requests can be made to
+fail (see faults.py): those of an account and its environments are counted and logged together.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ import typing as t
 
 from aiohttp import web
 
+import activegate_tokens
 import callers
+import effective_permissions
 import oauth
+import platform_tokens
 import v1
+from account import Account
 from bodies import read_json as _body
 from door import Door
 from environment import Environment, Token
@@ -37,6 +42,7 @@ GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
 LARGEST_BODY = 1_000_000
 
 _ENVIRONMENT = re.compile("/e/([^/]+)/")
+_ACCOUNT = re.compile("/iam/v1/accounts/([^/]+)/")
 Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 Operation = t.Callable[[Environment, Token, web.Request], t.Awaitable[web.Response]]
 
@@ -50,14 +56,18 @@ class Settings:
 def make_app(environment: Environment, settings: Settings) -> web.Application:
     """The stand-in; who serves it sets app["listen"], which opens further ports."""
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answer])
-    app["environments"] = {"": environment}
+    app["environments"] = {"": environment, environment.id: environment}
+    app["accounts"] = {environment.account.uuid: environment.account}
     app["names"] = itertools.count(1)
     app["settings"] = settings
     for base in ("", "/e/{environment}"):
         _add_v2(app.router, base + API, callers.classic)
         _add_v2(app.router, base + GATEWAY_API, callers.gateway)
         v1.add_routes(app.router, base, _operation)
+        activegate_tokens.add_routes(app.router, base, _operation)
+        effective_permissions.add_routes(app.router, base)
         oauth.add_routes(app.router, base)
+        platform_tokens.add_controls(app.router, base)
         app.router.add_get(base + "/_emulator/requests", _show_requests)
         app.router.add_delete(base + "/_emulator/requests", _forget_requests)
         app.router.add_get(base + "/_emulator/secrets", _show_secrets)
@@ -67,6 +77,7 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
         app.router.add_put(base + "/_emulator/faults", _set_faults)
         app.router.add_post(base + "/_emulator/door", _open_door)
         app.router.add_put(base + "/_emulator/behaviour", _set_behaviour)
+    platform_tokens.add_routes(app.router)
     app.router.add_post("/_emulator/environments", _make_environment)
     return app
 
@@ -82,29 +93,25 @@ def _add_v2(router: web.UrlDispatcher, path: str, identify: callers.Identify) ->
 
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    environment = _environment_of(request)
+    account = _account_of(request)
     is_control = "/_emulator/" in request.path
     fault = (
-        None
-        if environment is None or is_control
-        else environment.faults.next(request.method, request.path)
+        None if account is None or is_control else account.faults.next(request.method, request.path)
     )
     true = (
         await _true_answer(request, handler)
         if fault is None or fault.carried_out
         else await _no_answer(request)
     )
-    if environment is None:
+    if account is None:
         return true
-    answer = spoil(fault, true) if fault else true
+    answer = spoil(fault, true, request.path) if fault else true
     if not is_control:
-        environment.requests.append(_log_entry(request, answer, fault, environment.secrets))
-        await _refuse_what_is_next(environment)
+        account.requests.append(_log_entry(request, answer, fault, account.secrets))
+        await _refuse_what_is_next(account)
     if answer is not None:
-        answer.headers.setdefault(
-            "Date", email.utils.format_datetime(environment.now(), usegmt=True)
-        )
-        if environment.door is not None:
+        answer.headers.setdefault("Date", email.utils.format_datetime(account.now(), usegmt=True))
+        if account.door is not None:
             answer.force_close()  # a kept connection would need no door
     return await send(fault, request, answer) if fault else true
 
@@ -115,21 +122,32 @@ def _environment_of(request: web.Request) -> Environment | None:
     return environment
 
 
+def _account_of(request: web.Request) -> Account | None:
+    found = _ACCOUNT.match(request.path)
+    if found:
+        account: Account | None = request.app["accounts"].get(found[1])
+        return account
+    environment = _environment_of(request)
+    return environment.account if environment else None
+
+
 async def _true_answer(request: web.Request, handler: Handler) -> web.Response:
     try:
-        environment = _environment_of(request)
-        if environment is None:
+        request["account"] = _account_of(request)
+        request["environment"] = _environment_of(request)
+        if request["environment"] is None:
             raise Problem(404, "There is no such environment")
-        request["environment"] = environment
         return await handler(request)
     except Problem as problem:
-        return (
-            web.Response(status=problem.status)
-            if problem.bare
-            else _json(problem.envelope, problem.status)
-        )
+        return _refusal(request, problem)
     except web.HTTPException as error:
-        return _json(Problem(error.status, error.reason).envelope, error.status)
+        return _refusal(request, Problem(error.status, error.reason))
+
+
+def _refusal(request: web.Request, problem: Problem) -> web.Response:
+    if problem.bare:
+        return web.Response(status=problem.status)
+    return _json(problem.envelope_at(request.path), problem.status)
 
 
 async def _no_answer(request: web.Request) -> web.Response:
@@ -159,10 +177,10 @@ def _log_entry(
     return redact(entry, secrets)
 
 
-async def _refuse_what_is_next(environment: Environment) -> None:
-    refusal = environment.faults.refusal()
-    if refusal is not None and environment.door is not None:
-        await environment.door.shut(refusal.seconds)
+async def _refuse_what_is_next(account: Account) -> None:
+    refusal = account.faults.refusal()
+    if refusal is not None and account.door is not None:
+        await account.door.shut(refusal.seconds)
 
 
 def _operation(
@@ -209,16 +227,16 @@ async def _delete(environment: Environment, caller: Token, request: web.Request)
 
 
 async def _show_requests(request: web.Request) -> web.Response:
-    return _json(request["environment"].requests)
+    return _json(request["account"].requests)
 
 
 async def _forget_requests(request: web.Request) -> web.Response:
-    request["environment"].requests.clear()
+    request["account"].requests.clear()
     return web.Response(status=204)
 
 
 async def _show_secrets(request: web.Request) -> web.Response:
-    return _json(list(request["environment"].secrets))
+    return _json(list(request["account"].secrets))
 
 
 async def _plant(request: web.Request) -> web.Response:
@@ -227,31 +245,31 @@ async def _plant(request: web.Request) -> web.Response:
 
 
 async def _set_clock(request: web.Request) -> web.Response:
-    request["environment"].set_clock(await _body(request))
+    request["account"].set_clock(await _body(request))
     return web.Response(status=204)
 
 
 async def _show_faults(request: web.Request) -> web.Response:
-    return _json(request["environment"].faults.left())
+    return _json(request["account"].faults.left())
 
 
 async def _set_faults(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
-    environment.faults.set(await _body(request), environment.door is not None)
-    if environment.door is not None:
-        await environment.door.open()
-    await _refuse_what_is_next(environment)
+    account: Account = request["account"]
+    account.faults.set(await _body(request), account.door is not None)
+    if account.door is not None:
+        await account.door.open()
+    await _refuse_what_is_next(account)
     return web.Response(status=204)
 
 
 async def _open_door(request: web.Request) -> web.Response:
-    environment: Environment = request["environment"]
-    if environment.door is None:
-        environment.door = Door(request.app["listen"])
-        await environment.door.open()
+    account: Account = request["account"]
+    if account.door is None:
+        account.door = Door(request.app["listen"])
+        await account.door.open()
     base = request.path.removesuffix("/_emulator/door")
     return _json(
-        {"environment_url": f"{request.scheme}://127.0.0.1:{environment.door.port}{base}"}, 201
+        {"environment_url": f"{request.scheme}://127.0.0.1:{account.door.port}{base}"}, 201
     )
 
 
@@ -262,12 +280,15 @@ async def _set_behaviour(request: web.Request) -> web.Response:
 
 
 async def _make_environment(request: web.Request) -> web.Response:
-    name = f"env{next(request.app['names'])}"
-    environment = Environment()
-    request.app["environments"][name] = environment
+    """In the account with this UUID, or in a new one."""
+    uuid = request.query.get("account")
+    account = Account() if uuid is None else request.app["accounts"][uuid]
+    request.app["accounts"][account.uuid] = account
+    environment = Environment(account, f"env{next(request.app['names'])}")
+    request.app["environments"][environment.id] = environment
     return _json(
         {
-            "environment_url": f"{request.scheme}://{request.host}/e/{name}",
+            "environment_url": f"{request.scheme}://{request.host}/e/{environment.id}",
             "api_token": environment.make_admin(),
         },
         201,

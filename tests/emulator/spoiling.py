@@ -24,10 +24,12 @@ _HUGE_START, _HUGE_END = b'{"totalCount": 0, "pageSize": 200, "apiTokens": [', b
 _MEGABYTE = b" " * 1_000_000
 
 
-def spoil(fault: Fault, true: web.Response) -> web.Response | None:
+def spoil(fault: Fault, true: web.Response, path: str) -> web.Response | None:
     """The answer to give instead of the true one, None for none at all."""
     if fault.kind in ("reset", "silence"):
         return None
+    if fault.kind == "answer":
+        return _other_answer(fault, path)
     make = _MAKERS.get(fault.kind)
     return make(fault, true) if make else true
 
@@ -47,7 +49,7 @@ async def send(
     return answer
 
 
-def _other_answer(fault: Fault, _true: web.Response) -> web.Response:
+def _other_answer(fault: Fault, path: str) -> web.Response:
     headers = CIMultiDict(fault.headers)
     headers.setdefault("Content-Type", "application/json")
     if fault.body is not None:
@@ -56,7 +58,7 @@ def _other_answer(fault: Fault, _true: web.Response) -> web.Response:
         )
     problem = Problem(fault.status, "The stand-in was told to answer so.")
     return web.Response(
-        status=fault.status, headers=headers, body=json.dumps(problem.envelope).encode()
+        status=fault.status, headers=headers, body=json.dumps(problem.envelope_at(path)).encode()
     )
 
 
@@ -149,7 +151,6 @@ def _body(answer: web.Response) -> bytes:
 
 
 _MAKERS: dict[str, t.Callable[[Fault, web.Response], web.Response]] = {
-    "answer": _other_answer,
     "redirect": _redirect,
     "huge": _huge,
     "cut_json": _cut_json,

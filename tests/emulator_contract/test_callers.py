@@ -269,6 +269,7 @@ def test_sign_on_takes_a_form_and_needs_no_resource(environment: stand_in.Enviro
 
 
 def test_sign_on_names_the_scopes_that_a_client_lacks(environment: stand_in.Environment) -> None:
+    stand_in.account_of(environment, missing_scopes_are_named=True)
     response = sign_on(environment.oauth_client([READ]), scope=f"{READ} {WRITE}")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert response.json()["error_description"].endswith(

@@ -35,6 +35,13 @@ _session = (
 
 API_V1 = "/api/v1/tokens"
 GATEWAY_API = "/platform/classic/environment-api/v2/apiTokens"
+ACCOUNT_API = "/iam/v1/accounts"
+MANAGE_PLATFORM_TOKENS = "platform-token:tokens:manage"
+ACTIVEGATE_APIS = {
+    "v2": "/api/v2/activeGateTokens",
+    "classic": "/platform/classic/environment-api/v2/activeGateTokens",
+    "fleet": "/platform/fleet-management/v1/activegate/tokens",
+}
 BEARER_SCOPES = ("environment-api:api-tokens:read", "environment-api:api-tokens:write")
 ALL_FIELDS = (
     "+scopes,+expirationDate,+personalAccessToken,+lastUsedDate,+modifiedDate,+additionalMetadata"
@@ -157,11 +164,21 @@ class Environment:
         answer: dict[str, str] = response.json()
         return answer
 
+    def activegate_tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
+        """All ActiveGate tokens, or those of one name, with all their facts but the secrets."""
+        return _named(self.url + "/_emulator/activeGateTokens", name)
+
+    def plant_activegate_token(self, name: str, **facts: t.Any) -> dict[str, t.Any]:
+        """An ActiveGate token made behind the collection's back, with its secret under token; type,
+        seed, owner, created, expires and last_used can be given.
+        """
+        return _post(self.url + "/_emulator/activeGateTokens", {"name": name, **facts})
+
     def revoke_access_tokens(self) -> None:
         """From now on, no access token is taken that an OAuth client has."""
         _session.delete(self.url + "/_emulator/accessTokens", timeout=10).raise_for_status()
 
-    def behave(self, **switches: bool) -> None:
+    def behave(self, **switches: t.Any) -> None:
         """Change what differs between installations; the switches are those of Behaviour in the
         stand-in.
         """
@@ -207,7 +224,7 @@ class Environment:
 
     def writes(self) -> list[str]:
         """The methods of the requests so far that can change something."""
-        reads = ("/lookup", "/oauth2/token")
+        reads = ("/lookup", "/oauth2/token", "/effective-permissions:resolve")
         return [
             entry["method"]
             for entry in self.requests()
@@ -221,6 +238,126 @@ class Environment:
         """Every secret that was ever issued here."""
         issued: list[str] = _session.get(self.url + "/_emulator/secrets", timeout=10).json()
         return issued
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """An account of the stand-in, seen from one of its environments.
+
+    Clock, faults, the log of requests and the secrets are those of the account and all its
+    environments together: set and read them by the environment.
+    """
+
+    environment: Environment
+    url: str  # of the Account Management API
+    uuid: str
+    environment_id: str
+
+    @property
+    def resource(self) -> str:
+        """The environment, as platform tokens and grants name it."""
+        return f"urn:dtenvironment:{self.environment_id}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}{ACCOUNT_API}/{self.uuid}"
+
+    def client(
+        self, scopes: t.Sequence[str] = (MANAGE_PLATFORM_TOKENS,), **facts: t.Any
+    ) -> dict[str, str]:
+        """A new OAuth client: {client_id, client_secret, account_uuid, subject, token_url}; owner,
+        subject (the UUID of its user), service_user and expires_in can be given.
+        """
+        return self.environment.oauth_client(scopes, **facts)
+
+    def sign_on(self, client: t.Mapping[str, str], **form: str) -> requests.Response:
+        """The answer of the single sign-on; scope and resource can be given."""
+        fixed = {
+            "grant_type": "client_credentials",
+            "client_id": client["client_id"],
+            "client_secret": client["client_secret"],
+        }
+        with _new_session() as session:
+            return session.post(client["token_url"], data=fixed | form, timeout=10)
+
+    def call(
+        self,
+        method: str,
+        path: str = "/platform-tokens",
+        bearer: str | None = None,
+        **kwargs: t.Any,
+    ) -> requests.Response:
+        """A plain request to the Account Management API; path is below the account.
+
+        Without a bearer, that of a new client that may.
+        """
+        bearer = bearer or self.sign_on(self.client()).json()["access_token"]
+        with _new_session() as session:
+            return session.request(
+                method,
+                self.api + path,
+                headers={"Authorization": f"Bearer {bearer}"},
+                timeout=10,
+                **kwargs,
+            )
+
+    def plant(
+        self, name: str, scopes: t.Sequence[str] = ("storage:logs:read",), **facts: t.Any
+    ) -> dict[str, t.Any]:
+        """A platform token made behind the collection's back, as {id, token}; resources, tags,
+        owner, subject, enabled, created, expires and last_used can be given.
+        """
+        url = self.environment.url + "/_emulator/platformTokens"
+        return _post(url, {"name": name, "scopes": list(scopes), **facts})
+
+    def plant_all(self, *tokens: dict[str, t.Any]) -> None:
+        """Many at once; the facts of each are those of plant."""
+        url = self.environment.url + "/_emulator/platformTokens"
+        _session.post(url, json=tokens, timeout=10).raise_for_status()
+
+    def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
+        """All platform tokens, or those of one name, with all their facts but the secrets, named as
+        for plant, and works_until.
+        """
+        return _named(self.environment.url + "/_emulator/platformTokens", name)
+
+    def behave(self, **switches: t.Any) -> None:
+        """The switches are those of AccountBehaviour in the stand-in."""
+        url = self.environment.url + "/_emulator/account/behaviour"
+        _session.put(url, json=switches, timeout=10).raise_for_status()
+
+    def change_listing(self, *changes: dict[str, t.Any]) -> None:
+        """Have the listing change between two pages, as tests/emulator/platform_tokens.py tells."""
+        url = self.environment.url + "/_emulator/account/listing"
+        _session.put(url, json=changes, timeout=10).raise_for_status()
+
+    def new_environment(self) -> Account:
+        """The account, seen from another environment of its own."""
+        url = f"{self.url}/_emulator/environments?account={self.uuid}"
+        said = _post(url, {})
+        return account_of(Environment(said["environment_url"], said["api_token"]))
+
+
+def account_of(environment: Environment, **switches: t.Any) -> Account:
+    """The account that an environment belongs to, with these switches set."""
+    said = _session.get(environment.url + "/_emulator/account", timeout=10).json()
+    account = Account(
+        environment, said["account_url"], said["account_uuid"], said["environment_id"]
+    )
+    account.behave(**switches)
+    return account
+
+
+def _post(url: str, facts: dict[str, t.Any]) -> dict[str, t.Any]:
+    response = _session.post(url, json=facts, timeout=10)
+    response.raise_for_status()
+    answer: dict[str, t.Any] = response.json()
+    return answer
+
+
+def _named(url: str, name: str | None) -> list[dict[str, t.Any]]:
+    tokens: list[dict[str, t.Any]] = _session.get(url, timeout=10).json()
+    return [token for token in tokens if name in (None, token["name"])]
 
 
 @contextlib.contextmanager
