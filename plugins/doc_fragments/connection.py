@@ -96,6 +96,30 @@ options:
         C(urn:dtaccount:UUID). It can be given in that form too.
       - If not given, the environment variable E(DT_ACCOUNT_ID) or E(DYNATRACE_ACCOUNT_ID) is used.
     type: str
+  account_url:
+    description:
+      - The address of the Account Management API, which has the platform tokens. The default is
+        V(https://api.dynatrace.com).
+    type: str
+    version_added: 1.1.0
+  oauth_scopes:
+    description:
+      - The scopes that the OAuth client asks for, instead of those that the task needs. By default,
+        C(platform-token:tokens:manage) for platform tokens. The single sign-on refuses a request
+        for a scope that the client does not have.
+    type: list
+    elements: str
+    version_added: 1.1.0
+  activegate_api:
+    description:
+      - The API that ActiveGate tokens are managed with. V(environment) is the Environment API, with
+        an access token. V(fleet_management) is the API of the platform, with a platform token or an
+        OAuth client. V(gateway) is the Environment API through the gateway of the platform.
+      - The default is V(fleet_management) with a platform token or an OAuth client, and
+        V(environment) otherwise.
+    type: str
+    choices: [environment, gateway, fleet_management]
+    version_added: 1.1.0
   allow_http:
     description:
       - Whether V(http://) is accepted for addresses other than loopback. The secrets of

@@ -32,12 +32,64 @@ options:
     default: present
   name:
     description:
-      - The name of the token. The name and the token type (O(personal_access_token)) identify the
-        token in its environment.
+      - The name of the token. The name and the O(kind) identify the token in its environment, or
+        among the tokens with the same O(resources).
       - Names are not unique in Dynatrace, see O(on_duplicates).
       - At least one of O(name) and O(token_id) is required. If both are given, the token with this
         id is renamed to O(name), and its entry in O(store) moves along.
     type: str
+  kind:
+    description:
+      - The kind of the token. V(access) and V(personal_access) are access tokens, V(platform) is a
+        platform token, V(activegate) is an ActiveGate token. The default is V(access), or
+        V(personal_access) with O(personal_access_token=true).
+      - Tokens of the same name and of different kinds are different tokens.
+      - Platform tokens need an OAuth client, with O(oauth_client_id), O(oauth_client_secret) and
+        O(account_uuid). Their scopes and their name cannot be changed, see O(on_immutable_change).
+        O(enabled) and O(expiration_date) can.
+      - ActiveGate tokens have no scopes and cannot be disabled. Nothing of them can be changed. They
+        live two years at most.
+    type: str
+    choices: [access, personal_access, platform, activegate]
+    version_added: 1.1.0
+  resources:
+    description:
+      - For O(kind=platform) only. The environments or the account that the token is for, such as
+        V(urn:dtenvironment:abc12345) or V(urn:dtaccount:UUID).
+      - Tokens of the same name with other resources are different tokens, which this task leaves
+        alone.
+      - The default is the environment of O(environment_url). Without O(environment_url), this
+        option is required.
+    type: list
+    elements: str
+    version_added: 1.1.0
+  tags:
+    description:
+      - For O(kind=platform) only. Tags that a new token gets. Dynatrace does not tell the tags of a
+        token, so they are never compared.
+    type: list
+    elements: str
+    version_added: 1.1.0
+  user_uuid:
+    description:
+      - For O(kind=platform) only. The UUID of the user or service user who owns a new token. The
+        default is the owner of the OAuth client. Dynatrace does not tell the owner of a token, so
+        it is never compared.
+    type: str
+    version_added: 1.1.0
+  activegate_type:
+    description:
+      - For O(kind=activegate) only. The type of the ActiveGate. A new token is for V(environment)
+        if this option is not given.
+    type: str
+    choices: [environment, cluster]
+    version_added: 1.1.0
+  seed:
+    description:
+      - For O(kind=activegate) only. Whether the token is a seed token. A new token is an individual
+        token if this option is not given, which Dynatrace recommends.
+    type: bool
+    version_added: 1.1.0
   token_id:
     description:
       - The id of an existing token. This is the public part of the token, up to the second dot.
@@ -65,8 +117,8 @@ options:
     type: bool
   personal_access_token:
     description:
-      - Whether the token is a personal access token. A personal access token and an API token of
-        the same name are different tokens.
+      - Whether the token is a personal access token, the same as O(kind=personal_access). A
+        personal access token and an API token of the same name are different tokens.
     type: bool
     default: false
   expires_in:

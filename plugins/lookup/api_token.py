@@ -26,6 +26,19 @@ options:
     type: list
     elements: str
     required: true
+  kind:
+    description:
+      - The kind of the tokens. The default is V(access).
+    type: str
+    choices: [access, personal_access, platform, activegate]
+    version_added: 1.1.0
+  resources:
+    description:
+      - For O(kind=platform) only. The environments or the account that the tokens are for. The default is
+        the environment of O(environment_url).
+    type: list
+    elements: str
+    version_added: 1.1.0
   personal_access_token:
     description: Whether the tokens are personal access tokens.
     type: bool

@@ -40,6 +40,19 @@ options:
     description:
       - The user who owns the token, exactly as Dynatrace returns it.
     type: str
+  kind:
+    description:
+      - The kind of the tokens. The default is access tokens, personal or not.
+    type: str
+    choices: [access, personal_access, platform, activegate]
+    version_added: 1.1.0
+  resources:
+    description:
+      - For O(kind=platform) only. The token is for exactly these environments or this account. If not
+        given, all tokens of the account.
+    type: list
+    elements: str
+    version_added: 1.1.0
   scopes:
     description:
       - The token has at least one of these scopes.

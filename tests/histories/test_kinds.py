@@ -173,7 +173,8 @@ class Controller:
         self._old = None
         specifications = [self.specification(name=name) for name in named]
         purge = Purge(PLACE, 10)
-        _done, purged = reconcile_all(self.api, specifications, self._context(), 2, purge)
+        apis = {self.kind: self.api, ACCESS: self.api}
+        _done, purged = reconcile_all(apis, specifications, self._context(), 2, purge)
         return purged
 
     def is_cut_off(self, dies_before: int, **options: t.Any) -> bool:

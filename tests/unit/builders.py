@@ -34,6 +34,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Around,
     Specification,
     parse_specification,
 )
@@ -117,7 +118,7 @@ def a_specification(stored: bool = False, **options: t.Any) -> Specification:
         NOW,
         Redactor(Secret(DOTTED_SECRET), Secret(UNDOTTED_SECRET)),
         stored,
-        PLACE,
+        Around(PLACE),
     )
 
 

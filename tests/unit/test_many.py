@@ -39,7 +39,7 @@ def context(store: Store, **hooks: t.Any) -> RunContext:
 def reconciled(api: MemoryApi, context: RunContext, *names: str) -> list[t.Any]:
     """What becomes of these tokens."""
     specifications = [a_specification(name=name, stored=context.store.keeps) for name in names]
-    done, _purged = reconcile_all(api, specifications, context, 2, None)
+    done, _purged = reconcile_all({ACCESS: api}, specifications, context, 2, None)
     return done
 
 

@@ -101,10 +101,10 @@ def parse_kind(params: t.Mapping[str, t.Any]) -> Kind:
 
     :raises OptionError: where ``kind`` and ``personal_access_token`` are at odds.
     """
-    kind = KINDS[params.get("kind") or ACCESS.option]
-    if not params.get("personal_access_token"):
+    kind = KINDS[params["kind"] or ACCESS.option]
+    if not params["personal_access_token"]:
         return kind
-    if params.get("kind") and kind is not PERSONAL_ACCESS:
+    if params["kind"] and kind is not PERSONAL_ACCESS:
         raise OptionError(
             f"personal_access_token: true means kind: {PERSONAL_ACCESS.option}, and kind is "
             f"{kind.option}. Leave one of them out."
