@@ -59,7 +59,7 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
     redactor = Redactor(http.caller)
     scopes = data["scopes"] if isinstance(data.get("scopes"), list) else []
     texts = [data.get("name"), *scopes]
-    name, *shown = (_shown(redactor, text) for text in texts)
+    name, *shown = (shown_text(redactor, text) for text in texts)
     is_told = isinstance(data.get("enabled"), bool) and isinstance(data.get("scopes"), list)
     return Token(
         id=data["id"],
@@ -68,11 +68,11 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
         scopes=sorted_scopes(filter(None, shown)),
         kind=access_kind(data.get("personalAccessToken") is True),
         expires=moment_of(data.get("expirationDate")),
-        owner=_shown(redactor, data.get("owner")) or None,
+        owner=shown_text(redactor, data.get("owner")) or None,
         created=moment_of(data.get("creationDate")),
         modified=moment_of(data.get("modifiedDate")),
         last_used=moment_of(data.get("lastUsedDate")),
-        last_used_ip=_shown(redactor, data.get("lastUsedIpAddress")) or None,
+        last_used_ip=shown_text(redactor, data.get("lastUsedIpAddress")) or None,
         made_by_product=bool(data.get("additionalMetadata")),
         complete=is_told and [name, *shown] == texts,
     )
@@ -102,7 +102,7 @@ def _check_token(data: t.Mapping[str, t.Any], asked: str | None) -> None:
         )
 
 
-def _shown(redactor: Redactor, value: t.Any) -> str:
+def shown_text(redactor: Redactor, value: t.Any) -> str:
     """A text of an answer as it may be shown and written: no secret, no half character."""
     return redactor.text(text_of(value))
 

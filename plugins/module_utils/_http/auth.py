@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import json
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
@@ -35,6 +37,7 @@ class Audience:
     oauth_scopes: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     resource: str | None = None  # urn:dtaccount:UUID or urn:dtenvironment:ID
     server: Server = DYNATRACE
+    strict: bool = False  # whether an OAuth client has to have all scopes that it is to ask for
 
 
 class Auth(t.Protocol):
@@ -50,6 +53,9 @@ class Auth(t.Protocol):
 
     def flow(self, request: HttpRequest) -> Flow:
         """The request, authenticated, and whatever has to be sent for that."""
+
+    def subject(self) -> str | None:
+        """Whom the caller is, as its access token says. None: it does not say."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +83,20 @@ class TokenAuth:
             yield as_bearer(request, self.token)
         else:
             yield request.with_headers(Authorization=f"Api-Token {self.token.reveal()}")
+
+    def subject(self) -> str | None:
+        return subject_of(self.token)
+
+
+def subject_of(token: Secret) -> str | None:
+    """The subject of a JSON Web Token. None where it is another token, or names none."""
+    claims = token.reveal().split(".")[1:2]
+    try:
+        data = json.loads(base64.urlsafe_b64decode("".join(claims) + "=="))
+    except (ValueError, RecursionError):
+        return None
+    subject = data.get("sub") if isinstance(data, dict) else None
+    return subject if isinstance(subject, str) and subject else None
 
 
 def as_bearer(request: HttpRequest, token: Secret) -> HttpRequest:

@@ -92,6 +92,20 @@ class Http:
         """How far the server's clock is ahead of this machine's."""
         return self._skew
 
+    @property
+    def resource(self) -> str | None:
+        """What the requests are about: ``urn:dtaccount:UUID`` or ``urn:dtenvironment:ID``."""
+        return self._audience.resource
+
+    @property
+    def activegate_api(self) -> str:
+        """Which way leads to ActiveGate tokens."""
+        return self._connection.activegate_api
+
+    def subject(self) -> str | None:
+        """Whom the caller is. None where it is not known, or before the first request."""
+        return self._auth.subject()
+
     def for_thread(self) -> Http:
         """Requests to the same API from another thread, with the same clock and redactor."""
         other = Http(self._connection, self._audience_of, self._budget.for_thread(), self.redactor)

@@ -24,6 +24,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.placehol
     placeholder,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
     could_be_secret,
@@ -57,6 +58,9 @@ _CLASSIC_DOMAINS = {
     ".dev.apps.dynatracelabs.com": ".dev.dynatracelabs.com",
     ".apps.dynatrace.com": ".live.dynatrace.com",
 }
+_ACCOUNT_URL = "https://api.dynatrace.com"  # documented
+_ACCOUNT_UUID = re.compile(r"[A-Za-z0-9-]{1,100}")
+_SCOPE = re.compile(r"[!-~]+")
 _PASTED = re.compile(rf"/+((api|{_GATEWAY[1:]})(/v[12](/apiTokens|/tokens)?)?/*)?$")
 _BAD_CHARACTER = (
     "it has a space, a line break or another character that {} has. Was it cut or pasted badly?"
@@ -88,7 +92,7 @@ class Transport:
 class Connection:
     """An environment, who calls it, and how it is reached."""
 
-    environment_url: str  # without a trailing slash and without /api/v2
+    environment_url: str  # without a trailing slash and without /api/v2; empty: none is given
     api_token: Secret | None  # None: the OAuth client is asked for one
     oauth: OAuthClient | None = None
     gateway: bool = False  # whether to go through the gateway of the platform
@@ -97,6 +101,9 @@ class Connection:
     transport: Transport = Transport()
     timeout: float = 30.0  # seconds, for connecting and for each wait on the server
     max_wait: float = 60.0  # seconds, for all that a task tries again
+    account_url: str = _ACCOUNT_URL
+    oauth_scopes: tuple[str, ...] | None = None  # None: those that the API needs
+    activegate_api: str = "environment"
 
     @property
     def api_address(self) -> str:
@@ -113,12 +120,15 @@ class Connection:
         return (self.api_token, client_secret, login_of(proxy.reveal()) if proxy else None)
 
 
-def parse_connection(params: Params) -> Connection:
+def parse_connection(params: Params, kind: Kind = ACCESS) -> Connection:
     """The connection from its options.
 
+    :param kind: of the tokens that it is for.
     :raises OptionError: naming the option that is missing or cannot work; never with a secret in
         its message.
     """
+    if kind.needs_oauth:
+        return _parse_account_connection(params, kind)
     if not params["environment_url"]:
         raise OptionError(missing_option("environment_url"))
     api_token, oauth = _parse_caller(params)
@@ -134,6 +144,35 @@ def parse_connection(params: Params) -> Connection:
         transport=_parse_transport(params),
         timeout=_parse_timeout(params["timeout"]),
         max_wait=_parse_max_wait(params["max_wait"]),
+        oauth_scopes=_parse_scopes(params.get("oauth_scopes")),
+        activegate_api=_parse_activegate_api(params.get("activegate_api"), bearer),
+    )
+
+
+def _parse_account_connection(params: Params, kind: Kind) -> Connection:
+    """The connection of an OAuth client to its account, and to an environment if one is given."""
+    needed = ("oauth_client_id", "oauth_client_secret", "account_uuid")
+    if not all(params[option] for option in needed):
+        raise OptionError(
+            f"kind: {kind.option} needs an OAuth client: oauth_client_id, oauth_client_secret and "
+            "account_uuid. Account Management takes no token as api_token."
+        )
+    client = _parse_client(params)
+    if not _ACCOUNT_UUID.fullmatch(client.account_uuid or ""):
+        raise OptionError(
+            "account_uuid: it is not the UUID of an account, such as "
+            "01234567-89ab-cdef-0123-456789abcdef."
+        )
+    url = params["environment_url"]
+    return Connection(
+        environment_url=parse_environment_url(url, params["allow_http"]) if url else "",
+        api_token=None,
+        oauth=client,
+        transport=_parse_transport(params),
+        timeout=_parse_timeout(params["timeout"]),
+        max_wait=_parse_max_wait(params["max_wait"]),
+        account_url=_parse_account_url(params),
+        oauth_scopes=_parse_scopes(params.get("oauth_scopes")),
     )
 
 
@@ -175,6 +214,24 @@ def classic_address(url: str) -> str:
             netloc = parts.netloc.replace(host, host[: -len(apps)] + classic)
             return urllib.parse.urlunsplit(parts._replace(netloc=netloc))
     return url
+
+
+def apps_address(url: str) -> str:
+    """The address of an environment's apps and platform; that of its classic API is another."""
+    parts = urllib.parse.urlsplit(url)
+    host = str(parts.hostname)
+    if host.endswith(tuple(_CLASSIC_DOMAINS)):
+        return url
+    for apps, classic in _CLASSIC_DOMAINS.items():
+        if host.endswith(classic):
+            netloc = parts.netloc.replace(host, host[: -len(classic)] + apps)
+            return urllib.parse.urlunsplit(parts._replace(netloc=netloc))
+    return url
+
+
+def gateway_address(url: str) -> str:
+    """The address of an environment's classic API behind the gateway of the platform."""
+    return apps_address(url) + _GATEWAY
 
 
 def is_bearer(secret: Secret | None) -> bool:
@@ -235,6 +292,37 @@ def _parse_client(params: Params) -> OAuthClient:
     return OAuthClient(
         params["oauth_client_id"], Secret(params["oauth_client_secret"]), token_url, account
     )
+
+
+def _parse_account_url(params: Params) -> str:
+    text = params.get("account_url") or _ACCOUNT_URL
+    example = f"The default is {_ACCOUNT_URL}."
+    url = parse_address("account_url", text, example, params["allow_http"])
+    path = url.path.rstrip("/")
+    check_path("account_url", path, "Account Management", example)
+    return urllib.parse.urlunsplit(url._replace(path=path))
+
+
+def _parse_scopes(scopes: t.Sequence[str] | None) -> tuple[str, ...] | None:
+    if scopes is None:
+        return None
+    if not scopes:
+        raise OptionError("oauth_scopes: the list is empty. Name a scope, or leave it out.")
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope) or looks_like_secret(scope):
+            raise OptionError(
+                "oauth_scopes: an entry is not a scope, such as platform-token:tokens:manage."
+            )
+    return tuple(dict.fromkeys(scopes))
+
+
+def _parse_activegate_api(asked: str | None, bearer: bool) -> str:
+    if asked in ("gateway", "fleet_management") and not bearer:
+        raise OptionError(
+            f"activegate_api: {asked} takes platform tokens and OAuth clients alone. Give one of "
+            "those, or use activegate_api: environment."
+        )
+    return asked or ("fleet_management" if bearer else "environment")
 
 
 def _parse_api_token(text: str) -> Secret:

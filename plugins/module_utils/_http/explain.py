@@ -30,8 +30,22 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     printable,
 )
 
+# Documented. What may be missing beside a scope.
+_LIMITS = {
+    "POST": (
+        " To issue tokens that are not personal ones, its owner needs the permission "
+        "environment:roles:manage-settings too."
+    ),
+    "DELETE": " A personal access token deletes only tokens of its owner.",
+}
 DYNATRACE = Server(
-    "Dynatrace", "environment_url", "Is environment_url that of a Dynatrace environment?"
+    "Dynatrace",
+    "environment_url",
+    "Is environment_url that of a Dynatrace environment?",
+    _LIMITS,
+)
+ACCOUNT_MANAGEMENT = Server(
+    "Account Management", "account_url", "Check account_url and account_uuid."
 )
 SINGLE_SIGN_ON = Server("the single sign-on", "oauth_token_url", "Check oauth_token_url.")
 
@@ -47,14 +61,12 @@ _STEPS = {
     404: "Check {address}, and whether the token is still there.",
     429: "Dynatrace is busy. Run again later, with fewer requests at once.",
 }
-# Documented. What may be missing beside a scope.
-_LIMITS = {
-    "POST": (
-        " To issue tokens that are not personal ones, its owner needs the permission "
-        "environment:roles:manage-settings too."
-    ),
-    "DELETE": " A personal access token deletes only tokens of its owner.",
-}
+# Seen in practice, of environments that create no access tokens any more.
+_ONLY_PLATFORM = "Creation of new tokens is now only available in Account Management"
+_USE_PLATFORM = (
+    "This environment creates no access tokens any more. Use kind: platform; the guide on "
+    'migrating shows how, under "From access tokens to platform tokens".'
+)
 _CLIENT = "Check oauth_client_id, oauth_client_secret and account_uuid."
 _SIGN_ON_STEPS = {
     400: _CLIENT,
@@ -82,7 +94,7 @@ def next_step(caller: Caller, method: str, scope: str | None, server: Server, st
     """
     limit, needed = "", "a scope for this"
     if scope:
-        limit, needed = _LIMITS.get(method, ""), f"the scope {scope}"
+        limit, needed = server.limits.get(method, ""), f"the scope {scope}"
     return _STEPS.get(status, "").format(
         option=caller.option,
         caller=caller.words,
@@ -104,7 +116,7 @@ def refusal(
     status = response.status
     reason = _reason_of_refusal(response)
     message = f"{request} failed: {request.server.name} answered {status}: {redactor.text(reason)}"
-    step = request.next_step(status)
+    step = _USE_PLATFORM if _ONLY_PLATFORM in reason else request.next_step(status)
     if 300 <= status < 400:
         step = f"Check {request.server.option}."
     return RequestFailed(
@@ -197,7 +209,8 @@ def error_message(text: str) -> str | None:
 
     Documented: ``{"error": {"code", "message", "constraintViolations": [{"path", "message"}]}}``;
     seen in practice: a list of such envelopes, and null for any of the parts;
-    of the single sign-on, as OAuth has it: ``{"error", "error_description"}``.
+    of the single sign-on, as OAuth has it: ``{"error", "error_description"}``;
+    of Account Management: ``{"error": true, "message"}``.
     """
     try:
         data = json.loads(text)
@@ -214,6 +227,8 @@ def _messages_of(envelope: dict[str, t.Any]) -> list[str]:
     error = envelope.get("error")
     if isinstance(error, str):
         return [_trimmed(envelope.get("error_description"))]
+    if isinstance(error, bool):
+        return [_trimmed(envelope.get("message"))]
     if not isinstance(error, dict):
         return []
     violations = error.get("constraintViolations")

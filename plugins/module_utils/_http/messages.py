@@ -45,6 +45,8 @@ class Server:
     name: str
     option: str  # that has its address
     doubt: str  # what to check if the answer is not one of this server
+    # What may be missing beside a scope, by the method of the request.
+    limits: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.auth imp
     Audience,
     Flow,
     as_bearer,
+    subject_of,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     OAuthClient,
@@ -37,6 +38,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Redactor,
     Secret,
     could_be_secret,
+    printable,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import utc_now
 
@@ -77,7 +79,7 @@ class OAuth:
         :raises RequestFailed: if the single sign-on gives none. The request that needs it was not
             sent.
         """
-        key = (self.client, self._scopes, self.audience.resource)
+        key = self._key
         with _lock:
             held, until = _held.get(key, (None, 0.0))
             if held is None or held == stale or time.monotonic() >= until:
@@ -90,6 +92,15 @@ class OAuth:
                 _held[key] = (held, asked + seconds * _PART_OF_LIFE)
         self.redactor.hide(held)
         return held
+
+    def subject(self) -> str | None:
+        """Whom the access token that is held is for."""
+        held, _until = _held.get(self._key, (None, 0.0))
+        return subject_of(held) if held else None
+
+    @property
+    def _key(self) -> Key:
+        return (self.client, self._scopes, self.audience.resource)
 
     @property
     def _scopes(self) -> tuple[str, ...]:
@@ -105,7 +116,28 @@ class OAuth:
                 break
         if response.status != 200:
             raise refusal(request, response, self.redactor, utc_now())
+        if self.audience.strict and "scope" not in form:
+            raise self._lacks_scopes(request, response)
         return self._read(request, response)
+
+    def _lacks_scopes(self, request: HttpRequest, response: HttpResponse) -> RequestFailed:
+        """The error for a client that gets a grant only without scopes, which is too broad to use.
+
+        Seen in practice: such a grant tells all that the client has.
+        """
+        token, _life = self._read(request, response)
+        self.redactor.hide(token)
+        told = json.loads(response.content).get("scope")
+        has = told.split() if isinstance(told, str) else []
+        lacking = [scope for scope in self._scopes if scope not in has] or self._scopes
+        message = self.redactor.text(
+            f"{request} failed: the OAuth client lacks {', '.join(lacking)}. It has "
+            f"{', '.join(has) or 'scopes that the single sign-on does not name'}. "
+        )
+        return RequestFailed(
+            printable(message) + "Give it what it lacks, or name other scopes with oauth_scopes.",
+            status=400,
+        )
 
     def _forms(self) -> t.Iterator[dict[str, str]]:
         form = {
