@@ -47,8 +47,8 @@ options:
       - Platform tokens need an OAuth client, with O(oauth_client_id), O(oauth_client_secret) and
         O(account_uuid). Their scopes and their name cannot be changed, see O(on_immutable_change).
         O(enabled) and O(expiration_date) can.
-      - ActiveGate tokens have no scopes and cannot be disabled. Nothing of them can be changed. They
-        live two years at most.
+      - ActiveGate tokens have no scopes and cannot be disabled. Nothing of them can be changed.
+        They live two years at most.
     type: str
     choices: [access, personal_access, platform, activegate]
     version_added: 1.1.0

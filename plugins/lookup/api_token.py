@@ -34,8 +34,8 @@ options:
     version_added: 1.1.0
   resources:
     description:
-      - For O(kind=platform) only. The environments or the account that the tokens are for. The default is
-        the environment of O(environment_url).
+      - For O(kind=platform) only. The environments or the account that the tokens are for. The
+        default is the environment of O(environment_url).
     type: list
     elements: str
     version_added: 1.1.0

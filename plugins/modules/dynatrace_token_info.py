@@ -48,8 +48,8 @@ options:
     version_added: 1.1.0
   resources:
     description:
-      - For O(kind=platform) only. The token is for exactly these environments or this account. If not
-        given, all tokens of the account.
+      - For O(kind=platform) only. The token is for exactly these environments or this account.
+        If not given, all tokens of the account.
     type: list
     elements: str
     version_added: 1.1.0

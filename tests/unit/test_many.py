@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
     Token,

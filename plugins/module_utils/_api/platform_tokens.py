@@ -298,9 +298,7 @@ class PlatformTokenApi:
             )
         if after.expires is not None and after.expires != before.expires:
             date = {"expirationDate": format_timestamp(after.expires)}
-            self._http.request(
-                Request("PUT", path + "/expiration-date", body=date, scope=_MANAGE)
-            )
+            self._http.request(Request("PUT", path + "/expiration-date", body=date, scope=_MANAGE))
         if after.enabled != before.enabled:
             status = {"status": "ACTIVE" if after.enabled else "INACTIVE"}
             self._http.request(Request("PUT", path + "/status", body=status, scope=_MANAGE))
