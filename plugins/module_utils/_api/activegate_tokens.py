@@ -37,7 +37,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     Refused,
     RequestFailed,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACTIVEGATE, Kind
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACTIVEGATE,
+    Kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,

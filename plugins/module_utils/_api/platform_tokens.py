@@ -63,7 +63,7 @@ _ACCOUNT, _ENVIRONMENT = "urn:dtaccount:", "urn:dtenvironment:"
 _ABOUT_LIMIT = re.compile("limit|maximum|too many|exceed", re.IGNORECASE)
 _LIMIT_NAME = re.compile("[A-Za-z0-9_-]{1,100}")
 
-Entry = t.Dict[str, t.Any]
+Entry = dict[str, t.Any]
 
 
 def account_api(connection: Connection) -> Audience:
@@ -298,9 +298,7 @@ class PlatformTokenApi:
             )
         if after.expires is not None and after.expires != before.expires:
             date = {"expirationDate": format_timestamp(after.expires)}
-            self._http.request(
-                Request("PUT", path + "/expiration-date", body=date, scope=_MANAGE)
-            )
+            self._http.request(Request("PUT", path + "/expiration-date", body=date, scope=_MANAGE))
         if after.enabled != before.enabled:
             status = {"status": "ACTIVE" if after.enabled else "INACTIVE"}
             self._http.request(Request("PUT", path + "/status", body=status, scope=_MANAGE))
