@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -484,3 +485,30 @@ def test_what_dynatrace_refuses_names_the_option_of_the_caller(
     with pytest.raises(RequestFailed) as raised:
         api.request(Request(method, "/", scope="apiTokens.read"))
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("told", ["platform:read other:scope", None])
+def test_a_strict_audience_names_what_the_client_lacks_and_uses_no_other_grant(
+    clock: Clock, told: str | None
+) -> None:
+    flow = OAuth(CLIENT, audience(strict=True), Redactor()).flow(
+        HttpRequest("GET", URL, DYNATRACE, str)
+    )
+    next(flow)
+    again = flow.send(HttpResponse(400, "Bad Request", {}, b"{}"))
+    assert "scope" not in urllib.parse.parse_qs((again.body or b"").decode())
+    grant = json.dumps({"access_token": "broad", "scope": told}).encode()
+    with pytest.raises(RequestFailed, match=r"lacks .*platform:write.*oauth_scopes") as failure:
+        flow.send(HttpResponse(200, "OK", {}, grant))
+    assert "broad" not in str(failure.value)
+    assert ("other:scope" in str(failure.value)) == bool(told)
+    assert not failure.value.maybe_done
+
+
+def test_the_subject_is_that_of_the_access_token_that_is_held(clock: Clock) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": "the-user"}).encode()).decode()
+    auth = OAuth(CLIENT, audience(), Redactor())
+    assert auth.subject() is None
+    sign_on = SignOn(access_token=f"eyJh.{claims.rstrip('=')}.signature")
+    sign_on.get()
+    assert auth.subject() == "the-user"

@@ -63,7 +63,7 @@ _ACCOUNT, _ENVIRONMENT = "urn:dtaccount:", "urn:dtenvironment:"
 _ABOUT_LIMIT = re.compile("limit|maximum|too many|exceed", re.IGNORECASE)
 _LIMIT_NAME = re.compile("[A-Za-z0-9_-]{1,100}")
 
-Entry = t.Dict[str, t.Any]
+Entry = dict[str, t.Any]
 
 
 def account_api(connection: Connection) -> Audience:
@@ -192,7 +192,8 @@ class PlatformTokenApi:
         shown = [shown_text(redactor, text) for text in told]
         until = 1 + len(_texts(entry, "scope"))
         resources = tuple(sorted(filter(None, shown[until:])))
-        used = entry.get("metadata") if isinstance(entry.get("metadata"), dict) else {}
+        metadata = entry.get("metadata")
+        used = metadata if isinstance(metadata, dict) else {}
         client = used.get("lastClientIp") or used.get("lastClientId")
         return Token(
             id=entry["tokenId"],
