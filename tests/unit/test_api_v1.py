@@ -25,7 +25,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.messages
     Request,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, KINDS
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,
@@ -215,7 +215,7 @@ def test_a_kind_is_told_by_the_details() -> None:
     api = TokenApiV1(t.cast(t.Any, server))
     assert [
         [token.id for token in api.find_by_name(Identity(PLACE, "ci", kind))]
-        for kind in KINDS.values()
+        for kind in TokenApiV2.issues
     ] == [
         ["0"],
         ["1"],

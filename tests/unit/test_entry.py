@@ -21,12 +21,14 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
     ACCESS,
     KINDS,
     PERSONAL_ACCESS,
+    PLATFORM,
     Kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
     looks_like_secret,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import (
     Damaged,
     dump_entry,
@@ -148,13 +150,21 @@ def test_every_name_and_kind_has_an_entry_of_its_own(one: str, other: str) -> No
             name.removesuffix(".pat"),
             name[:60],
         }
-        names |= {entry_name(name, kind) for kind in KINDS.values()}
+        names |= {entry_name(name, kind) for kind in (ACCESS, PERSONAL_ACCESS)}
         names.add(entry_name(name, PERSONAL_ACCESS) + ".pat")
     made = {
         (name, kind): entry_name(name, kind).casefold()
-        for name, kind in itertools.product(names, KINDS.values())
+        for name, kind in itertools.product(names, (ACCESS, PERSONAL_ACCESS))
     }
     assert len(set(made.values())) == len(made)
+
+
+def test_a_platform_token_does_not_take_the_entry_of_an_access_token_of_that_name() -> None:
+    """Version 1.0.0 wrote an access token named ``ci.platform`` under the name that ``ci`` gets."""
+    theirs = dump_entry(Entry(Identity("abc12345", "ci.platform", ACCESS), "id", Secret("S3CR3T")))
+    assert entry_name("ci", PLATFORM) == entry_name("ci.platform", ACCESS)
+    with pytest.raises(Damaged, match="should be"):
+        parse_entry(theirs, Identity("abc12345", "ci", PLATFORM), 1)
 
 
 MOMENTS = st.datetimes(

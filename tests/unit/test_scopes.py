@@ -31,7 +31,7 @@ def test_a_misspelt_scope_gets_a_suggestion(scope: str, meant: str) -> None:
 
 
 def test_a_new_scope_is_for_dynatrace_to_judge() -> None:
-    hint = unknown_scope_hint("zzz:qqq") or ""
+    hint = unknown_scope_hint("zzz.qqq") or ""
     assert "Dynatrace will say whether it exists" in hint
     assert "Did you mean" not in hint
 
@@ -39,3 +39,8 @@ def test_a_new_scope_is_for_dynatrace_to_judge() -> None:
 def test_scopes_are_listed_in_order_and_once() -> None:
     assert list(KNOWN_SCOPES) == sorted(set(KNOWN_SCOPES))
     assert set(KNOWN_SCOPES) >= MANAGING_SCOPES
+
+
+def test_of_the_platform_only_a_scope_that_is_nearly_a_known_one_is_remarked_on() -> None:
+    assert unknown_scope_hint("zzz:qqq:read") is None
+    assert "storage:logs:read" in (unknown_scope_hint("storage:log:read") or "")

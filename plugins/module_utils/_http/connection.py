@@ -144,8 +144,8 @@ def parse_connection(params: Params, kind: Kind = ACCESS) -> Connection:
         transport=_parse_transport(params),
         timeout=_parse_timeout(params["timeout"]),
         max_wait=_parse_max_wait(params["max_wait"]),
-        oauth_scopes=_parse_scopes(params.get("oauth_scopes")),
-        activegate_api=_parse_activegate_api(params.get("activegate_api"), bearer),
+        oauth_scopes=_parse_scopes(params["oauth_scopes"]),
+        activegate_api=_parse_activegate_api(params["activegate_api"], bearer),
     )
 
 
@@ -172,7 +172,7 @@ def _parse_account_connection(params: Params, kind: Kind) -> Connection:
         timeout=_parse_timeout(params["timeout"]),
         max_wait=_parse_max_wait(params["max_wait"]),
         account_url=_parse_account_url(params),
-        oauth_scopes=_parse_scopes(params.get("oauth_scopes")),
+        oauth_scopes=_parse_scopes(params["oauth_scopes"]),
     )
 
 
@@ -295,7 +295,7 @@ def _parse_client(params: Params) -> OAuthClient:
 
 
 def _parse_account_url(params: Params) -> str:
-    text = params.get("account_url") or _ACCOUNT_URL
+    text = params["account_url"] or _ACCOUNT_URL
     example = f"The default is {_ACCOUNT_URL}."
     url = parse_address("account_url", text, example, params["allow_http"])
     path = url.path.rstrip("/")

@@ -58,15 +58,18 @@ class Query:
 
     def matches(self, token: Token, now: dt.datetime) -> bool:
         return (
-            self.is_about(token.name)
+            self._is_of_kind(token)
+            and self.is_about(token.name)
             and self.owner in (None, token.owner)
             and (not self.scopes or not self.scopes.isdisjoint(token.scopes))
-            and self.kind in (None, token.kind)
-            and (not self.resources or self.resources == set(token.resources))
             and self.enabled in (None, token.enabled)
             and (self.expires_within is None or _expires_within(token, self.expires_within, now))
             and (self.unused_for is None or _unused_for(token, self.unused_for, now))
         )
+
+    def _is_of_kind(self, token: Token) -> bool:
+        is_for = not self.resources or self.resources == set(token.resources)
+        return self.kind in (None, token.kind) and is_for
 
 
 def _expires_within(token: Token, period: Period, now: dt.datetime) -> bool:

@@ -457,10 +457,10 @@ def _new_token(
     like: Token | None = None,
 ) -> Token:
     """:param like: the token that it replaces, which has what is not specified."""
-    asked = {"activegate_type": specification.activegate_type, "seed": specification.seed}
+    activegate_type, seed = specification.activegate_type, specification.seed
     if like is not None:
-        known = {name: getattr(like, name) for name in asked}
-        asked = {name: known[name] if asked[name] is None else asked[name] for name in asked}
+        activegate_type = like.activegate_type if activegate_type is None else activegate_type
+        seed = like.seed if seed is None else seed
     return Token(
         id=None,
         name=specification.name or "",
@@ -472,7 +472,8 @@ def _new_token(
         resources=specification.resources,
         tags=specification.tags,
         user_uuid=specification.user_uuid,
-        **asked,
+        activegate_type=activegate_type,
+        seed=seed,
     )
 
 

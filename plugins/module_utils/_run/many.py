@@ -235,18 +235,7 @@ def _prepare_purge(
         found = find_kept(own_reader, entry, context.store)
         return prepare_found(own_reader, absent, found, None, context)
 
-    entries = [
-        entry
-        for entry in context.store.entries(purge.place)
-        if not _is_named(entry, specifications)
-    ]
-    for entry in entries:
-        if entry.kind not in crew.apis:
-            context.warn(
-                f"purge: the store holds the {entry.kind.words} {entry.name!r}, which tokens does "
-                "not name. It is left, because this task has no caller for tokens of that kind."
-            )
-    entries = [entry for entry in entries if entry.kind in crew.apis]
+    entries = _entries_to_purge(crew, specifications, purge)
     steps = crew.each(prepare_removal, entries)
     deletes = [token for step in steps if isinstance(step, Prepared) for token in step.plan.deleted]
     if len(deletes) > purge.max_deletes:
@@ -257,6 +246,22 @@ def _prepare_purge(
             "tokens, or raise max_deletes."
         )
     return steps
+
+
+def _entries_to_purge(
+    crew: _Crew, specifications: t.Sequence[Specification], purge: Purge
+) -> list[Entry]:
+    """The entries that no specification names; those that cannot be asked about are told."""
+    stored = crew.context.store.entries(purge.place)
+    entries = [entry for entry in stored if not _is_named(entry, specifications)]
+    for entry in entries:
+        if entry.kind not in crew.apis:
+            crew.context.warn(
+                f"purge: the store holds the {entry.kind.words} {entry.name!r}, which tokens does "
+                "not name. It is left, because no token of that kind is in tokens, so that the "
+                "task has no caller for it."
+            )
+    return [entry for entry in entries if entry.kind in crew.apis]
 
 
 def _is_named(entry: Entry, specifications: t.Sequence[Specification]) -> bool:
