@@ -123,7 +123,8 @@ def _load_plugins(loader: t.Any) -> None:
     callbacks = loader.callback_loader
     names = {pathlib.Path(path).stem for path in callbacks.all(path_only=True)}
     for name in names - KNOWS_OPTIONS_AT_START:
-        callbacks.get(name, class_only=True)
+        with contextlib.suppress(Exception):  # each run tries again, and says so itself
+            callbacks.get(name, class_only=True)
 
 
 def _fork(connection: Connection) -> t.Any:
