@@ -13,21 +13,13 @@ import pytest
 from support import stand_in
 from support.runs import Ansible
 
-ONCE = ("emulator_contract", "faults", "histories", "unit")
-BY_ANSIBLE = (
-    "test_resolve.py",
-    "test_role_steps.py",
-    "test_store_file.py",
-    "test_stores.py",
-    "test_strategy.py",
-    "test_unexpected.py",
-)  # those of unit that call what is Ansible's own
+ONCE = ("emulator_contract", "faults", "histories")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs no Ansible, so that it need not be run on every ansible-core."""
     for item in items:
-        if item.path.parent.name in ONCE and item.path.name not in BY_ANSIBLE:
+        if item.path.parent.name in ONCE:
             item.add_marker("once")
 
 

@@ -192,7 +192,7 @@ def requests_of(
     return made
 
 
-# A fault looks the same to every task: all of them strike one task, and one of each sort the others.
+# A fault looks the same to every task: all strike one task, and one of each sort the others.
 CASES = [
     (job, fault) for job in JOBS for fault in FAULTS if job == "rotate" or fault in OF_EACH_SORT
 ]

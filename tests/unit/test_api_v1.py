@@ -63,7 +63,8 @@ class Server:
         return NOW
 
     def request(self, request: Request) -> Answer:
-        call = f"{request.method} {request.path.removeprefix('/v1/tokens').removeprefix('/v2/apiTokens')}".strip()
+        path = request.path.removeprefix("/v1/tokens").removeprefix("/v2/apiTokens")
+        call = f"{request.method} {path}".strip()
         self.sent.append((call, request.query or request.body))
         found = self.answers.get(call, 404)
         if isinstance(found, RequestFailed):
