@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from support.runs import BIN, Ansible, Task, info, token
 from support.stand_in import Environment
 
@@ -138,6 +140,7 @@ BAD_INPUT = {
 }
 
 
+@pytest.mark.once
 def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment) -> None:
     def task(name: str, options: Task) -> Task:
         return {
@@ -158,6 +161,7 @@ def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment
     assert environment.writes() == []
 
 
+@pytest.mark.once
 def test_an_environment_that_does_not_answer_is_named(ansible: Ansible) -> None:
     urls = ["http://127.0.0.1:1", "http://127.0.0.1:1/e/abc"]
     run = ansible.play(
@@ -168,6 +172,7 @@ def test_an_environment_that_does_not_answer_is_named(ansible: Ansible) -> None:
         assert "Check environment_url" in result["msg"]
 
 
+@pytest.mark.once
 def test_a_wrong_api_token_is_explained_and_not_shown(ansible: Ansible) -> None:
     run = ansible.adhoc(
         "dynatrace_token_info", "name=x", env={"DYNATRACE_API_TOKEN": SECRET}
@@ -176,6 +181,7 @@ def test_a_wrong_api_token_is_explained_and_not_shown(ansible: Ansible) -> None:
     assert SECRET.rpartition(".")[2] not in run.output
 
 
+@pytest.mark.once
 def test_a_connection_that_is_missing_is_told_with_its_variables(
     ansible: Ansible, environment: Environment
 ) -> None:

@@ -12,6 +12,8 @@ import pathlib
 import re
 import typing as t
 
+import pytest
+
 from support.runs import Ansible, Run, token
 from support.stand_in import Environment
 
@@ -116,6 +118,7 @@ def files(folder: pathlib.Path) -> dict[str, str]:
     return {kind: str(folder / f"dynatrace-tokens.{kind}") for kind in ("html", "json")}
 
 
+@pytest.mark.once
 def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment) -> None:
     for name, facts in PLANTED.items():
         plant(environment, name, **facts)

@@ -140,6 +140,7 @@ def test_every_example_runs_in_check_mode_on_a_fresh_environment(
     assert not (ansible.folder / "tokens").exists()
 
 
+@pytest.mark.once
 def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Environment) -> None:
     example = example_of(ROOT / "README.md")
     run = ansible.playbook(example * 2).succeeded()
@@ -171,6 +172,7 @@ def test_the_examples_of_the_role_in_ansible_doc_run_twice(
         ansible.playbook(example + example, options).succeeded()
 
 
+@pytest.mark.once
 def test_the_collection_installs_from_a_checkout_without_what_only_its_developers_need(
     ansible: Ansible,
 ) -> None:
@@ -212,6 +214,7 @@ def test_the_playbook_that_issues_tokens_needs_variables_alone(
     assert [token["name"] for token in environment.tokens()] == ["ci"]
 
 
+@pytest.mark.once
 def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> None:
     run = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "demo.py"), "-v"],
@@ -247,6 +250,7 @@ ROLE_OWN = (
 )
 
 
+@pytest.mark.once
 def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
     options = {name: option for name, option in role_options().items() if name not in ROLE_OWN}
     handed_on = {**CONNECTION_OPTIONS, **STORE}
@@ -264,6 +268,7 @@ def test_the_role_takes_every_connection_option_and_hands_it_on() -> None:
     }
 
 
+@pytest.mark.once
 def test_no_option_of_the_role_is_checked_by_ansible_which_refuses_what_is_blank() -> None:
     for entry_point in ("main", "revoke"):
         for option in role_options(entry_point).values():
@@ -299,6 +304,7 @@ def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("guide", [guide for guide, found in GUIDE_EXAMPLES.items() if found])
 def test_the_examples_of_the_guides_run_twice(
     ansible: Ansible, environment: Environment, guide: str
@@ -353,6 +359,7 @@ def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: En
     assert sorted(token["name"] for token in environment.tokens()) == ["found", "trial"]
 
 
+@pytest.mark.once
 def test_the_jobs_that_need_no_awx_run_and_leave_no_secret(
     ansible: Ansible, environment: Environment
 ) -> None:

@@ -10,9 +10,13 @@ import contextlib
 import re
 import typing as t
 
+import pytest
+
 from support.relay import Fault, Rule, relay
 from support.runs import Ansible, Task, check, token, works
 from support.stand_in import Environment, new_environment
+
+pytestmark = pytest.mark.once
 
 
 def failing(method: str, fault: Fault, times: int = 1) -> Rule:

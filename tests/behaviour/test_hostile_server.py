@@ -72,6 +72,7 @@ def raw_controls(run: Run) -> set[str]:
     return {character for character in shown if not character.isprintable() and character != "\n"}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "told",
     [
@@ -118,6 +119,7 @@ def test_a_creation_that_is_answered_with_nonsense_is_taken_back_and_nothing_els
     assert perform(environment, tmp_path).result["action"] == "created"
 
 
+@pytest.mark.once
 def test_no_token_is_taken_for_the_one_that_was_asked_for(
     environment: Environment, tmp_path: pathlib.Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_no_token_is_taken_for_the_one_that_was_asked_for(
     assert environment.tokens() == before
 
 
+@pytest.mark.once
 def test_the_old_token_stays_where_the_secret_of_the_new_one_is_that_of_another(
     environment: Environment, tmp_path: pathlib.Path
 ) -> None:
@@ -148,6 +151,7 @@ def test_the_old_token_stays_where_the_secret_of_the_new_one_is_that_of_another(
     assert perform(environment, tmp_path).result["changed"] is False
 
 
+@pytest.mark.once
 def test_an_end_long_ago_does_not_spoil_the_entry(
     environment: Environment, tmp_path: pathlib.Path
 ) -> None:
@@ -229,6 +233,7 @@ def test_names_and_errors_with_escape_sequences_and_secrets_are_shown_without(
     assert "Dynatrace answered 400" in run.result("ci")["msg"]
 
 
+@pytest.mark.once
 def test_what_is_not_dynatrace_is_said_not_to_be(
     ansible: Ansible, environment: Environment
 ) -> None:

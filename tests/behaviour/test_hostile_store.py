@@ -35,6 +35,8 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file i
 
 from support.stand_in import Environment
 
+pytestmark = pytest.mark.once
+
 READ = ["metrics.read"]
 EARLY, LATE = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
 NONCE = "0123456789abcdef"

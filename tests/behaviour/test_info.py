@@ -11,6 +11,8 @@ import pytest
 from support.runs import Ansible, Run, Task, info, token
 from support.stand_in import Environment
 
+pytestmark = pytest.mark.once
+
 CRITERIA = {
     "name": ({"name": "ci"}, ["ci", "ci"]),
     "name_regex": ({"name_regex": "^c"}, ["cd", "ci", "ci"]),

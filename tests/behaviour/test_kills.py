@@ -97,6 +97,7 @@ def test_a_killed_run_is_put_right_by_the_next(
         assert found["id"] not in before or killed[found["name"]] not in (BEFORE_POST, AFTER_POST)
 
 
+@pytest.mark.once
 def test_a_rotation_that_was_killed_leaves_the_old_token_its_overlap(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_rotation_that_was_killed_leaves_the_old_token_its_overlap(
     assert [left["enabled"] for left in environment.tokens()] == [True, False]
 
 
+@pytest.mark.once
 def test_a_run_that_was_killed_is_put_right_by_absent_too(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_run_that_was_killed_is_put_right_by_absent_too(
     assert list((ansible.folder / "store").glob("*/*.yml")) == []
 
 
+@pytest.mark.once
 def test_a_provisional_token_of_somebody_else_is_left_alone(
     ansible: Ansible, environment: Environment
 ) -> None:

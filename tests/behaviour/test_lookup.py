@@ -112,7 +112,8 @@ def test_the_connection_and_the_store_come_from_the_environment_or_the_configura
     (ansible.folder / "ansible.cfg").write_text(
         f"[dynatrace]\nenvironment_url = {environment.url}\ntoken_store = store\n"
     )
-    ansible.play(bare, env={"DYNATRACE_ENV_URL": None}).succeeded()
+    configured = {"DYNATRACE_ENV_URL": None, "ANSIBLE_CONFIG": str(ansible.folder / "ansible.cfg")}
+    ansible.play(bare, env=configured).succeeded()
 
 
 def test_bad_input_is_told_what_to_do(ansible: Ansible, environment: Environment) -> None:

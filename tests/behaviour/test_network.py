@@ -31,6 +31,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.once
 def test_certificates_are_checked_against_ca_path_alone(
     ansible: Ansible,
     environment: Environment,
@@ -62,6 +63,7 @@ def test_certificates_are_checked_against_ca_path_alone(
     ]
 
 
+@pytest.mark.once
 def test_netrc_does_not_replace_the_api_token(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_netrc_does_not_replace_the_api_token(
     ]
 
 
+@pytest.mark.once
 def test_a_redirect_is_an_error_and_the_token_stays(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -142,6 +145,7 @@ def refused(register: str, **options: object) -> dict[str, object]:
     return {**info(register, max_wait=0, **options), "ignore_errors": True}
 
 
+@pytest.mark.once
 def test_a_client_proves_itself_with_its_certificate(
     ansible: Ansible,
     environment: Environment,
@@ -180,6 +184,7 @@ def test_a_client_proves_itself_with_its_certificate(
         assert "tokens" not in run.result(name)
 
 
+@pytest.mark.once
 def test_https_goes_through_a_tunnel_that_sees_no_token(
     ansible: Ansible,
     environment: Environment,
@@ -216,6 +221,7 @@ def test_https_goes_through_a_tunnel_that_sees_no_token(
     assert ["name it with ca_path" in message for message in messages] == [True, True]
 
 
+@pytest.mark.once
 def test_requests_go_through_a_socks_proxy(
     ansible: Ansible,
     environment: Environment,

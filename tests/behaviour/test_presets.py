@@ -9,6 +9,7 @@ from __future__ import annotations
 import pathlib
 import re
 
+import pytest
 import yaml
 from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import KNOWN_SCOPES
 
@@ -21,6 +22,7 @@ PRESETS: dict[str, list[str]] = yaml.safe_load(FILE.read_text())["dynatrace_toke
 ROLE = "community.dynatrace.dynatrace_tokens"
 
 
+@pytest.mark.once
 def test_presets_have_known_scopes_and_each_once() -> None:
     for name, scopes in PRESETS.items():
         assert scopes, name
@@ -28,6 +30,7 @@ def test_presets_have_known_scopes_and_each_once() -> None:
         assert set(scopes) <= set(KNOWN_SCOPES), name
 
 
+@pytest.mark.once
 def test_each_preset_names_its_source() -> None:
     comments = re.findall(
         r"((?:^  #.*\n)+)((?:^  \w+:\n(?:^    - .*\n)+)+)", FILE.read_text(), re.MULTILINE
@@ -42,6 +45,7 @@ def test_each_preset_names_its_source() -> None:
         assert "https://docs.dynatrace.com/" in comment or "The same page" in comment, presets
 
 
+@pytest.mark.once
 def test_the_guide_lists_the_presets() -> None:
     listed = re.findall(
         r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "presets.md").read_text(), re.MULTILINE

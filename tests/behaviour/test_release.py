@@ -68,6 +68,7 @@ def contents(tarball: pathlib.Path) -> dict[str, tuple[int, str | None]]:
         }
 
 
+@pytest.mark.once
 def test_two_builds_are_the_same_and_small(ansible: Ansible, tarball: pathlib.Path) -> None:
     assert contents(tarball) == contents(build(ansible, "second"))
     assert {name.partition("/")[0] for name in contents(tarball)} == SHIPPED
@@ -94,6 +95,7 @@ def test_the_first_example_of_the_readme_runs_from_the_tarball_alone(
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
 
+@pytest.mark.once
 def test_the_workflow_runs_what_everybody_runs_on_every_core() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
     cores = {entry["core"] for entry in workflow["jobs"]["test"]["strategy"]["matrix"]["include"]}

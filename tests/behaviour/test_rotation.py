@@ -20,6 +20,8 @@ from support.relay import Call, Fault, relay
 from support.runs import Ansible, Run, Task, check, in_check_mode, info, set_clock, token, works
 from support.stand_in import Environment
 
+pytestmark = pytest.mark.once
+
 READ = ["metrics.read"]
 QUIET = check("not got.changed")
 ROTATED = check(

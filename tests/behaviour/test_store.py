@@ -127,6 +127,7 @@ def test_without_a_vault_secret_nothing_is_decrypted_and_encrypt_false_has_to_be
     assert entry(ansible, "cd.yml")["token"] == environment.secrets()[-1]
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_what_is_on_disk_is_readable_but_for_the_secret(
     ansible: Ansible, environment: Environment
@@ -215,6 +216,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.once
 def test_a_damaged_file_is_told_and_left_as_it_is(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -227,6 +229,7 @@ def test_a_damaged_file_is_told_and_left_as_it_is(
     assert environment.writes() == ["POST", "PUT"] * len(DAMAGES)
 
 
+@pytest.mark.once
 def test_a_folder_that_cannot_be_written_stops_before_anything_is_issued(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -246,6 +249,7 @@ def test_a_folder_that_cannot_be_written_stops_before_anything_is_issued(
     assert environment.writes() == []
 
 
+@pytest.mark.once
 def test_check_mode_and_a_refused_scope_leave_no_entry_behind(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -282,6 +286,7 @@ def test_until_may_issue_into_a_store(ansible: Ansible, environment: Environment
     assert environment.writes() == ["POST", "PUT"]
 
 
+@pytest.mark.once
 def test_a_secret_that_is_held_is_adopted_and_kept_where_another_token_has_its_name(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -321,6 +326,7 @@ def test_a_secret_that_is_held_is_adopted_and_kept_where_another_token_has_its_n
     assert len(environment.tokens("ci")) == 2
 
 
+@pytest.mark.once
 def test_a_token_deleted_by_somebody_else_is_issued_anew_and_that_is_said(ansible: Ansible) -> None:
     anew = [
         stored(),
@@ -335,6 +341,7 @@ def test_a_token_deleted_by_somebody_else_is_issued_anew_and_that_is_said(ansibl
     assert f"The token 'ci' ({gone}), which the store holds, is gone" in run.text
 
 
+@pytest.mark.once
 def test_a_token_replaced_by_hand_is_for_on_missing_secret_to_decide(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -366,6 +373,7 @@ def test_a_token_replaced_by_hand_is_for_on_missing_secret_to_decide(
     ]
 
 
+@pytest.mark.once
 def test_a_token_disabled_by_hand_is_left_alone_and_not_handed_out_and_an_expired_one_is_replaced(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -390,6 +398,7 @@ def test_a_token_disabled_by_hand_is_left_alone_and_not_handed_out_and_an_expire
     assert len(environment.tokens("dead")) == 1
 
 
+@pytest.mark.once
 def test_absent_removes_the_entry_too(ansible: Ansible, environment: Environment) -> None:
     there = [
         stored(),
@@ -406,6 +415,7 @@ def test_absent_removes_the_entry_too(ansible: Ansible, environment: Environment
     assert list((ansible.folder / "store").glob("*/*.yml")) == []
 
 
+@pytest.mark.once
 def test_the_entry_moves_along_when_a_token_is_renamed_by_its_id_but_not_onto_that_of_another(
     ansible: Ansible,
 ) -> None:
@@ -441,6 +451,7 @@ def test_the_entry_moves_along_when_a_token_is_renamed_by_its_id_but_not_onto_th
     assert [file.name for file in (ansible.folder / "store").glob("*/*.yml")] == ["other.yml"]
 
 
+@pytest.mark.once
 def test_a_token_renamed_by_hand_is_not_taken_for_this_one(ansible: Ansible) -> None:
     made = "{{ made.token_id }}"
     refused = [stored("ci", keywords=IGNORE_ERRORS), absent("ci", keywords=IGNORE_ERRORS)]

@@ -60,6 +60,7 @@ def test_the_secret_that_was_registered_works_and_the_second_run_changes_nothing
     assert environment.writes() == ["POST", "PUT"]
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_a_token_is_issued_under_a_provisional_name(
     ansible: Ansible, environment: Environment
@@ -98,6 +99,7 @@ CHANGES: dict[str, dict[str, t.Any]] = {
 }
 
 
+@pytest.mark.once
 def test_check_mode_and_real_run_agree_on_every_change(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -136,6 +138,7 @@ SCOPE_CHANGES: dict[str, tuple[dict[str, t.Any], list[str]]] = {
 }
 
 
+@pytest.mark.once
 def test_a_change_of_scopes_is_one_put_with_the_whole_list(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_change_of_scopes_is_one_put_with_the_whole_list(
     assert environment.writes() == ["PUT"] * len(SCOPE_CHANGES)
 
 
+@pytest.mark.once
 def test_the_order_of_scopes_repeated_ones_and_ones_newer_than_the_collection_are_no_change(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -168,6 +172,7 @@ def test_the_order_of_scopes_repeated_ones_and_ones_newer_than_the_collection_ar
     assert "is not a known one" not in ansible.play(*tasks).succeeded().text
 
 
+@pytest.mark.once
 def test_a_token_is_enabled_or_disabled_only_where_that_is_said(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -196,6 +201,7 @@ def test_a_token_is_enabled_or_disabled_only_where_that_is_said(
     assert run.text.count("is disabled and is left so, because enabled was not given") == 1
 
 
+@pytest.mark.once
 def test_of_two_tokens_of_one_name_none_is_touched_unless_it_is_said_which(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -219,6 +225,7 @@ def test_of_two_tokens_of_one_name_none_is_touched_unless_it_is_said_which(
     assert environment.writes() == []
 
 
+@pytest.mark.once
 def test_on_duplicates_chooses_one_and_leaves_the_others_alone(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -236,6 +243,7 @@ def test_on_duplicates_chooses_one_and_leaves_the_others_alone(
         assert scopes == {chosen[name]: ["logs.read"], others[name]: ["metrics.read"]}
 
 
+@pytest.mark.once
 def test_on_missing_secret_fail_stops_and_says_why(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -257,6 +265,7 @@ def test_on_missing_secret_fail_stops_and_says_why(
         assert why in run.result(task_name)["msg"], task_name
 
 
+@pytest.mark.once
 def test_absent_twice_is_one_change(ansible: Ansible, environment: Environment) -> None:
     environment.issue("ci")
     environment.issue("other")
@@ -276,6 +285,7 @@ def test_absent_twice_is_one_change(ansible: Ansible, environment: Environment) 
     assert [found["name"] for found in environment.tokens()] == ["other"]
 
 
+@pytest.mark.once
 def test_by_id_a_token_can_be_renamed_and_deleted(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -296,6 +306,7 @@ def test_by_id_a_token_can_be_renamed_and_deleted(
     assert environment.tokens() == []
 
 
+@pytest.mark.once
 def test_an_id_that_is_unknown_or_of_another_token_is_an_error(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -311,6 +322,7 @@ def test_an_id_that_is_unknown_or_of_another_token_is_an_error(
     assert [found["id"] for found in environment.tokens()] == [made]
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_a_personal_access_token_and_an_api_token_of_one_name_are_different(
     ansible: Ansible, environment: Environment
@@ -327,6 +339,7 @@ def test_a_personal_access_token_and_an_api_token_of_one_name_are_different(
     assert "Say personal_access_token: false" in run.result("ci")["msg"]
 
 
+@pytest.mark.once
 def test_an_expired_token_is_replaced_and_deleted(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -343,6 +356,7 @@ def test_an_expired_token_is_replaced_and_deleted(
     assert [found["id"] != dead for found in environment.tokens("ci")] == [True]
 
 
+@pytest.mark.once
 def test_the_end_of_a_token_is_compared_as_a_moment_and_cannot_be_changed(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -364,6 +378,7 @@ def test_the_end_of_a_token_is_compared_as_a_moment_and_cannot_be_changed(
     assert "2040-01-31T12:00:00.000Z" in message
 
 
+@pytest.mark.once
 def test_expires_in_is_no_drift_and_a_token_without_end_is_a_warning(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -379,6 +394,7 @@ def test_expires_in_is_no_drift_and_a_token_without_end_is_a_warning(
     assert run.text.count("never expires, although expires_in asks for 90d") == 1
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_tokens_that_others_own_or_the_product_made_are_left_alone(
     ansible: Ansible, environment: Environment
@@ -390,6 +406,7 @@ def test_tokens_that_others_own_or_the_product_made_are_left_alone(
     assert len(environment.tokens()) == 2
 
 
+@pytest.mark.once
 def test_what_a_cut_off_run_left_is_reported_and_can_be_deleted_by_id(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -402,6 +419,7 @@ def test_what_a_cut_off_run_left_is_reported_and_can_be_deleted_by_id(
     assert [found["name"] for found in environment.tokens()] == ["ci"]
 
 
+@pytest.mark.once
 def test_a_name_is_found_on_any_page(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with stand_in.serve("--preload", "25", "--page-cap", "10") as environment:
         tasks = [token("preloaded-3", register="found", scopes=READ), check("not found.changed")]
@@ -420,6 +438,7 @@ HARMS: dict[str, tuple[dict[str, t.Any], str]] = {
 }
 
 
+@pytest.mark.once
 def test_the_calling_token_is_spared(ansible: Ansible, environment: Environment) -> None:
     tasks = [
         failing("admin", task_name, **options) for task_name, (options, _harm) in HARMS.items()
@@ -446,6 +465,7 @@ def test_a_scope_that_is_not_known_is_a_warning_and_for_dynatrace_to_judge(
     assert [found["name"] for found in environment.tokens()] == ["new"]
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_what_the_calling_token_lacks_is_told_at_the_first_request_that_needs_it(
     ansible: Ansible, environment: Environment

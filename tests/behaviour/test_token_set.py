@@ -136,6 +136,7 @@ def test_a_second_run_changes_nothing_and_costs_one_listing(
     assert "done" not in run.stderr
 
 
+@pytest.mark.once
 def test_check_mode_tells_of_each_token_what_is_then_done(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -331,6 +332,7 @@ BAD: dict[str, tuple[dict[str, t.Any], str]] = {
 }
 
 
+@pytest.mark.once
 def test_what_cannot_work_is_told_before_any_request(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -352,6 +354,7 @@ def test_what_cannot_work_is_told_before_any_request(
     assert shown([UNDOTTED, "S3CR3T" * 9], run, ansible.folder) == []
 
 
+@pytest.mark.once
 def test_a_token_that_one_specification_names_and_another_retires_is_left_alone(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -382,6 +385,7 @@ def test_nothing_is_issued_where_nobody_keeps_the_secret(
     assert environment.tokens("there")[0]["scopes"] == READ
 
 
+@pytest.mark.once
 @pytest.mark.v2
 def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     ansible: Ansible, environment: Environment, server: Environment
@@ -432,6 +436,7 @@ def test_purge_deletes_what_the_store_holds_and_nobody_names_and_nothing_else(
     assert (names(elsewhere), stored(ansible, elsewhere)) == (["plain"], ["plain"])
 
 
+@pytest.mark.once
 def test_purge_refuses_rather_than_delete_too_much(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -482,6 +487,7 @@ def test_purge_refuses_rather_than_delete_too_much(
     assert stored(ansible, environment) == ["admin", "keep"]
 
 
+@pytest.mark.once
 def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -505,6 +511,7 @@ def test_purge_spares_what_is_named_by_its_id_or_has_another_name_by_now(
     ansible.play(*tasks).succeeded()
 
 
+@pytest.mark.once
 def test_purge_does_not_take_a_token_from_under_a_task_that_is_issuing_it(
     tmp_path: pathlib.Path, environment: Environment
 ) -> None:
@@ -567,6 +574,7 @@ def test_a_set_that_is_killed_in_the_middle_is_put_right_by_the_next_run(
     assert names(environment) == [spec["name"] for spec in ten]
 
 
+@pytest.mark.once
 def test_a_request_that_fails_is_told_and_its_token_put_right_by_the_next_run(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -623,6 +631,7 @@ def slow_server() -> t.Iterator[Environment]:
         yield first_environment
 
 
+@pytest.mark.once
 def test_two_playbooks_with_overlapping_sets_get_one_token_of_each_name(
     tmp_path: pathlib.Path, slow_server: Environment
 ) -> None:
@@ -660,6 +669,7 @@ def test_no_more_than_workers_requests_are_under_way_and_a_long_task_tells_how_f
     assert names(slow) == []
 
 
+@pytest.mark.once
 def test_a_set_can_be_kept_in_a_key_vault(ansible: Ansible, environment: Environment) -> None:
     with key_vault() as vault:
         both = token_set(one("ci"), one("cd"), store=vault.store)

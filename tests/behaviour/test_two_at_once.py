@@ -50,6 +50,7 @@ def test_many_hosts_of_one_play_get_one_token(
 SHARED = {"home": ("home", None), "store": (None, "store")}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("shared", SHARED)
 def test_two_playbooks_get_one_token(tmp_path: pathlib.Path, shared: str) -> None:
     home, store = SHARED[shared]

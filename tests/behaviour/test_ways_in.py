@@ -13,6 +13,7 @@ import ssl
 import typing as t
 import urllib.parse
 
+import pytest
 import trustme
 
 from support.relay import Changed, Fault, Said, relay
@@ -89,6 +90,7 @@ def whole_life(name: str, **options: t.Any) -> list[Task]:
 # Addresses
 
 
+@pytest.mark.once
 def test_every_form_of_an_address_leads_to_its_api(
     ansible: Ansible, environment: Environment, server: Environment, tmp_path: pathlib.Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_every_form_of_an_address_leads_to_its_api(
     assert list(zip(targets, paths)) == expected
 
 
+@pytest.mark.once
 def test_what_cannot_work_is_refused_before_any_request(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -192,10 +195,12 @@ def test_what_cannot_work_is_refused_before_any_request(
 # Who calls
 
 
+@pytest.mark.once
 def test_a_platform_token_manages_tokens(ansible: Ansible, environment: Environment) -> None:
     ansible.play(*whole_life("ci", api_token=environment.platform_token())).succeeded()
 
 
+@pytest.mark.once
 def test_an_oauth_client_manages_tokens_by_one_access_token_a_task(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -216,6 +221,7 @@ def test_an_oauth_client_manages_tokens_by_one_access_token_a_task(
     assert sign_ons(environment) == 5
 
 
+@pytest.mark.once
 def test_through_the_gateway_and_nowhere_else(ansible: Ansible, environment: Environment) -> None:
     environment.behave(bearer_at_classic_address=False)
     url = {"environment_url": environment.url + "/platform/classic/environment-api"}
@@ -232,6 +238,7 @@ def test_through_the_gateway_and_nowhere_else(ansible: Ansible, environment: Env
     ).succeeded()
 
 
+@pytest.mark.once
 def test_an_access_token_that_is_not_taken_any_more_is_renewed_once(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -266,6 +273,7 @@ def test_an_access_token_that_is_not_taken_any_more_is_renewed_once(
     assert len(environment.tokens("ci")) == 1
 
 
+@pytest.mark.once
 def test_an_oauth_client_that_may_only_read_is_asked_for_no_more(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -373,6 +381,7 @@ def test_a_token_in_the_query_is_warned_of_once(ansible: Ansible, environment: E
     } >= {"***"}
 
 
+@pytest.mark.once
 def test_tokens_of_the_old_format_call_and_are_managed(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -387,6 +396,7 @@ def test_tokens_of_the_old_format_call_and_are_managed(
 # Personal access tokens
 
 
+@pytest.mark.once
 def test_a_personal_access_token_and_an_access_token_of_one_name_are_two(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -412,6 +422,7 @@ def test_a_personal_access_token_and_an_access_token_of_one_name_are_two(
     assert [listed["personalAccessToken"] for listed in environment.tokens("ci")] == [False]
 
 
+@pytest.mark.once
 def test_the_limits_of_a_personal_access_token_are_in_the_errors(
     ansible: Ansible, environment: Environment, server: Environment
 ) -> None:
@@ -448,6 +459,7 @@ def test_the_limits_of_a_personal_access_token_are_in_the_errors(
 # The API v1
 
 
+@pytest.mark.once
 def test_the_example_of_the_documentation_of_v1(ansible: Ansible, environment: Environment) -> None:
     """POST /api/v1/tokens/ with these scopes and 24 HOURS."""
     options = {
@@ -475,6 +487,7 @@ def test_the_example_of_the_documentation_of_v1(ansible: Ansible, environment: E
     assert run.result("REST example")["metadata"]["expiration_date"] == listed["expirationDate"]
 
 
+@pytest.mark.once
 def test_v1_in_each_of_its_forms(ansible: Ansible, server: Environment) -> None:
     until = "2036-01-02T03:04:05Z"
     environments, plays = [], []
@@ -505,6 +518,7 @@ def test_v1_in_each_of_its_forms(ansible: Ansible, server: Environment) -> None:
     assert [len(environment.tokens()) for environment in environments] == [1, 1, 1]
 
 
+@pytest.mark.once
 def test_a_creation_through_v1_may_be_answered_in_text_or_csv(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -532,6 +546,7 @@ def test_a_creation_through_v1_may_be_answered_in_text_or_csv(
     assert sorted(listed["name"] for listed in environment.tokens()) == sorted(names)
 
 
+@pytest.mark.once
 def test_what_v1_cannot_do_is_refused_before_anything_is_written(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -574,6 +589,7 @@ def test_what_v1_cannot_do_is_refused_before_anything_is_written(
     assert list(ansible.folder.glob("store/**/*.yml")) == []
 
 
+@pytest.mark.once
 def test_v1_asks_for_details_only_of_what_is_meant(
     ansible: Ansible, environment: Environment
 ) -> None:

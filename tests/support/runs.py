@@ -83,13 +83,6 @@ def _awaits_alarm(pid: int) -> bool:
     return bool(caught >> (signal.SIGALRM - 1) & 1)
 
 
-def _awaits_alarm(pid: int) -> bool:
-    """Whether the process has a handler for the signal of a timeout, which would kill others."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught >> (signal.SIGALRM - 1) & 1)
-
-
 def token(
     name: str, register: str | None = None, keywords: Task | None = None, **options: t.Any
 ) -> Task:
@@ -201,18 +194,10 @@ class Ansible:
             for name, value in {**self.variables(), **(env or {})}.items()
             if value is not None
         }
-        with tempfile.TemporaryDirectory(prefix="dt") as short:
-            # Below it ansible-core 2.21 makes a socket, and the path of a socket must not be longer
-            # than about 100 characters.
-            link = pathlib.Path(short) / "t"
-            link.symlink_to(self.folder / "tmp")
-            stdout, stderr = pathlib.Path(short) / "stdout", pathlib.Path(short) / "stderr"
+        with tempfile.TemporaryDirectory() as said_in:
+            stdout, stderr = pathlib.Path(said_in) / "stdout", pathlib.Path(said_in) / "stderr"
             run = warm.Process(
-                [str(BIN / program), *arguments],
-                {**variables, "TMPDIR": str(link)},
-                self.folder,
-                stdout,
-                stderr,
+                [str(BIN / program), *arguments], variables, self.folder, stdout, stderr
             )
             self.running.append(run.pid)
             try:
@@ -236,8 +221,13 @@ class Ansible:
             for name, value in os.environ.items()
             if not name.startswith(own) and not name.lower().endswith("_proxy")
         }
-        folders = {"HOME": "home", "ANSIBLE_LOCAL_TEMP": "local", "ANSIBLE_REMOTE_TEMP": "remote"}
-        for name in ("tmp", *folders.values()):
+        folders = {
+            "HOME": "home",
+            "TMPDIR": "tmp",
+            "ANSIBLE_LOCAL_TEMP": "local",
+            "ANSIBLE_REMOTE_TEMP": "remote",
+        }
+        for name in folders.values():
             (self.folder / name).mkdir(exist_ok=True)
         (self.folder / "vault-password").write_text(VAULT_PASSWORD)
         return {

@@ -55,6 +55,8 @@ from entries import (
     kept,
 )
 
+pytestmark = pytest.mark.once
+
 KIND = st.sampled_from(list(KINDS.values()))
 # Those at the end are others when their case is changed, or the same as an ASCII letter.
 ODD_NAMES = (

@@ -10,6 +10,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 TESTS = pathlib.Path(__file__).parents[1]
 NAMED = re.findall(
     r"\| `(\w+/\w+\.py)::(\w+)` \|$",

@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 OWN = "ansible_collections.community.dynatrace.plugins."
 FACES = ("modules", "action", "lookup", "filter", "doc_fragments")

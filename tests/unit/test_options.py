@@ -32,6 +32,8 @@ from ansible_collections.community.dynatrace.plugins.modules import (
     dynatrace_token_set,
 )
 
+pytestmark = pytest.mark.once
+
 Options = dict[str, dict[str, t.Any]]
 NOW = dt.datetime(2026, 11, 22, tzinfo=dt.timezone.utc)
 

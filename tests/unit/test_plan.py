@@ -57,6 +57,8 @@ from builders import (
     seals,
 )
 
+pytestmark = pytest.mark.once
+
 LIVE = a_token(id="live")
 DISABLED = a_token(id="disabled", enabled=False)
 EXPIRED = a_token(id="expired", expires=NOW - DAY)

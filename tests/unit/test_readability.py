@@ -15,6 +15,8 @@ import typing as t
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 FILES = sorted(path.relative_to(PLUGINS).as_posix() for path in PLUGINS.rglob("*.py"))
 
