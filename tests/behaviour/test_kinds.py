@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Platform tokens and ActiveGate tokens, by the same module, lookup and store as access tokens."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support import stand_in
+from support.runs import Ansible, Task, check, in_check_mode, info, token
+from support.stand_in import Account, Environment
+
+pytestmark = [pytest.mark.once, pytest.mark.v2]
+
+INGEST = ["openpipeline:logs:ingest"]
+UNCHANGED = check("not got.changed", "got.token == before.token")
+FAILS = {"ignore_errors": True}
+
+
+@pytest.fixture
+def account(environment: Environment) -> Account:
+    return stand_in.account_of(environment)
+
+
+def by_client(account: Account) -> dict[str, t.Any]:
+    """The connection options of a new OAuth client of the account."""
+    client = account.client()
+    return {
+        "account_url": account.url,
+        "account_uuid": account.uuid,
+        "oauth_client_id": client["client_id"],
+        "oauth_client_secret": client["client_secret"],
+        "oauth_token_url": client["token_url"],
+    }
+
+
+def remember(name: str, value: str) -> Task:
+    return {"name": name, "ansible.builtin.set_fact": {name: value}, "no_log": True}
+
+
+def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
+    ansible: Ansible, account: Account
+) -> None:
+    usual: dict[str, t.Any] = {
+        "kind": "platform",
+        "scopes": INGEST,
+        "store": "store",
+        "expires_in": "90d",
+        **by_client(account),
+    }
+    later = {"expires_in": None, "expiration_date": "2035-01-01T00:00:00Z"}
+    wider = {"scopes": ["openpipeline:metrics:ingest"]}
+    query = (
+        "lookup('community.dynatrace.api_token', 'ci', kind='platform', store='store', "
+        f"environment_url='{ansible.environment.url}')"
+    )
+    criteria = {"kind": "platform", **by_client(account)}
+    ansible.play(
+        in_check_mode(token("ci", "got", **usual)),
+        check("got.changed", "got.token is none"),
+        token("ci", "got", **usual),
+        check("got.action == 'created'", "got.metadata.kind == 'platform'", "got.usable"),
+        remember("before", "{{ got }}"),
+        token("ci", "got", **usual),
+        UNCHANGED,
+        check(f"{query} == before.token"),
+        token("ci", "got", **{**usual, **later}),
+        check("got.action == 'updated'", "got.token == before.token"),
+        token("ci", "got", enabled=False, **usual),
+        check("got.action == 'updated'", "not got.usable"),
+        token("ci", "got", enabled=True, **usual),
+        token("ci", "got", keywords=FAILS, **{**usual, **wider}),
+        check("got is failed", "'on_immutable_change: rotate' in got.msg"),
+        token("ci", "got", on_immutable_change="rotate", overlap="2d", **{**usual, **wider}),
+        check("got.action == 'rotated'", "got.retiring | length == 1"),
+        remember("before", "{{ got }}"),
+        token("ci", "got", on_immutable_change="rotate", overlap="2d", **{**usual, **wider}),
+        UNCHANGED,
+        info("listed", **criteria),
+        check(
+            "listed.tokens | length == 2",
+            "listed.tokens | selectattr('retiring') | length == 1",
+            "listed.tokens[0].owner is none",
+        ),
+        token("ci", "got", **{**usual, "scopes": None, "expires_in": None, "state": "absent"}),
+        check("got.action == 'deleted'", "got.retired | length == 1"),
+    ).succeeded()
+    assert account.tokens("ci") == []
+
+
+def test_tokens_of_dev_and_of_prod_in_one_account_never_meet(
+    ansible: Ansible, account: Account
+) -> None:
+    prod = account.new_environment()
+    theirs = prod.plant("ci", resource=[prod.resource])
+    usual = {"kind": "platform", "scopes": INGEST, "store": "store", **by_client(account)}
+    both = [{"name": "ci", "kind": "platform", "scopes": INGEST}]
+    ansible.play(
+        token("ci", "got", **usual),
+        check("got.action == 'created'"),
+        token("ci", "got", rotate="always", **usual),
+        check("got.action == 'rotated'"),
+        {
+            "name": "purge",
+            "community.dynatrace.dynatrace_token_set": {
+                "tokens": [{**both[0], "name": "other"}],
+                "store": "store",
+                "purge": True,
+                **by_client(account),
+            },
+            "register": "purged",
+        },
+        check("purged.purged | length == 1"),
+    ).succeeded()
+    assert [one["tokenId"] for one in account.tokens("ci")] == [theirs["tokenId"]]
+
+
+def test_a_thousand_platform_tokens_unchanged_cost_one_page_and_no_other_request(
+    ansible: Ansible, account: Account
+) -> None:
+    names = [f"ci{number}" for number in range(1000)]
+    resource = [account.resource]
+    account.plant_all(*({"name": name, "scope": INGEST, "resource": resource} for name in names))
+    account.environment.forget_requests()
+    ansible.play(
+        {
+            "name": "set",
+            "community.dynatrace.dynatrace_token_set": {
+                "tokens": [{"name": name, "kind": "platform", "scopes": INGEST} for name in names],
+                **by_client(account),
+            },
+            "register": "got",
+        },
+        check("not got.changed", "got.tokens | length == 1000"),
+    ).succeeded()
+    requests = [one for one in account.environment.requests() if "sso" not in one["path"]]
+    assert len(requests) == 1
+
+
+def test_an_activegate_token_is_issued_kept_rotated_and_deleted(
+    ansible: Ansible, environment: Environment
+) -> None:
+    usual = {
+        "kind": "activegate",
+        "store": "store",
+        "expires_in": "60d",
+        "rotate": "expiring",
+        "rotate_before": "31d",
+        "overlap": "2d",
+    }
+    ansible.play(
+        token("gate", "got", **usual),
+        check("got.action == 'created'", "got.metadata.activegate_type == 'environment'"),
+        remember("before", "{{ got }}"),
+        token("gate", "got", **usual),
+        UNCHANGED,
+        token("gate", "got", keywords=FAILS, **{**usual, "activegate_type": "cluster"}),
+        check("got is failed", "'activegate_type' in got.msg"),
+        token("gate", "got", keywords=FAILS, **{**usual, "scopes": INGEST}),
+        check("got is failed", "'has no scopes' in got.msg"),
+        token("gate", "got", keywords=FAILS, **{**usual, "expires_in": "3y"}),
+        check("got is failed", "'2y at most' in got.msg"),
+        token("gate", "got", **{**usual, "rotate": "always"}),
+        check("got.action == 'rotated'", "got.retiring | length == 1"),
+        token("gate", "got", **{**usual, "state": "absent", "expires_in": None, "rotate": None}),
+        check("got.action == 'deleted'", "got.retired | length == 1"),
+    ).succeeded()
+    assert environment.activegate_tokens("gate") == []
+
+
+def test_a_kind_that_cannot_be_asked_for_so_is_refused_before_any_request(
+    ansible: Ansible, environment: Environment
+) -> None:
+    environment.forget_requests()
+    ansible.play(
+        token("ci", "got", keywords=FAILS, kind="platform", scopes=INGEST),
+        check("'needs an OAuth client' in got.msg"),
+        token("ci", "got", keywords=FAILS, kind="access", scopes=INGEST, tags=["a"]),
+        check("got.msg is match('tags: ')", "'kind: platform' in got.msg"),
+        token("ci", "got", keywords=FAILS, kind="platform", personal_access_token=True),
+        check("got.msg is match('personal_access_token: true means kind: personal_access')"),
+    ).succeeded()
+    assert environment.requests() == []
