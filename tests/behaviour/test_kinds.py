@@ -58,7 +58,7 @@ def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
         "lookup('community.dynatrace.api_token', 'ci', kind='platform', store='store', "
         f"environment_url='{ansible.environment.url}')"
     )
-    criteria = {"kind": "platform", **by_client(account)}
+    criteria = {"kind": "platform", "store": "store", **by_client(account)}
     ansible.play(
         in_check_mode(token("ci", "got", **usual)),
         check("got.changed", "got.token is none"),
@@ -96,7 +96,7 @@ def test_tokens_of_dev_and_of_prod_in_one_account_never_meet(
     ansible: Ansible, account: Account
 ) -> None:
     prod = account.new_environment()
-    theirs = prod.plant("ci", resource=[prod.resource])
+    theirs = prod.plant("ci")
     usual = {"kind": "platform", "scopes": INGEST, "store": "store", **by_client(account)}
     both = [{"name": "ci", "kind": "platform", "scopes": INGEST}]
     ansible.play(
@@ -116,15 +116,14 @@ def test_tokens_of_dev_and_of_prod_in_one_account_never_meet(
         },
         check("purged.purged | length == 1"),
     ).succeeded()
-    assert [one["tokenId"] for one in account.tokens("ci")] == [theirs["tokenId"]]
+    assert [one["id"] for one in account.tokens("ci")] == [theirs["id"]]
 
 
 def test_a_thousand_platform_tokens_unchanged_cost_one_page_and_no_other_request(
     ansible: Ansible, account: Account
 ) -> None:
     names = [f"ci{number}" for number in range(1000)]
-    resource = [account.resource]
-    account.plant_all(*({"name": name, "scope": INGEST, "resource": resource} for name in names))
+    account.plant_all(*({"name": name, "scopes": INGEST} for name in names))
     account.environment.forget_requests()
     ansible.play(
         {
@@ -144,8 +143,10 @@ def test_a_thousand_platform_tokens_unchanged_cost_one_page_and_no_other_request
 def test_an_activegate_token_is_issued_kept_rotated_and_deleted(
     ansible: Ansible, environment: Environment
 ) -> None:
+    scopes = [f"activeGateTokenManagement.{act}" for act in ("read", "create", "write")]
     usual = {
         "kind": "activegate",
+        "api_token": environment.plant("gates", scopes)["token"],
         "store": "store",
         "expires_in": "60d",
         "rotate": "expiring",
@@ -154,10 +155,11 @@ def test_an_activegate_token_is_issued_kept_rotated_and_deleted(
     }
     ansible.play(
         token("gate", "got", **usual),
-        check("got.action == 'created'", "got.metadata.activegate_type == 'environment'"),
+        check("got.action == 'created'"),
         remember("before", "{{ got }}"),
         token("gate", "got", **usual),
         UNCHANGED,
+        check("got.metadata.activegate_type == 'environment'"),
         token("gate", "got", keywords=FAILS, **{**usual, "activegate_type": "cluster"}),
         check("got is failed", "'activegate_type' in got.msg"),
         token("gate", "got", keywords=FAILS, **{**usual, "scopes": INGEST}),

@@ -16,6 +16,7 @@ from ansible_collections.community.dynatrace.plugins.doc_fragments import connec
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     parse_connection,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import KINDS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     parse_specification,
@@ -98,9 +99,13 @@ def test_an_option_of_the_connection_is_read() -> None:
         "oauth_client_secret": "dt0s02.ABCDEFGH." + "S" * 64,
     }
     params = Recorder(
-        CONNECTION_OPTIONS, environment_url="https://abc12345.live.dynatrace.com", **client
+        CONNECTION_OPTIONS,
+        environment_url="https://abc12345.live.dynatrace.com",
+        account_uuid="05d16bf8-b2ca-4c2e-9ed7-d2d4d6c5f8a0",
+        **client,
     )
-    parse_connection(params)
+    for kind in KINDS.values():
+        parse_connection(params, kind)
     assert set(CONNECTION_OPTIONS) - params.read == set()
 
 
