@@ -57,7 +57,6 @@ _NEXT_STEP = {
     "VaultDown": "Run again when it is up and unsealed.",
 }
 _TLS_EXPECTED = "http request to an https server"
-_SHORTEST_HIDDEN = 5  # characters: to hide fewer would damage the words of messages
 _MOST_RETRIES = 20
 # Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
 _RETRIED_STATUSES = (412, 429, 503)
@@ -106,7 +105,7 @@ class VaultClient:
         self._lock = threading.Lock()
         self._client: Vault = None
         self._login_failure: str | None = None
-        self._hide(*(options[option] for option in _SECRETS))
+        redactor.hide(*(Secret(options[option] or "") for option in _SECRETS))
 
     def call(self, done: str, request: Request, needs: str) -> Data | None:
         """What the answer has under ``data``; None where there is nothing at this path.
@@ -237,13 +236,8 @@ class VaultClient:
             token = None
         if not isinstance(token, str) or not could_be_secret(token):
             raise self._failure("logged in to", "the answer has no token", "NoVault")
-        self._hide(token)
+        self._redactor.hide(Secret(token))
         return token
-
-    def _hide(self, *texts: str | None) -> None:
-        for text in texts:
-            if text and len(text) >= _SHORTEST_HIDDEN:
-                self._redactor.hide(Secret(text))
 
 
 def _absence(error: t.Any) -> _Absent | None:
