@@ -29,12 +29,23 @@ options:
       - 'C(type: hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
         OpenBao, written with check-and-set. It requires the Python library C(hvac).'
       - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault):
-        C(url), or E(VAULT_ADDR); C(auth_method), V(token) by default, or V(approle); C(token), or
-        E(VAULT_TOKEN); C(role_id) and C(secret_id); C(engine_mount_point), by default V(secret);
-        C(path), the folder in that engine, by default V(dynatrace); C(namespace), or
-        E(VAULT_NAMESPACE); C(ca_cert), or E(VAULT_CACERT), a file or a folder of certificates to
-        trust instead of those of the system; C(timeout) in seconds, by default V(30). The variables
-        E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too.'
+        C(url), or E(VAULT_ADDR); C(engine_mount_point), by default V(secret); C(path), the folder
+        in that engine, by default V(dynatrace); C(namespace), or E(VAULT_NAMESPACE); C(ca_cert), or
+        E(VAULT_CACERT), a file or a folder of certificates to trust instead of those of the system;
+        C(validate_certs), by default V(true); C(allow_http), by default V(false), whether the
+        token may be sent without TLS to another machine; C(proxies), an address, or a dictionary
+        with C(http) and C(https); C(retries), by default V(0), how often a request is repeated
+        that could not connect or was answered with 412, 429 or 503; C(timeout) in seconds, by
+        default V(30).'
+      - 'To log in, C(auth_method) is V(token) by default, V(none), V(approle), V(userpass),
+        V(ldap), V(jwt), V(kubernetes) or V(cert). Its options are C(token), or E(VAULT_TOKEN), or
+        the file C(token_file) in the folder C(token_path), by default C(~/.vault-token);
+        C(role_id) and C(secret_id); C(username) and C(password); C(role_id) and C(jwt);
+        C(cert_auth_public_key) and C(cert_auth_private_key). C(mount_point) says where the method
+        is mounted, by default at its own name.'
+      - 'The variables E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too, the variables of Ansible
+        C(ansible_hashi_vault_addr) and so on, and E(BAO_ADDR), E(BAO_TOKEN), E(BAO_NAMESPACE) and
+        E(BAO_CACERT).'
     type: raw
 """
 

@@ -143,6 +143,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve impor
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
+    variables_as_environment,
 )
 
 display = Display()
@@ -171,6 +172,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             for name in LOOKUP_OPTIONS
         }
         redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
+        store_variables = variables_as_environment(variables or {}, self._templar.template)
         try:
             return read_tokens(
                 terms,
@@ -178,6 +180,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 self._loader,
                 lambda message: display.warning(redactor.text(message)),
                 redactor,
+                store_variables,
             )
         except DynatraceError as error:
             raise AnsibleLookupError(redactor.text(str(error))) from None

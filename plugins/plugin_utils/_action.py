@@ -50,6 +50,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     known_secrets,
     store_from,
+    variables_as_environment,
     without_secrets,
 )
 
@@ -177,11 +178,14 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         opening = StoreContext(
             self._loader.get_basedir(),
             self._loader,
-            self._environments(),
+            [self._store_variables(), *self._environments()],
             self._warn,
             self._redactor,
         )
         return store_from(options["store"], opening)
+
+    def _store_variables(self) -> dict[str, str]:
+        return variables_as_environment(self._task_vars, self._templar.template)
 
     def _store_is_out_of_reach(self) -> str:
         if self._task.delegate_to == "localhost":

@@ -69,9 +69,11 @@ def read_tokens(
     loader: t.Any,
     warn: t.Callable[[str], None],
     redactor: Redactor,
+    store_variables: t.Mapping[str, str],
 ) -> list[t.Any]:
     """What the lookup returns for these names.
 
+    :param store_variables: where options of the store are looked for before the environment.
     :raises DynatraceError: if an option cannot work, or a token is missing or cannot be used.
     """
     params = resolve_options(given, LOOKUP_OPTIONS, [os.environ])
@@ -82,7 +84,10 @@ def read_tokens(
             "them may be outdated."
         )
     redactor.hide(*known_secrets(params, LOOKUP_OPTIONS))
-    store = _open(params, loader, warn, redactor)
+    context = StoreContext(
+        loader.get_basedir(), loader, [store_variables, os.environ], warn, redactor
+    )
+    store = _open(params, context)
     api = None
     if params["verify"]:
         kind = parse_kind(params)
@@ -99,12 +104,9 @@ def read_tokens(
     return found
 
 
-def _open(
-    params: Params, loader: t.Any, warn: t.Callable[[str], None], redactor: Redactor
-) -> Store:
+def _open(params: Params, context: StoreContext) -> Store:
     if not params["environment_url"] and not params["resources"]:
         raise OptionError(missing_option("environment_url"))
-    context = StoreContext(loader.get_basedir(), loader, [os.environ], warn, redactor)
     store = store_from(params["store"], context)
     if not store.keeps:
         raise OptionError(

@@ -89,7 +89,7 @@ def by_approle(vault: KeyVault, **options: t.Any) -> dict[str, t.Any]:
 def test_the_second_run_changes_nothing_whichever_way_names_the_store(
     ansible: Ansible, environment: Environment
 ) -> None:
-    """By options with a role, and by the usual variables with a token."""
+    """By options with a role, and by the usual variables with a token from one of Ansible's."""
     where = {"engine_mount_point": "kv/apps", "path": "some/where"}
     with key_vault(namespace="teams/a", mount="kv/apps") as vault:
         task = token(
@@ -111,16 +111,23 @@ def test_the_second_run_changes_nothing_whichever_way_names_the_store(
         vault.requests.clear()
         variables = {
             "VAULT_ADDR": vault.url,
-            "VAULT_TOKEN": vault.token,
-            "VAULT_NAMESPACE": "teams/a",
+            "BAO_NAMESPACE": "teams/a",
             "DYNATRACE_TOKEN_STORE": json.dumps({"type": "hashi_vault", **where}),
         }
         same = check(
             "not found.changed", "not found.store_updated", f"found.token == '{kept['token']}'"
         )
-        ansible.play(token("ci", register="found", scopes=READ), same, env=variables).succeeded()
+        again = token("ci", register="found", scopes=READ)
+        again["vars"] = {
+            "ansible_hashi_vault_token": "{{ of_this_team }}",
+            "of_this_team": vault.token,
+        }
+        read = check(f"lookup('community.dynatrace.api_token', 'ci') == '{kept['token']}'")
+        read["vars"] = again["vars"]
+        ansible.play(again, same, env=variables).succeeded()
         assert [request["method"] for request in environment.requests()] == ["GET"]
         assert vault.requests == [("GET", f"/v1/kv/apps/data/{path}")]
+        ansible.play(read, env=variables).succeeded()
 
 
 def test_the_server_is_trusted_by_ca_cert_alone(

@@ -87,6 +87,9 @@ class KeyVault:
     client_tokens: list[str] = dataclasses.field(
         default_factory=list
     )  # those that AppRole has handed out
+    logins: dict[str, Data] = dataclasses.field(
+        default_factory=dict
+    )  # further logins: the path below auth, and the body that is let in
     requests: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     versions: dict[str, list[Version]] = dataclasses.field(default_factory=dict)  # oldest first
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
@@ -145,8 +148,10 @@ class KeyVault:
             raise Failed(404, "page not found")
         if self.sealed:
             raise Failed(503, "Vault is sealed")
-        if (headers.get("X-Vault-Namespace") or "").strip("/") != (self.namespace or ""):
-            raise Failed(403, "permission denied")
+        self._check_namespace((headers.get("X-Vault-Namespace") or "").strip("/"))
+        if path.startswith("auth/") and path[5:] in self.logins:
+            _only(method, "POST", "PUT")
+            return self._log_in_with(_parse(body), self.logins[path[5:]])
         if path == "auth/approle/login":
             _only(method, "POST", "PUT")
             return self._login(_parse(body))
@@ -165,9 +170,23 @@ class KeyVault:
         _only(method, "GET", "POST", "PUT")
         return self._read(key) if method == "GET" else self._write(key, _parse(body))
 
+    def _check_namespace(self, named: str) -> None:
+        if named and named != self.namespace:
+            raise Failed(404, "namespace not found")
+        if named != (self.namespace or ""):
+            raise Failed(403, "permission denied")
+
     def _login(self, given: Data) -> Reply:
         if (given.get("role_id"), given.get("secret_id")) != (self.role_id, self.secret_id):
             raise Failed(400, "invalid role or secret ID")
+        return self._let_in()
+
+    def _log_in_with(self, given: Data, expected: Data) -> Reply:
+        if given != expected:
+            raise Failed(400, "invalid username or password")
+        return self._let_in()
+
+    def _let_in(self) -> Reply:
         self.client_tokens.append(f"hvs.{secrets.token_hex(12)}")
         return 200, {
             "data": None,

@@ -182,3 +182,14 @@ def test_a_login_without_a_token_is_a_failure_and_not_an_empty_store(
     by_approle = {"auth_method": "approle", "role_id": "role", "secret_id": "hvs.secret-id"}
     for operation in (LOAD, CHECK):
         assert "The store" in refusal(server, says, operation, **by_approle)
+
+
+def test_a_server_that_speaks_tls_is_told_from_one_that_is_not_vault(server: Scripted) -> None:
+    says = answer("400 Bad Request", b"", b"Client sent an HTTP request to an HTTPS server.\n")
+    message = refusal(server, says, LOAD)
+    assert message.endswith("the server speaks TLS, and url says http://. Write https:// in url.")
+
+
+def test_an_engine_of_version_1_is_named(server: Scripted) -> None:
+    message = refusal(server, answer("204 No Content", b"", b""), SAVE)
+    assert "the engine at engine_mount_point is KV version 1. Upgrade it with" in message

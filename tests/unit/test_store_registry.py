@@ -178,7 +178,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
             id="no JSON but Python",
         ),
         pytest.param(
-            {"path": "tokens"},
+            {"path": "tokens", "token": SECRET_ID},
             r"its type is None. .* type: file or type: hashi_vault\.$",
             id="no type",
         ),
@@ -242,7 +242,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         ),
         pytest.param(
             {**HASHI, "url": "http://vault.example.com"},
-            "url: http:// would send the token in the clear",
+            "url: http:// would send the token in the clear.* say allow_http: true",
             id="hashi_vault: http",
         ),
         pytest.param(
@@ -266,9 +266,40 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
             id="hashi_vault: empty token",
         ),
         pytest.param(
-            {**HASHI, "auth_method": "ldap"},
-            "auth_method must be one of: token, approle",
+            {**HASHI, "auth_method": "github"},
+            "auth_method must be one of: token, none, approle, userpass, ldap, jwt, kubernetes, "
+            "cert",
             id="hashi_vault: method",
+        ),
+        pytest.param(
+            {**HASHI, "auth_method": "ldap", "username": "ci"},
+            "password is missing, which auth_method ldap needs",
+            id="hashi_vault: no password",
+        ),
+        pytest.param(
+            {**HASHI, "url": f"{VAULT}/v1/"},
+            "url ends in /v1, which belongs to the API. Leave it out",
+            id="hashi_vault: the path of the API",
+        ),
+        pytest.param(
+            {**HASHI, "retries": 21},
+            "retries is 21. Give a number from 0",
+            id="hashi_vault: retries",
+        ),
+        pytest.param(
+            {**HASHI, "proxies": ["http://proxy"]},
+            "proxies is neither a text nor a dictionary",
+            id="hashi_vault: proxies",
+        ),
+        pytest.param(
+            {**HASHI, "ca_crt": "/ca.pem"},
+            "no option 'ca_crt'. Did you mean 'ca_cert'",
+            id="hashi_vault: a misspelt option",
+        ),
+        pytest.param(
+            {"path": "tokens", "type": "file", "encrypted": False},
+            "no option 'encrypted'. Did you mean 'encrypt'",
+            id="a misspelt option",
         ),
         pytest.param(
             {**APPROLE, "role_id": None},
@@ -298,7 +329,10 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         pytest.param({**HASHI, "timeout": "soon"}, "timeout", id="hashi_vault: timeout"),
     ],
 )
-def test_what_cannot_work_is_named_without_a_secret(option: t.Any, says: str) -> None:
+def test_what_cannot_work_is_named_without_a_secret(
+    option: t.Any, says: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(OptionError, match=f"^store: .*{says}") as caught:
         _open(option)
     message = str(caught.value)
@@ -313,6 +347,18 @@ def test_what_cannot_work_is_named_without_a_secret(option: t.Any, says: str) ->
         pytest.param(APPROLE, {}, [SECRET_ID], id="a role"),
         pytest.param(
             {**HASHI, "url": "http://127.0.0.1:8200"}, {}, [VAULT_TOKEN], id="http on this machine"
+        ),
+        pytest.param(
+            {**HASHI, "url": "http://vault.vault.svc:8200", "allow_http": True},
+            {},
+            [VAULT_TOKEN],
+            id="http in a closed network",
+        ),
+        pytest.param(
+            {"type": "hashi_vault"},
+            {"BAO_ADDR": VAULT, "BAO_TOKEN": VAULT_TOKEN},
+            [VAULT_TOKEN],
+            id="the variables of OpenBao",
         ),
         pytest.param(
             {**HASHI, "url": "http://[::1]:8200/"},

@@ -10,6 +10,7 @@ import concurrent.futures
 import dataclasses
 import pathlib
 import typing as t
+import urllib.parse
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
@@ -18,7 +19,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import store_from
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
+    store_from,
+    variables_as_environment,
+)
 
 from entries import DOTTED_SECRET, ENVIRONMENT, INTENT, REPORTS, context, identity, kept
 from support.key_vault import KeyVault, key_vault
@@ -164,3 +168,117 @@ def test_more_threads_than_usual_log_nothing(
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         list(pool.map(store.load, [identity(f"t{number}") for number in range(200)]))
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "body"),
+    [
+        pytest.param(
+            {"auth_method": "userpass", "username": "ci/1", "password": "a password"},
+            "userpass/login/ci%2F1",
+            {"password": "a password"},
+            id="userpass",
+        ),
+        pytest.param(
+            {
+                "auth_method": "ldap",
+                "mount_point": "staff/ldap",
+                "username": "ci",
+                "password": "a password",
+            },
+            "staff/ldap/login/ci",
+            {"password": "a password"},
+            id="ldap, mounted elsewhere",
+        ),
+        pytest.param(
+            {"auth_method": "jwt", "role_id": "ci", "jwt": "a.b.c"},
+            "jwt/login",
+            {"role": "ci", "jwt": "a.b.c"},
+            id="jwt",
+        ),
+        pytest.param(
+            {"auth_method": "kubernetes", "role_id": "ci", "jwt": "a.b.c"},
+            "kubernetes/login",
+            {"role": "ci", "jwt": "a.b.c"},
+            id="kubernetes",
+        ),
+    ],
+)
+def test_each_method_logs_in_as_its_server_wants_it(
+    vault: KeyVault, options: dict[str, str], path: str, body: dict[str, str]
+) -> None:
+    allowed = urllib.parse.unquote(path)
+    vault.logins[allowed] = body
+    assert opened(vault, token=None, **options).load(REPORTS) == Entry(REPORTS)
+    assert vault.requests[0] == ("POST", f"/v1/auth/{path}")
+    vault.logins[allowed] = {**body, "jwt": "another", "password": "another"}
+    with pytest.raises(DynatraceError, match="cannot be logged in to: invalid user") as told:
+        opened(vault, token=None, **options).load(REPORTS)
+    assert f"auth_method {options['auth_method']} is mounted at mount_point" in str(told.value)
+    assert "a password" not in str(told.value)
+
+
+def test_a_token_is_read_from_the_file_that_vault_login_writes(
+    vault: KeyVault, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DynatraceError, match=r"token is missing.* the file ~/\.vault-token"):
+        opened(vault, token=None)
+    for name, options in (
+        (".vault-token", {}),
+        ("a token", {"token_path": str(tmp_path), "token_file": "a token"}),
+    ):
+        file = tmp_path / name
+        file.write_text(f"{vault.token}\n")
+        assert opened(vault, token=None, **options).load(REPORTS) == Entry(REPORTS)
+        file.unlink()
+
+
+def test_without_a_method_no_token_is_sent(vault: KeyVault) -> None:
+    """An agent adds its own."""
+    with pytest.raises(DynatraceError, match="permission denied"):
+        opened(vault, auth_method="none").load(REPORTS)
+
+
+def test_a_server_that_is_not_ready_is_asked_again() -> None:
+    answers = iter([503, 429, None])
+    with key_vault(lambda method, path: next(answers)) as vault:
+        assert opened(vault, retries=2).load(REPORTS) == Entry(REPORTS)
+        assert len(vault.requests) == 3
+
+
+def test_a_request_whose_answer_is_lost_is_not_sent_again() -> None:
+    with key_vault(lambda method, path: "lose") as vault:
+        with pytest.raises(DynatraceError, match="cannot be read"):
+            opened(vault, retries=2).load(REPORTS)
+        assert len(vault.requests) == 1
+
+
+def test_a_namespace_that_does_not_exist_is_named(vault: KeyVault) -> None:
+    with pytest.raises(DynatraceError, match=r"namespace not found\. See whether namespace is"):
+        opened(vault, namespace="nowhere").load(REPORTS)
+
+
+def test_a_server_without_tls_is_told_from_a_certificate(vault: KeyVault) -> None:
+    with pytest.raises(DynatraceError, match=r"does not speak TLS\. See whether the port"):
+        opened(vault, url=vault.url.replace("http:", "https:")).load(REPORTS)
+
+
+def test_a_short_password_does_not_blacken_the_words_of_messages(vault: KeyVault) -> None:
+    options = {"auth_method": "userpass", "username": "ci", "password": "no"}
+    with pytest.raises(DynatraceError, match=r"cannot be logged in to: permission denied\. See"):
+        opened(vault, token=None, **options).load(REPORTS)
+
+
+def test_variables_of_community_hashi_vault_are_templated() -> None:
+    variables = {
+        "ansible_hashi_vault_addr": "{{ address }}",
+        "ansible_hashi_vault_retries": 3,
+        "ansible_hashi_vault_namespace": None,
+        "address": "https://vault.example.com",
+    }
+    templated = {"{{ address }}": variables["address"]}
+    assert variables_as_environment(variables, lambda value: templated.get(value, value)) == {
+        "ANSIBLE_HASHI_VAULT_ADDR": "https://vault.example.com",
+        "ANSIBLE_HASHI_VAULT_RETRIES": "3",
+    }

@@ -37,40 +37,76 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_
     VaultFailure,
     part_of,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_login import METHODS
 
 # Named and looked up as in the collection community.hashi_vault.
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "url": {"type": "str"},
     "engine_mount_point": {"type": "str", "default": "secret"},
     "path": {"type": "str", "default": "dynatrace"},
-    "auth_method": {"type": "str", "default": "token", "choices": ["token", "approle"]},
+    "auth_method": {"type": "str", "default": "token", "choices": list(METHODS)},
+    "mount_point": {"type": "str"},
     "token": {"type": "str", "no_log": True},
+    "token_path": {"type": "path", "no_log": False},
+    "token_file": {"type": "str", "default": ".vault-token", "no_log": False},
     "role_id": {"type": "str"},
     "secret_id": {"type": "str", "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "jwt": {"type": "str", "no_log": True},
+    "cert_auth_public_key": {"type": "path"},
+    "cert_auth_private_key": {"type": "path", "no_log": False},
     "namespace": {"type": "str"},
-    "ca_cert": {"type": "path"},
+    "ca_cert": {"type": "path", "aliases": ["cacert"]},
+    "validate_certs": {"type": "bool", "default": True},
+    "allow_http": {"type": "bool", "default": False},
+    "proxies": {"type": "raw", "no_log": True},  # they may hold a password
+    "retries": {"type": "int", "default": 0},
     "timeout": {"type": "float", "default": 30.0},
 }
 
-ENVIRONMENT = {
-    "url": ("ANSIBLE_HASHI_VAULT_ADDR", "VAULT_ADDR"),
-    "auth_method": ("ANSIBLE_HASHI_VAULT_AUTH_METHOD",),
-    "token": ("ANSIBLE_HASHI_VAULT_TOKEN", "VAULT_TOKEN"),
-    "role_id": ("ANSIBLE_HASHI_VAULT_ROLE_ID",),
-    "secret_id": ("ANSIBLE_HASHI_VAULT_SECRET_ID",),
-    "namespace": ("ANSIBLE_HASHI_VAULT_NAMESPACE", "VAULT_NAMESPACE"),
-    "ca_cert": ("ANSIBLE_HASHI_VAULT_CA_CERT", "VAULT_CACERT"),
+_USUAL = {
+    "url": ("VAULT_ADDR", "BAO_ADDR"),
+    "token": ("VAULT_TOKEN", "BAO_TOKEN"),
+    "namespace": ("VAULT_NAMESPACE", "BAO_NAMESPACE"),
+    "ca_cert": ("VAULT_CACERT", "BAO_CACERT"),
 }
+_WITHOUT_VARIABLE = ("engine_mount_point", "path", "allow_http")
+
+
+def _variables(option: str) -> tuple[str, ...]:
+    own = f"ANSIBLE_HASHI_VAULT_{option.upper()}"
+    if option == "url":
+        return (own, "ANSIBLE_HASHI_VAULT_ADDR", *_USUAL["url"])
+    return (own, *_USUAL.get(option, ()))
+
+
+ENVIRONMENT = {option: _variables(option) for option in OPTIONS if option not in _WITHOUT_VARIABLE}
 
 
 def open_hashi_vault(options: t.Mapping[str, t.Any], context: StoreContext) -> EntryStore:
     """:raises OptionError: where an option is missing or cannot work."""
-    proxy = proxy_for(options["url"] or "", context.environments)
-    check_socks("proxy", parse_proxy("proxy", proxy))
+    proxy = _proxy(options, context)
+    check_socks("store: proxies", parse_proxy("store: proxies", proxy))
     context.redactor.hide(login_of(proxy))
     client = VaultClient(options, proxy, context.redactor)
     mount = _parse_path("engine_mount_point", options["engine_mount_point"])
     return EntryStore(HashiVaultBackend(client, mount, _parse_path("path", options["path"])))
+
+
+def _proxy(options: t.Mapping[str, t.Any], context: StoreContext) -> str | None:
+    """The proxy for the address of the store: a text, or a dictionary with one for each scheme."""
+    url, given = options["url"] or "", options["proxies"]
+    if given is None:
+        return proxy_for(url, context.environments)
+    if isinstance(given, t.Mapping):
+        given = given.get(url.partition("://")[0].lower())
+    if given is not None and not isinstance(given, str):
+        raise OptionError(
+            "store: proxies is neither a text nor a dictionary. Give an address, or a dictionary "
+            "with http and https."
+        )
+    return given
 
 
 class HashiVaultBackend:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import json
 import typing as t
 
@@ -29,6 +31,8 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
 
 Options = t.Mapping[str, t.Any]
+
+_VARIABLES = "ansible_hashi_vault_"
 
 
 class StoreType(t.NamedTuple):
@@ -56,7 +60,8 @@ def store_from(option: t.Any, context: StoreContext) -> Store:
     given = without_blanks(_as_dict(option))
     if not given:
         return NoStore()
-    store_type = _type_of(given.pop("type", None))
+    store_type = _type_of(given.pop("type", _default_type(given)))
+    _check_names(given, store_type)
     _check_public(given)
     from_environment = {
         name: first(variables, context.environments)
@@ -64,6 +69,37 @@ def store_from(option: t.Any, context: StoreContext) -> Store:
     }
     completed = {**without_blanks(from_environment), **given}
     return store_type.open(validated(completed, store_type.options, "store: "), context)
+
+
+def variables_as_environment(
+    variables: Options, template: t.Callable[[t.Any], t.Any]
+) -> dict[str, str]:
+    """The variables of community.hashi_vault, under the names of its environment variables."""
+    given = {
+        name.upper(): template(value)
+        for name, value in variables.items()
+        if name.startswith(_VARIABLES)
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def _default_type(given: Options) -> str | None:
+    """``file``, if nothing but its options are given."""
+    is_file = "path" in given and given.keys() <= file.OPTIONS.keys()
+    return "file" if is_file else None
+
+
+def _check_names(given: Options, store_type: StoreType) -> None:
+    """:raises OptionError: with the option that was meant, if one is close to it."""
+    for name in given:
+        near = difflib.get_close_matches(name, store_type.options, n=1)
+        if near and name not in _names(store_type):
+            raise OptionError(f"store: There is no option {name!r}. Did you mean {near[0]!r}?")
+
+
+def _names(store_type: StoreType) -> set[str]:
+    aliases = (option.get("aliases", ()) for option in store_type.options.values())
+    return {*store_type.options, *itertools.chain.from_iterable(aliases)}
 
 
 def _type_of(name: t.Any) -> StoreType:

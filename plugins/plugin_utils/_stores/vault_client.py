@@ -37,18 +37,30 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
     Data,
     VersionMismatch,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_login import (
+    check_login,
+    credentials,
+    login_request,
+    with_files,
+)
 
-_NEEDED_BY = {"token": ("token",), "approle": ("role_id", "secret_id")}
 _NEXT_STEP = {
+    "KV1": "Upgrade it with vault kv enable-versioning, or name an engine KV v2.",
     "InvalidPath": "See whether engine_mount_point is that of an engine KV v2.",
-    "InvalidRequest": (
-        "See whether role_id and secret_id are valid, and whether the engine at "
-        "engine_mount_point is KV v2."
-    ),
+    "InvalidRequest": "See whether the engine at engine_mount_point is KV v2.",
+    "NoNamespace": "See whether namespace is right: its whole path, such as teams/observability.",
+    "NoTls": "The server does not speak TLS. See whether the port in url is right.",
+    "PlainHttp": "Write https:// in url.",
     "NoVault": "See whether url is that of HashiCorp Vault or OpenBao.",
     "SSLError": "If its certificate is signed by an authority of your own, name it with ca_cert.",
+    "TooManyRedirects": "If it is a standby, give the address of the active server as url.",
     "VaultDown": "Run again when it is up and unsealed.",
 }
+_TLS_EXPECTED = "http request to an https server"
+_MOST_RETRIES = 20
+# Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
+_RETRIED_STATUSES = (412, 429, 503)
+_SECRETS = ("token", "secret_id", "password", "jwt")
 _LONGEST_TIMEOUT = 3600.0  # seconds
 _MOST_CONNECTIONS = 64  # kept open: as many as there can be workers
 # Raised by hvac for an answer that is not from Vault. Its message may quote the answer.
@@ -84,15 +96,16 @@ class VaultClient:
         self, options: t.Mapping[str, t.Any], proxy: str | None, redactor: Redactor
     ) -> None:
         """:raises OptionError: where an option is missing or cannot work."""
+        options = with_files(options)
         _check_options(options)
-        self.url = _parse_url(options["url"])
+        self.url = _parse_url(options["url"], options["allow_http"])
         self._options = options
         self._proxy = proxy
         self._redactor = redactor
         self._lock = threading.Lock()
         self._client: Vault = None
         self._login_failure: str | None = None
-        redactor.hide(*(Secret(options[option] or "") for option in ("token", "secret_id")))
+        redactor.hide(*(Secret(options[option] or "") for option in _SECRETS))
 
     def call(self, done: str, request: Request, needs: str) -> Data | None:
         """What the answer has under ``data``; None where there is nothing at this path.
@@ -108,6 +121,8 @@ class VaultClient:
             return absent.data
         if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
             return dict(answer["data"])
+        if getattr(answer, "status_code", None) == 204:  # how KV version 1 answers a write
+            raise self._failure(done, "the engine at engine_mount_point is KV version 1", "KV1")
         raise self._failure(done, "the answer is not that of the engine KV v2", "InvalidPath")
 
     def remove(self, request: Request, needs: str) -> None:
@@ -128,23 +143,28 @@ class VaultClient:
         except _hvac().exceptions.VaultError as error:
             raise self._meaning(done, error, needs) from None
         except requests.exceptions.RequestException as error:
-            raise self._failure(done, reason_of(error), type(error).__name__) from None
+            reason = reason_of(error)
+            no_tls = "WRONG_VERSION_NUMBER" in reason
+            kind = "NoTls" if no_tls else type(error).__name__
+            raise self._failure(done, reason, kind) from None
         except _NONSENSE:
             raise self._failure(done, "the answer is not that of Vault", "NoVault") from None
 
     def _meaning(self, done: str, error: t.Any, needs: str) -> Exception:
         kind = type(error).__name__
-        if kind == "InvalidPath":
-            body = error.json if isinstance(error.json, dict) else {}
-            if isinstance(body.get("data"), dict):
-                return _Absent(dict(body["data"]))
-            if "errors" in body and not error.errors:
-                return _Absent(None)
+        absent = _absence(error)
+        if absent is not None:
+            return absent
         if kind == "InvalidRequest" and "check-and-set" in str(error.errors):
             return VersionMismatch()
+        if _TLS_EXPECTED in str(error.text or error).lower():
+            return self._failure(done, "the server speaks TLS, and url says http://", "PlainHttp")
         if error.errors is None:
             return self._failure(done, f"the answer is not that of Vault ({kind})", "NoVault")
-        return self._failure(done, "; ".join(map(str, error.errors)) or kind, kind, needs)
+        reason = "; ".join(map(str, error.errors)) or kind
+        if "namespace not found" in reason:
+            kind = "NoNamespace"
+        return self._failure(done, reason, kind, needs)
 
     def _failure(self, done: str, reason: str, kind: str, needs: str = "") -> VaultFailure:
         next_step = _NEXT_STEP.get(kind, "See whether url is right, and run again when it answers.")
@@ -176,29 +196,58 @@ class VaultClient:
             token=options["token"] if options["auth_method"] == "token" else "",
             namespace=options["namespace"],
             timeout=options["timeout"],
-            session=_session(options["ca_cert"], self._proxy),
-            verify=True,
+            session=_session(options, self._proxy),
+            verify=options["validate_certs"],
             allow_redirects=False,
         )
-        if options["auth_method"] == "approle":
-            self._log_in_by_approle(client)
-        return client
-
-    def _log_in_by_approle(self, client: Vault) -> None:
+        request = login_request(options)
+        if request is None:
+            return client
         done = "logged in to"
-        role_id, secret_id = self._options["role_id"], self._options["secret_id"]
         try:
-            self._send(
+            answer = self._send(
                 client,
                 done,
-                lambda vault: vault.auth.approle.login(role_id=role_id, secret_id=secret_id),
-                needs="log in with this role",
+                lambda vault: vault.login(request.path, use_token=False, json=request.body),
+                needs=f"log in at {request.path}",
             )
         except (_Absent, VersionMismatch):
             raise self._failure(done, "the answer is not that of Vault", "NoVault") from None
-        if not isinstance(client.token, str) or not could_be_secret(client.token):
-            raise self._failure(done, "the answer has no token", "NoVault")
-        self._redactor.hide(Secret(client.token))
+        except VaultFailure as failure:
+            raise self._login_refused(failure) from None
+        client.token = self._token_in(answer)
+        return client
+
+    def _login_refused(self, failure: VaultFailure) -> VaultFailure:
+        if failure.kind not in ("InvalidRequest", "Forbidden", "Unauthorized", "InvalidPath"):
+            return failure
+        names = " and ".join(credentials(self._options))
+        reason = str(failure).partition(" cannot be logged in to: ")[2].partition(" See whether")[0]
+        text = (
+            f"The store {self.url} cannot be logged in to: {reason} See whether {names} are valid, "
+            f"and whether auth_method {self._options['auth_method']} is mounted at mount_point."
+        )
+        return VaultFailure(text, failure.kind)
+
+    def _token_in(self, answer: t.Any) -> str:
+        try:
+            token = answer["auth"]["client_token"]
+        except (KeyError, TypeError):
+            token = None
+        if not isinstance(token, str) or not could_be_secret(token):
+            raise self._failure("logged in to", "the answer has no token", "NoVault")
+        self._redactor.hide(Secret(token))
+        return token
+
+
+def _absence(error: t.Any) -> _Absent | None:
+    """What the error means if it says that nothing is at a path; None if it says something else."""
+    if type(error).__name__ != "InvalidPath":
+        return None
+    body = error.json if isinstance(error.json, dict) else {}
+    if isinstance(body.get("data"), dict):
+        return _Absent(dict(body["data"]))
+    return _Absent(None) if "errors" in body and not error.errors else None
 
 
 def part_of(data: Data | None, key: str, kind: type) -> t.Any:
@@ -212,16 +261,37 @@ def part_of(data: Data | None, key: str, kind: type) -> t.Any:
     return part
 
 
-def _session(ca_cert: str | None, proxy: str | None) -> requests.Session:
+def _session(options: t.Mapping[str, t.Any], proxy: str | None) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.hooks["response"].append(_refuse_redirect)
-    context = tls_context(True, ca_cert, None, None, "store: ca_cert")
+    context = tls_context(
+        options["validate_certs"],
+        options["ca_cert"],
+        options["cert_auth_public_key"],
+        options["cert_auth_private_key"],
+        "store: ca_cert",
+    )
     for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
         adapter.init_poolmanager(1, _MOST_CONNECTIONS)
+        adapter.max_retries = _retries(options["retries"])
         session.mount(scheme, adapter)
     return session
+
+
+def _retries(number: int) -> t.Any:
+    # Not after a lost answer: a write that was carried out would then be refused as a stranger's.
+    return requests.adapters.Retry(
+        total=number,
+        read=0,
+        other=0,
+        status_forcelist=_RETRIED_STATUSES,
+        allowed_methods=None,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+        backoff_factor=0.3,
+    )
 
 
 def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
@@ -243,16 +313,11 @@ def _hvac() -> t.Any:
 
 
 def _check_options(options: t.Mapping[str, t.Any]) -> None:
-    method = options["auth_method"]
-    for option in _NEEDED_BY[method]:
-        if not options[option]:
-            raise OptionError(f"store: {option} is missing, which auth_method {method} needs.")
-    for option in ("token", "namespace"):
-        if options[option] and not could_be_secret(options[option]):
-            raise OptionError(
-                f"store: {option} has a space, a line break or another character that none has. "
-                "Was it cut or pasted badly?"
-            )
+    check_login(options)
+    if not 0 <= options["retries"] <= _MOST_RETRIES:
+        raise OptionError(
+            f"store: retries is {options['retries']}. Give a number from 0 to {_MOST_RETRIES}."
+        )
     if not 0 < options["timeout"] <= _LONGEST_TIMEOUT:
         raise OptionError(
             f"store: timeout is {options['timeout']}. Give seconds, more than 0 and at most "
@@ -261,14 +326,18 @@ def _check_options(options: t.Mapping[str, t.Any]) -> None:
     existing_path("store: ca_cert", options["ca_cert"])
 
 
-def _parse_url(text: str | None) -> str:
+def _parse_url(text: str | None, allow_http: bool) -> str:
     example = "Give one such as https://vault.example.com:8200."
     if not text:
         raise OptionError(
-            f"store: url is missing. {example} The environment variable VAULT_ADDR stands in for "
-            "it."
+            f"store: url is missing. {example} The environment variables VAULT_ADDR and BAO_ADDR "
+            "stand in for it."
         )
-    url = parse_address("store: url", text, example)
+    url = parse_address("store: url", text, example, allow_http)
     path = url.path.rstrip("/")
     check_path("store: url", path, "a server", example)
+    if path.endswith("/v1"):
+        raise OptionError(
+            f"store: url ends in /v1, which belongs to the API. Leave it out. {example}"
+        )
     return f"{url.scheme}://{url.netloc}{path}"
