@@ -292,6 +292,10 @@ metadata:
       type: list
       elements: str
       sample: [entities.read, metrics.read]
+    kind:
+      description: The kind of the token.
+      type: str
+      sample: access
     personal_access_token:
       description: Whether the token is a personal access token.
       type: bool
@@ -363,6 +367,7 @@ diff:
       name: reports
       enabled: true
       scopes: [entities.read, metrics.read]
+      kind: access
       personal_access_token: false
       expiration_date: 90d from its creation
 """

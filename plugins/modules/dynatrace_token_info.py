@@ -186,6 +186,10 @@ tokens:
       type: list
       elements: str
       sample: [entities.read, metrics.read]
+    kind:
+      description: The kind of the token.
+      type: str
+      sample: access
     personal_access_token:
       description: Whether the token is a personal access token.
       type: bool
