@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kinds of tokens that exist in this file only: everything works for them that works for an access
-token.
+"""Kinds of tokens, some of which exist in this file only: everything works for them that works for
+an access token.
 
 Each lacks something else: to be renamed, to have scopes or other scopes, to be disabled, an
 expiration date that can be changed.
@@ -26,7 +26,12 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     OptionError,
     Refused,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS, Kind
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
+    ACCESS,
+    ACTIVEGATE,
+    PLATFORM,
+    Kind,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
     check_kind,
@@ -82,7 +87,7 @@ COUNTED = Kind(
     tells=frozenset(),
     marked_by="ids",
 )
-EXPIRING = [DATED, DATED_AND_FIXED]
+EXPIRING = [DATED, DATED_AND_FIXED, PLATFORM, ACTIVEGATE]
 KINDS = [NAMED, *EXPIRING, COUNTED]
 
 PLACE = "here"

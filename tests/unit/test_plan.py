@@ -20,18 +20,24 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACCESS,
+    ACTIVEGATE,
     PERSONAL_ACCESS,
+    PLATFORM,
+    Kind,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     provisional_name,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import Found
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.plan import (
+    Issue,
     Plan,
+    Retire,
     make_plan,
 )
 from hypothesis import given, reject, settings
@@ -43,6 +49,8 @@ from builders import (
     INTENT,
     NOW,
     OWN,
+    PLACE,
+    PUBLIC_PART,
     a_plan,
     a_specification,
     a_token,
@@ -1270,3 +1278,38 @@ def test_with_a_store_a_second_run_changes_nothing(situation: Situation) -> None
     again = make_plan(found, specification, NOW)
     assert (again.action, again.before, again.changed) == ("none", reached, False)
     assert again.secret_known is (plan.secret_known or seals(plan))
+
+
+# Kinds with limits, and attributes that only some have
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [(PLATFORM, Retire), (ACCESS, Issue)], ids=["counted", "not counted"]
+)
+def test_expired_tokens_go_first_where_they_count_against_a_limit(
+    kind: Kind, first: type[Retire | Issue]
+) -> None:
+    dead = a_token(kind=kind, expires=NOW - DAY)
+    plan = a_plan([dead], entry=Entry(Identity(PLACE, "reports", kind)), kind=kind.option)
+    assert isinstance(plan.steps[0], first)
+    assert [step.token for step in plan.retired] == [dead]
+    assert plan.action == "rotated"
+
+
+def test_a_replacement_keeps_what_is_told_of_the_token_and_not_asked_for() -> None:
+    gate = a_token(id=PUBLIC_PART, kind=ACTIVEGATE, scopes=(), activegate_type="cluster", seed=True)
+    entry = an_entry(identity=Identity(PLACE, "reports", ACTIVEGATE))
+    options = {"kind": "activegate", "scopes": None, "rotate": "always"}
+    plan = a_plan([gate], entry=entry, kept_id=PUBLIC_PART, **options)
+    assert plan.after is not None
+    assert (plan.after.activegate_type, plan.after.seed) == ("cluster", True)
+
+
+def test_another_type_of_activegate_is_a_change_that_its_kind_does_not_have() -> None:
+    gate = a_token(id=PUBLIC_PART, kind=ACTIVEGATE, scopes=(), activegate_type="cluster")
+    entry = an_entry(identity=Identity(PLACE, "reports", ACTIVEGATE))
+    options = {"kind": "activegate", "scopes": None, "activegate_type": "environment"}
+    with pytest.raises(Refused, match=r"^activegate_type: Dynatrace cannot change this"):
+        a_plan([gate], entry=entry, kept_id=PUBLIC_PART, **options)
+    untold = dataclasses.replace(gate, activegate_type=None)
+    assert not a_plan([untold], entry=entry, kept_id=PUBLIC_PART, **options).changed
