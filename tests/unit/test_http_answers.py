@@ -11,6 +11,7 @@ import datetime as dt
 import typing as t
 
 import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._http import client
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
@@ -150,3 +151,38 @@ def test_what_is_neither_json_nor_text_is_no_answer(server: Scripted) -> None:
         http(server, answer("201 Created", b"Content-Type: text/html\r\n", b"<html>")).request(
             Request("POST", "/", text=True)
         )
+
+
+@pytest.mark.parametrize(
+    ("status", "transient", "maybe_done"),
+    [
+        (429, True, False),
+        (502, True, True),
+        (503, True, True),
+        (504, True, True),
+        (500, False, True),
+        (408, False, True),
+        (302, False, True),
+        (400, False, False),
+        (401, False, False),
+        (403, False, False),
+    ],
+)
+def test_a_status_tells_whether_it_passes_and_whether_something_was_done(
+    server: Scripted, status: int, transient: bool, maybe_done: bool
+) -> None:
+    with pytest.raises(RequestFailed) as raised:
+        http(server, answer(f"{status} Because")).request(Request("POST", "/"))
+    assert (raised.value.transient, raised.value.maybe_done) == (transient, maybe_done)
+
+
+@pytest.mark.parametrize(
+    ("bound", "message"),
+    [("_LARGEST_ANSWER", "larger than"), ("_LONGEST_ANSWER", "not complete after")],
+)
+def test_an_answer_without_end_is_given_up(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, bound: str, message: str
+) -> None:
+    monkeypatch.setattr(client, bound, 0)
+    with pytest.raises(RequestFailed, match=message):
+        http(server, answer("200 OK", b"", b"{}")).request(Request("GET", "/"))
