@@ -336,7 +336,7 @@ def test_a_personal_access_token_and_an_api_token_of_one_name_are_different(
         failing("ci", token_id=plain["id"], personal_access_token=True),
     ]
     run = ansible.play(*tasks).succeeded()
-    assert "Say personal_access_token: false" in run.result("ci")["msg"]
+    assert "Say kind: access, and" in run.result("ci")["msg"]
 
 
 @pytest.mark.once

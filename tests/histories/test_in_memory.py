@@ -29,6 +29,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Around,
     check_kind,
     parse_specification,
 )
@@ -136,7 +137,7 @@ class MemoryScene:
 
     def _reconcile(self, options: Options, check_mode: bool) -> Result:
         specification = parse_specification(
-            {**DEFAULTS, **options}, self.now(), Redactor(), stored=True, place=PLACE
+            {**DEFAULTS, **options}, self.now(), Redactor(), stored=True, around=Around(PLACE)
         )
         specification = dataclasses.replace(specification, kind=self.kind)
         check_kind(specification)

@@ -264,7 +264,7 @@ def _get(api: TokenReader, specification: Specification) -> Token | None:
     if token.kind is not specification.kind:
         raise OptionError(
             f"kind: {specification.token_id} is of another kind, of the kind {token.kind.words}. "
-            f"Say kind: {token.kind.option}."
+            f"Say kind: {token.kind.option}, and leave personal_access_token out."
         )
     if token.place not in (None, specification.place):
         raise OptionError(

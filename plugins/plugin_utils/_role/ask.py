@@ -133,7 +133,7 @@ def revoking(created: t.Sequence[Data], place: Place, use: str, check_mode: bool
                 "state": "absent",
                 "token_id": record["id"],
                 "name": record["name"],
-                "personal_access_token": record["kind"] == "personal_access",
+                **({} if record["kind"] == "access" else {"kind": record["kind"]}),
             },
         }
         for record in here
@@ -210,7 +210,8 @@ def _wanted(label: str, token: Data, place: Place) -> Data:
 
 def kind_of(facts: t.Mapping[str, t.Any]) -> str:
     """The kind that a specification or the metadata of a token name."""
-    return "personal_access" if facts.get("personal_access_token") else "access"
+    by_flag = "personal_access" if facts.get("personal_access_token") else "access"
+    return str(facts.get("kind") or by_flag)
 
 
 def _compared(typed: t.Mapping[str, t.Any]) -> Data:
