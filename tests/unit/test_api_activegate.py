@@ -107,15 +107,15 @@ def test_all_pages_are_read(route: str, first: t.Any, second: t.Any) -> None:
 
 
 def test_a_listing_that_repeats_its_key_is_an_error() -> None:
-    tokens, _ = api(lambda request: {"activeGateTokens": [entry(1)], "nextPageKey": "more"})
+    tokens, _rest = api(lambda request: {"activeGateTokens": [entry(1)], "nextPageKey": "more"})
     with pytest.raises(RequestFailed, match="does not end"):
         list(tokens.list())
 
 
 def test_a_token_is_absent_only_where_the_route_is_there() -> None:
-    tokens, _ = api(lambda request: {"totalCount": 0} if request.path == CLASSIC else 404)
+    tokens, _rest = api(lambda request: {"totalCount": 0} if request.path == CLASSIC else 404)
     assert tokens.get("dt0g02.00000001") is None
-    tokens, _ = api(lambda request: 404)
+    tokens, _rest = api(lambda request: 404)
     with pytest.raises(RequestFailed, match=f"{CLASSIC} answered 404"):
         tokens.get("dt0g02.00000001")
 
@@ -170,6 +170,6 @@ def test_a_token_that_is_gone_already_is_deleted() -> None:
     [({}, None), ({"expirationDate": "2026-05-01T00:00:00.000Z"}, "It has expired.")],
 )
 def test_a_token_is_verified_by_asking_for_it(facts: t.Any, problem: str | None) -> None:
-    tokens, _ = api(lambda request: {**entry(1), **facts})
+    tokens, _rest = api(lambda request: {**entry(1), **facts})
     token = dataclasses.replace(GATE, id="dt0g02.00000001")
     assert tokens.problem_of(Secret(SECRET), token) == problem

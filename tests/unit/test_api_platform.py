@@ -131,7 +131,7 @@ def test_where_no_status_is_told_one_more_listing_tells_who_is_disabled() -> Non
 
 def test_a_token_of_other_resources_is_not_found_by_name() -> None:
     other = entry("t2", resource=["urn:dtenvironment:other"])
-    tokens, _ = api(lambda request: {"total": 2, "results": [entry("t1"), other]})
+    tokens, _rest = api(lambda request: {"total": 2, "results": [entry("t1"), other]})
     found = tokens.find_by_name(Identity("abc12345", "ci", PLATFORM))
     assert [token.id for token in found] == ["t1"]
 
@@ -141,7 +141,7 @@ def test_a_token_is_gone_only_if_a_search_does_not_show_it_either() -> None:
         results = [entry("t1")] if "searchTerm" in request.query else []
         return {"total": len(results), "results": results}
 
-    tokens, _ = api(answers)
+    tokens, _rest = api(answers)
     assert tokens.get("t1") is not None
     assert tokens.get("t2") is None
 
@@ -184,13 +184,13 @@ def test_a_refusal_for_the_limit_says_how_many_tokens_count() -> None:
             return {"total": 2, "results": [entry("t1"), dead]}
         return RequestFailed("The user has reached the limit of platform tokens.", 400)
 
-    tokens, _ = api(answers)
+    tokens, _rest = api(answers)
     with pytest.raises(RequestFailed, match=r"2 platform tokens, 1 of them expired.*USER 50"):
         tokens.create(CI, None)
 
 
 def test_a_refusal_for_another_owner_is_explained() -> None:
-    tokens, _ = api(lambda request: RequestFailed("Forbidden resource.", 403))
+    tokens, _rest = api(lambda request: RequestFailed("Forbidden resource.", 403))
     with pytest.raises(RequestFailed, match="leave user_uuid out"):
         tokens.create(dataclasses.replace(CI, user_uuid="somebody"), None)
 
@@ -250,5 +250,5 @@ def test_where_no_environment_tells_the_listing_does(
     verifier: Server | None, facts: dict[str, t.Any], problem: str | None
 ) -> None:
     listing = {"total": 1, "results": [entry("t1", **facts)]}
-    tokens, _ = api(lambda request: listing, verifier)
+    tokens, _rest = api(lambda request: listing, verifier)
     assert tokens.problem_of(Secret(SECRET), dataclasses.replace(CI, id="t1")) == problem
