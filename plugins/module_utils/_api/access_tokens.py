@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
@@ -14,7 +13,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
     path_of,
     problem_of,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
+from ansible_collections.community.dynatrace.plugins.module_utils._api.http_api import HttpApi
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import Kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
@@ -25,20 +24,11 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Wanted
 
 
-class AccessTokenApi:
+class AccessTokenApi(HttpApi):
     """See ``TokenApi``."""
 
     _path: str
     _write_scope: str
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def now(self) -> dt.datetime:
-        return self._http.now()
-
-    def skew(self) -> dt.timedelta:
-        return self._http.skew
 
     def list(
         self, kind: Kind | None = None, usage: bool = False, wanted: Wanted | None = None

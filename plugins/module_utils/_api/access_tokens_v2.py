@@ -16,13 +16,13 @@ from ansible_collections.community.dynatrace.plugins.module_utils._api.answers i
     an_object,
     id_of,
     is_caller,
-    is_id,
     moment_of,
-    no_answer,
+    new_secret,
     path_of,
     read_token,
     text_of,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._api.http_api import Listing
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import is_bearer
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
@@ -33,7 +33,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Secret,
-    could_be_secret,
     public_id,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
@@ -49,7 +48,7 @@ _READ, _WRITE = (
     "apiTokens.read",
     "apiTokens.write",
 )  # documented: the scopes that the operations need
-_MOST_PAGES = 1000
+_LISTING = Listing("the list of tokens", _PATH, "apiTokens", "nextPageKey", _READ)
 
 # Documented: without being asked for, none of these is in a listing.
 _COMPARED_FIELDS = "+scopes,+expirationDate,+personalAccessToken,+additionalMetadata"
@@ -94,23 +93,7 @@ class TokenApiV2(AccessTokenApi):
         }
         if kind is not None:
             query["apiTokenSelector"] = f"personalAccessToken({str(kind.personal).lower()})"
-        seen: set[str] = set()
-        while len(seen) < _MOST_PAGES:
-            answer = self._http.request(Request("GET", _PATH, query, scope=_READ))
-            page = an_object("the list of tokens", answer.data)
-            entries = page.get("apiTokens", [] if "totalCount" in page else None)
-            if not isinstance(entries, list):
-                raise no_answer("the list of tokens")
-            yield from entries
-            key = page.get("nextPageKey")
-            if not key:
-                return
-            _check_key(key, seen)
-            seen.add(key)
-            query = {"nextPageKey": key}  # documented: no other parameter may stand beside it
-        raise RequestFailed(
-            f"Dynatrace's list of tokens has not ended after {_MOST_PAGES} pages. Run again later."
-        )
+        yield from _LISTING.entries(self._http, query)
 
     def get(self, token_id: str) -> Token | None:
         answer = self._http.request(
@@ -130,13 +113,7 @@ class TokenApiV2(AccessTokenApi):
             )
         request = Request("POST", _PATH, body=body, scope=_WRITE)
         data = an_object("the new token", self._http.request(request).data)
-        secret = Secret(text_of(data.get("token")))
-        self._http.redactor.hide(secret)
-        if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
-            raise RequestFailed(
-                "Dynatrace's answer to the creation of a token has no id or no secret.",
-                maybe_done=True,
-            )
+        secret = new_secret(self._http, data, data.get("id"))
         if public_id(secret) not in (None, data["id"]) or is_caller(self._http, data["id"]):
             raise RequestFailed(
                 "Dynatrace's answer to the creation of a token has the id of another token.",
@@ -156,14 +133,3 @@ class TokenApiV2(AccessTokenApi):
 
 def _is_wanted(entry: t.Mapping[str, t.Any], wanted: Wanted) -> bool:
     return wanted(text_of(entry.get("id")), text_of(entry.get("name")))
-
-
-def _check_key(key: t.Any, seen: t.Container[str]) -> None:
-    if not isinstance(key, str) or not key.isprintable():
-        raise RequestFailed(
-            "Dynatrace's list of tokens goes on behind a key that cannot be one. Run again later."
-        )
-    if key in seen:
-        raise RequestFailed(
-            "Dynatrace answered the same page of its list of tokens twice. Run again later."
-        )

@@ -13,12 +13,15 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
-    is_id,
+    checked_id,
     moment_of,
-    no_answer,
+    new_secret,
     path_of,
     shown_text,
-    text_of,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._api.http_api import (
+    ApiWithoutLookup,
+    Listing,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import Audience
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
@@ -35,7 +38,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.messages
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     Refused,
-    RequestFailed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACTIVEGATE,
@@ -44,7 +46,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,
-    could_be_secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
     Period,
@@ -58,7 +59,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 
 _READ, _CREATE, _WRITE = (f"activeGateTokenManagement.{act}" for act in ("read", "create", "write"))
 _PAGE_SIZE = 3000  # documented: the largest
-_MOST_PAGES = 1000
 _SERVER = Server(
     "Dynatrace",
     "environment_url and activegate_api",
@@ -118,33 +118,21 @@ def activegate_api(connection: Connection) -> Audience:
     return Audience(route.address_of(url), route.oauth_scopes, resource, _SERVER)
 
 
-class ActiveGateTokenApi:
+class ActiveGateTokenApi(ApiWithoutLookup):
     """See ``TokenApi``."""
 
     issues = (ACTIVEGATE,)
     changes_caller = False
 
     def __init__(self, http: Http) -> None:
-        self._http = http
-        self._route = _ROUTES[http.activegate_api]
-
-    def now(self) -> dt.datetime:
-        return self._http.now()
-
-    def skew(self) -> dt.timedelta:
-        return self._http.skew
+        super().__init__(http)
+        self._route = route = _ROUTES[http.activegate_api]
+        self._listing = Listing(
+            "the list of ActiveGate tokens", route.path, "activeGateTokens", route.page_key, _READ
+        )
 
     def for_thread(self) -> ActiveGateTokenApi:
         return ActiveGateTokenApi(self._http.for_thread())
-
-    def caller_id(self) -> str | None:
-        return None  # an ActiveGate token calls no API
-
-    def lookup(self, secret: Secret) -> Token | None:
-        return None  # Dynatrace does not tell whose a secret is
-
-    def id_of(self, secret: Secret) -> str | None:
-        return None
 
     # Reading
 
@@ -153,30 +141,11 @@ class ActiveGateTokenApi:
     ) -> t.Iterator[Token]:
         if kind not in (None, ACTIVEGATE):
             return
-        for entry in self._entries():
+        query = {self._route.page_size: str(_PAGE_SIZE)}
+        for entry in self._listing.entries(self._http, query):
             token = self._read(entry)
             if wanted is None or wanted(token.id or "", token.name):
                 yield token
-
-    def _entries(self) -> t.Iterator[t.Any]:
-        """The entries of all pages of the listing."""
-        query = {self._route.page_size: str(_PAGE_SIZE)}
-        seen: set[str] = set()
-        while len(seen) < _MOST_PAGES:
-            answer = self._http.request(Request("GET", self._route.path, query, scope=_READ))
-            page = an_object("a list of ActiveGate tokens", answer.data)
-            entries = page.get("activeGateTokens", [] if "totalCount" in page else None)
-            if not isinstance(entries, list):
-                raise no_answer("a list of ActiveGate tokens")
-            yield from entries
-            key = page.get("nextPageKey")
-            if not key:
-                return
-            if not isinstance(key, str) or key in seen:
-                break
-            seen.add(key)
-            query = {self._route.page_key: key}  # documented: no other parameter beside it
-        raise RequestFailed("Dynatrace's list of ActiveGate tokens does not end. Run again later.")
 
     def find_by_name(self, identity: Identity) -> t.Sequence[Token]:
         return [token for token in self.list() if token.becomes(identity)]
@@ -187,22 +156,15 @@ class ActiveGateTokenApi:
         if answer.status == 404:
             # The whole route may be absent, which says nothing about the token: this would fail.
             return next((one for one in self.list() if one.id == token_id), None)
-        token = self._read(answer.data)
-        if token.id != token_id:
-            raise RequestFailed(
-                f"Dynatrace was asked for the token {token_id} and told of another, {token.id}. "
-                "Nothing was done with it."
-            )
-        return token
+        return self._read(answer.data, token_id)
 
-    def _read(self, entry: t.Any) -> Token:
-        data = an_object("an ActiveGate token", entry)
-        _check_entry(data)
+    def _read(self, entry: t.Any, asked: str | None = None) -> Token:
+        data = an_object("an ActiveGate token", entry, _SERVER)
         redactor = Redactor(self._http.caller)
         name, told_type = shown_text(redactor, data.get("name")), data.get("activeGateType")
         seed = data.get("seedToken")
         return Token(
-            id=data["id"],
+            id=checked_id(data.get("id"), data.get("expirationDate"), asked),
             name=name,
             enabled=True,
             scopes=(),
@@ -222,13 +184,7 @@ class ActiveGateTokenApi:
         until = expires.after(self.now()) if isinstance(expires, Period) else expires
         request = Request("POST", self._route.path, body=self._body(token, until), scope=_CREATE)
         data = an_object("a new ActiveGate token", self._http.request(request).data)
-        secret = Secret(text_of(data.get("token")))
-        self._http.redactor.hide(secret)
-        if not could_be_secret(secret.reveal()) or not is_id(data.get("id")):
-            raise RequestFailed(
-                "Dynatrace's answer to the creation of a token has no id or no secret.",
-                maybe_done=True,
-            )
+        secret = new_secret(self._http, data, data.get("id"))
         return Issued(data["id"], secret, moment_of(data.get("expirationDate")) or until)
 
     def _body(self, token: Token, until: dt.datetime | None) -> dict[str, t.Any]:
@@ -259,16 +215,3 @@ class ActiveGateTokenApi:
         if seen is None:
             return "Dynatrace does not know it."
         return "It has expired." if seen.has_expired(self.now()) else None
-
-
-def _check_entry(data: t.Mapping[str, t.Any]) -> None:
-    if not is_id(data.get("id")):
-        raise RequestFailed(
-            "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
-        )
-    date = data.get("expirationDate")
-    if date is not None and moment_of(date) is None:
-        raise RequestFailed(
-            f"Dynatrace gave an expiration date for the token {data['id']} that is no point in "
-            "time. Nothing was done with it."
-        )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both versions of the token API have in common."""
+"""What answers of the APIs say, with no trust in them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import urllib.parse
 from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import Audience
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Connection
+from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import DYNATRACE
+from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Server
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     Refused,
     RequestFailed,
@@ -21,6 +23,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,
+    could_be_secret,
     looks_like_secret,
     public_id,
 )
@@ -79,8 +82,20 @@ def read_token(http: Http, data: t.Any, asked: str | None = None) -> Token:
 
 
 def _check_token(data: t.Mapping[str, t.Any], asked: str | None) -> None:
-    token_id = data.get("id")
-    if not is_id(token_id):
+    token_id = checked_id(data.get("id"), data.get("expirationDate"), asked)
+    if not isinstance(data.get("personalAccessToken"), (bool, type(None))):
+        raise RequestFailed(
+            f"Dynatrace gave a kind for the token {token_id} that is not known. Nothing was done "
+            "with it."
+        )
+
+
+def checked_id(token_id: t.Any, expiration_date: t.Any, asked: str | None = None) -> str:
+    """The id of a token, if what the plan rests on can be so.
+
+    :param asked: the id of the token that was asked for.
+    """
+    if not isinstance(token_id, str) or not is_id(token_id):
         raise RequestFailed(
             "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
         )
@@ -89,17 +104,27 @@ def _check_token(data: t.Mapping[str, t.Any], asked: str | None) -> None:
             f"Dynatrace was asked for the token {asked} and told of another, {token_id}. Nothing "
             "was done with it."
         )
-    if not isinstance(data.get("personalAccessToken"), (bool, type(None))):
-        raise RequestFailed(
-            f"Dynatrace gave a kind for the token {token_id} that is not known. Nothing was done "
-            "with it."
-        )
-    date = data.get("expirationDate")
-    if date is not None and moment_of(date) is None:
+    if expiration_date is not None and moment_of(expiration_date) is None:
         raise RequestFailed(
             f"Dynatrace gave an expiration date for the token {token_id} that is no point in time. "
             "Nothing was done with it."
         )
+    return token_id
+
+
+def new_secret(http: Http, data: t.Mapping[str, t.Any], token_id: t.Any) -> Secret:
+    """The secret in the answer to a creation, hidden from now on.
+
+    :raises RequestFailed: where the answer has no secret, or the id cannot be one.
+    """
+    secret = Secret(text_of(data.get("token")))
+    http.redactor.hide(secret)
+    if not could_be_secret(secret.reveal()) or not is_id(token_id):
+        raise RequestFailed(
+            "Dynatrace's answer to the creation of a token has no id or no secret.",
+            maybe_done=True,
+        )
+    return secret
 
 
 def shown_text(redactor: Redactor, value: t.Any) -> str:
@@ -116,17 +141,14 @@ def moment_of(value: t.Any) -> dt.datetime | None:
     return parse_timestamp(value) if isinstance(value, str) else None
 
 
-def an_object(what: str, data: t.Any) -> dict[str, t.Any]:
+def an_object(what: str, data: t.Any, server: Server = DYNATRACE) -> dict[str, t.Any]:
     if not isinstance(data, dict):
-        raise no_answer(what)
+        raise no_answer(what, server)
     return data
 
 
-def no_answer(what: str) -> RequestFailed:
-    return RequestFailed(
-        f"Dynatrace's answer is not {what}. Is environment_url that of an environment?",
-        maybe_done=True,
-    )
+def no_answer(what: str, server: Server = DYNATRACE) -> RequestFailed:
+    return RequestFailed(f"Dynatrace's answer is not {what}. {server.doubt}", maybe_done=True)
 
 
 def id_of(secret: Secret, lookup: t.Callable[[Secret], Token | None]) -> str | None:

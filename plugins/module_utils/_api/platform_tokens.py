@@ -12,12 +12,16 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._api.answers import (
     an_object,
-    is_id,
+    checked_id,
     moment_of,
+    new_secret,
     no_answer,
     path_of,
     shown_text,
     text_of,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._api.http_api import (
+    ApiWithoutLookup,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.auth import Audience
 from ansible_collections.community.dynatrace.plugins.module_utils._http.client import Http
@@ -39,7 +43,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.places 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     Redactor,
     Secret,
-    could_be_secret,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
     Period,
@@ -85,7 +88,7 @@ def environment_of_platform(connection: Connection) -> Audience:
     return Audience(apps_address(connection.environment_url), resource=_ENVIRONMENT + key)
 
 
-class PlatformTokenApi:
+class PlatformTokenApi(ApiWithoutLookup):
     """See ``TokenApi``.
 
     :param verifier: asks the environment. None: none is known.
@@ -95,27 +98,12 @@ class PlatformTokenApi:
     changes_caller = True
 
     def __init__(self, http: Http, verifier: Http | None) -> None:
-        self._http = http
+        super().__init__(http)
         self._verifier = verifier
-
-    def now(self) -> dt.datetime:
-        return self._http.now()
-
-    def skew(self) -> dt.timedelta:
-        return self._http.skew
 
     def for_thread(self) -> PlatformTokenApi:
         verifier = self._verifier.for_thread() if self._verifier else None
         return PlatformTokenApi(self._http.for_thread(), verifier)
-
-    def caller_id(self) -> str | None:
-        return None
-
-    def lookup(self, secret: Secret) -> Token | None:
-        return None  # Dynatrace does not tell whose a secret is
-
-    def id_of(self, secret: Secret) -> str | None:
-        return None  # it is not documented that the id stands in the secret
 
     # Reading
 
@@ -177,14 +165,15 @@ class PlatformTokenApi:
 
     def _page(self, query: t.Mapping[str, str]) -> tuple[int, dict[str, Entry]]:
         answer = self._http.request(Request("GET", _PATH, query, scope=_MANAGE))
-        page = an_object("a list of platform tokens", answer.data)
+        page = _object("a list of platform tokens", answer.data)
         total, results = page.get("total"), page.get("results")
         if not isinstance(total, int) or not isinstance(results, list):
-            raise no_answer("a list of platform tokens")
-        entries = [an_object("a platform token", entry) for entry in results]
-        for entry in entries:
-            _check_entry(entry)
-        return total, {entry["tokenId"]: entry for entry in entries}
+            raise no_answer("a list of platform tokens", ACCOUNT_MANAGEMENT)
+        entries = [_object("a platform token", entry) for entry in results]
+        return total, {
+            checked_id(entry.get("tokenId"), entry.get("expirationDate")): entry
+            for entry in entries
+        }
 
     def _read(self, entry: Entry, enabled: bool) -> Token:
         redactor = Redactor(self._http.caller)
@@ -226,14 +215,8 @@ class PlatformTokenApi:
             "expirationDate": format_timestamp(until) if until else None,
         }
         answer = self._post({name: value for name, value in body.items() if value})
-        data = an_object("a new platform token", answer)
-        secret = Secret(text_of(data.get("token")))
-        self._http.redactor.hide(secret)
-        if not could_be_secret(secret.reveal()) or not is_id(data.get("tokenId")):
-            raise RequestFailed(
-                "Dynatrace's answer to the creation of a token has no id or no secret.",
-                maybe_done=True,
-            )
+        data = _object("a new platform token", answer)
+        secret = new_secret(self._http, data, data.get("tokenId"))
         return Issued(data["tokenId"], secret, until)
 
     def _post(self, body: dict[str, t.Any]) -> t.Any:
@@ -354,23 +337,14 @@ class PlatformTokenApi:
         return "It has expired." if seen.has_expired(self.now()) else None
 
 
+def _object(what: str, data: t.Any) -> Entry:
+    return an_object(what, data, ACCOUNT_MANAGEMENT)
+
+
 def _is_enabled(entry: Entry, is_listed_as_disabled: bool) -> bool:
     if "status" in entry:
         return bool(entry["status"] != "INACTIVE")  # seen in practice: ACTIVE for expired ones
     return not is_listed_as_disabled
-
-
-def _check_entry(entry: Entry) -> None:
-    if not is_id(entry.get("tokenId")):
-        raise RequestFailed(
-            "Dynatrace gave an id for a token that cannot be one. Nothing was done with that token."
-        )
-    date = entry.get("expirationDate")
-    if date is not None and moment_of(date) is None:
-        raise RequestFailed(
-            f"Dynatrace gave an expiration date for the token {entry['tokenId']} that is no point "
-            "in time. Nothing was done with it."
-        )
 
 
 def _texts(entry: Entry, field: str) -> t.Sequence[t.Any]:
