@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
@@ -36,6 +37,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.client i
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
     environment_key,
+    missing_option,
     parse_connection,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
@@ -51,6 +53,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import (
     ACCESS,
     ACTIVEGATE,
+    KINDS,
     PERSONAL_ACCESS,
     PLATFORM,
     Kind,
@@ -63,6 +66,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.query i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Around,
+    parse_identities,
     parse_kind,
     parse_specification,
     parse_specifications,
@@ -133,7 +137,7 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
 
     :raises DynatraceError: with a message for the user, and nothing done.
     """
-    apis = apis_for(_kinds_of(params), params, context)
+    apis = _apis_of_set(params, context)
     specifications = parse_specifications(
         params["tokens"], utc_now(), context.redactor, context.store.keeps, around(params)
     )
@@ -157,9 +161,22 @@ def manage_tokens(params: Params, context: RunContext) -> Report:
     return Report(results(specifications, done, purged, context.return_secret), line)
 
 
-def _kinds_of(params: Params) -> list[Kind]:
-    """The kinds that the specifications name; without any, that of access tokens."""
-    return list(dict.fromkeys(map(parse_kind, params["tokens"]))) or [ACCESS]
+def _apis_of_set(params: Params, context: RunContext) -> dict[Kind, TokenApi]:
+    """The APIs of the kinds that the specifications name, without any that of access tokens.
+
+    To purge, those of other kinds too, as far as the options suffice for them.
+    """
+    identities = parse_identities(params["tokens"], around(params))
+    kinds = list(dict.fromkeys(one.kind for one in identities)) or [ACCESS]
+    if not params["purge"]:
+        return apis_for(kinds, params, context)
+    apis: dict[Kind, TokenApi] = {}
+    for kind in dict.fromkeys([*kinds, *KINDS.values()]):
+        tolerated = () if kind in kinds else (OptionError,)
+        if kind not in apis:
+            with contextlib.suppress(*tolerated):
+                apis.update(_open(kind, KINDS.values(), params, context))
+    return apis
 
 
 def apis_for(kinds: t.Sequence[Kind], params: Params, context: RunContext) -> dict[Kind, TokenApi]:
@@ -167,18 +184,28 @@ def apis_for(kinds: t.Sequence[Kind], params: Params, context: RunContext) -> di
 
     :raises DynatraceError: if the options cannot work, or there is no library for them.
     """
-    shared = without_client(params) if any(kind.needs_oauth for kind in kinds) else params
     apis: dict[Kind, TokenApi] = {}
     for kind in kinds:
         if kind not in apis:
-            own = params if kind.needs_oauth else shared
-            connection = connection_from(own, context.redactor, context.warn, kind)
-            api = api_for(connection, context.redactor, context.sleep, kind)
-            apis.update({other: api for other, opened in _OPENS.items() if opened is _OPENS[kind]})
+            apis.update(_open(kind, kinds, params, context))
     return apis
 
 
-def without_client(params: Params) -> Params:
+def _open(
+    kind: Kind, beside: t.Iterable[Kind], params: Params, context: RunContext
+) -> dict[Kind, TokenApi]:
+    """The API of one kind, under all kinds that it is the API of.
+
+    :param beside: the kinds that the same options are for.
+    """
+    if not kind.needs_oauth and any(one.needs_oauth for one in beside):
+        params = _without_client(params)
+    connection = connection_from(params, context.redactor, context.warn, kind)
+    api = api_for(connection, context.redactor, context.sleep, kind)
+    return {other: api for other, opens in _OPENS.items() if opens is _OPENS[kind]}
+
+
+def _without_client(params: Params) -> Params:
     """The options for kinds that take a token too, where another kind needs the OAuth client."""
     if not params["api_token"]:
         return params
@@ -269,7 +296,10 @@ def _parse_purge(params: Params, store: Store) -> Purge | None:
             "purge needs store: it deletes what a store holds and tokens does not name, and "
             "nothing else."
         )
-    return Purge(around(params).environment, int(params["max_deletes"]))
+    environment = around(params).environment
+    if not environment:
+        raise OptionError(f"{missing_option('environment_url')} purge is about an environment.")
+    return Purge(environment, int(params["max_deletes"]))
 
 
 def around(params: Params) -> Around:

@@ -29,6 +29,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     Redactor,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    parse_identities,
     parse_identity,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Identity
@@ -411,11 +412,13 @@ class IssuingAction(DynatraceAction):
         """
         options = self._given
         here = around(options)
-        named = [one for one in options.get("tokens", [options]) if one.get("name")]
-        identities = [parse_identity(one, here) for one in named]
-        if options.get("purge"):
+        if "tokens" in options:
+            identities = parse_identities(options["tokens"], here)
+        else:
+            identities = [parse_identity(options, here)]
+        if options.get("purge") and here.environment:
             identities += [entry.identity for entry in self._store.entries(here.environment)]
-        return [identity for identity in identities if identity.place]
+        return [identity for identity in identities if identity.place and identity.name]
 
 
 def _without_none(value: t.Any) -> t.Any:

@@ -29,7 +29,6 @@ def test_adhoc_prints_the_secret_with_reveal(ansible: Ansible, environment: Envi
     assert environment.secrets()[-1] in run.stdout
 
 
-@pytest.mark.once
 def test_the_console_prints_the_secret_with_reveal(
     ansible: Ansible, environment: Environment
 ) -> None:

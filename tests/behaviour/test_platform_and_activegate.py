@@ -174,6 +174,53 @@ def test_an_activegate_token_is_issued_kept_rotated_and_deleted(
     assert environment.activegate_tokens("gate") == []
 
 
+def a_set(name: str, *tokens: Task, **options: t.Any) -> Task:
+    arguments = {"tokens": list(tokens), "store": "store", **options}
+    return {
+        "name": name,
+        "community.dynatrace.dynatrace_token_set": arguments,
+        "register": "got",
+        **FAILS,
+    }
+
+
+def test_a_set_of_all_kinds_is_issued_and_purged_with_the_credentials_that_are_given(
+    ansible: Ansible, account: Account
+) -> None:
+    environment = account.environment
+    scopes = [f"activeGateTokenManagement.{act}" for act in ("read", "create", "write")]
+    admin = environment.plant("admin", [*scopes, "apiTokens.read", "apiTokens.write"])["token"]
+    both = {"api_token": admin, **by_client(account)}
+    access = {"name": "ci", "scopes": ["metrics.read"]}
+    platform = {"name": "ci", "kind": "platform", "scopes": INGEST}
+    gate = {"name": "ci", "kind": "activegate"}
+    ansible.play(
+        a_set("all", access, platform, gate, **both),
+        check("got.tokens | map(attribute='action') | unique == ['created']"),
+        check("got.tokens | map(attribute='metadata.kind') | unique | length == 3"),
+        a_set("again", access, platform, gate, **both),
+        check("not got.changed"),
+        a_set("by the token alone", access, purge=True, api_token=admin),
+        check("got.purged | length == 1", "got is not failed"),
+        a_set("by both", access, purge=True, **both),
+        check("got.purged | length == 1"),
+        a_set("at odds", access, {**platform, "personal_access_token": True}, **both),
+        check("got.msg is match('tokens.1.: personal_access_token: true means')"),
+    ).succeeded()
+    left = (environment.tokens("ci"), account.tokens("ci"), environment.activegate_tokens("ci"))
+    assert list(map(len, left)) == [1, 0, 0]
+
+
+def test_purge_without_an_environment_deletes_nothing(ansible: Ansible, account: Account) -> None:
+    usual = {"kind": "platform", "scopes": INGEST, "resources": [account.resource]}
+    ansible.play(
+        a_set("purge", {"name": "ci", **usual}, purge=True, **by_client(account)),
+        check("got is failed", "'purge is about an environment' in got.msg"),
+        env={"DYNATRACE_ENV_URL": None},
+    ).succeeded()
+    assert account.tokens("ci") == []
+
+
 def test_a_kind_that_cannot_be_asked_for_so_is_refused_before_any_request(
     ansible: Ansible, environment: Environment
 ) -> None:

@@ -189,9 +189,10 @@ class Ansible:
     def command(self, program: str, *arguments: str, env: Env = None) -> Run:
         record = self.folder / "record.jsonl"
         record.unlink(missing_ok=True)
+        own_tmp = {"TMPDIR": str(self.folder / "tmp")}
         variables = {
             name: value
-            for name, value in {**self.variables(), **(env or {})}.items()
+            for name, value in {**self.variables(), **own_tmp, **(env or {})}.items()
             if value is not None
         }
         with tempfile.TemporaryDirectory() as said_in:
@@ -223,11 +224,10 @@ class Ansible:
         }
         folders = {
             "HOME": "home",
-            "TMPDIR": "tmp",
             "ANSIBLE_LOCAL_TEMP": "local",
             "ANSIBLE_REMOTE_TEMP": "remote",
         }
-        for name in folders.values():
+        for name in ("tmp", *folders.values()):
             (self.folder / name).mkdir(exist_ok=True)
         (self.folder / "vault-password").write_text(VAULT_PASSWORD)
         return {

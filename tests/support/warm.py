@@ -7,7 +7,8 @@ loaded the plugins that each of them loads, which is most of the time of a short
 
 Ansible reads its environment when it is imported. So each environment has parents of its own. The
 folders that every run has are the same to all runs of a parent: a link that leads each of them to
-its own.
+its own. The link is short, because ansible-core 2.21 makes a socket below TMPDIR, and the path of a
+socket must not be longer than about 100 characters.
 """
 
 from __future__ import annotations

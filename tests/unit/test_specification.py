@@ -8,6 +8,11 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
+    Around,
+    parse_identities,
+    parse_identity,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
     provisional_name,
 )
@@ -115,3 +120,49 @@ def test_without_a_store_a_missing_secret_is_ignored() -> None:
 def test_any_text_is_understood_or_refused(option: str, text: str) -> None:
     said = refusal(lambda: a_specification(**{option: [text] if option == "scopes" else text}))
     assert said is None or option in said
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    ("resources", "place"),
+    [
+        (None, "abc12345"),
+        (["urn:dtenvironment:other"], "other"),
+        (["urn:dtaccount:UUID"], "account-UUID-35320ac3ac47"),
+        (["urn:dtenvironment:b", "urn:dtenvironment:a"], "account-UUID-84d42989b7db"),
+    ],
+)
+def test_the_place_of_a_platform_token_is_what_it_is_for(
+    resources: list[str] | None, place: str
+) -> None:
+    params = {"kind": "platform", "personal_access_token": False, "resources": resources}
+    found = parse_identity(params, Around("abc12345", "UUID")).place
+    assert found == place
+    if resources is not None:
+        again = {**params, "resources": [*reversed(resources), *resources]}
+        assert parse_identity(again, Around("other", "UUID")).place == found
+
+
+@pytest.mark.parametrize(
+    ("environment", "resources", "says"),
+    [
+        ("", None, "^resources: without environment_url"),
+        ("127.0.0.1:8080", None, "^resources: the address in environment_url does not tell"),
+        ("abc12345", [], "^resources: the list is empty"),
+        ("abc12345", ["abc12345"], "^resources: 'abc12345' is neither"),
+    ],
+)
+def test_a_place_that_cannot_be_told_is_refused(
+    environment: str, resources: list[str] | None, says: str
+) -> None:
+    params = {"kind": "platform", "personal_access_token": False, "resources": resources}
+    with pytest.raises(OptionError, match=says):
+        parse_identity(params, Around(environment, "UUID"))
+
+
+def test_the_entry_of_a_list_with_a_kind_at_odds_is_named() -> None:
+    right = {"kind": None, "personal_access_token": True}
+    with pytest.raises(OptionError, match=r"^tokens\[1\]: personal_access_token: true means"):
+        parse_identities([right, {**right, "kind": "platform"}], Around("abc12345"))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import pathlib
+import ssl
 import typing as t
 import urllib.parse
 
 import pytest
+import trustme
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
@@ -216,6 +218,45 @@ def test_each_method_logs_in_as_its_server_wants_it(
         opened(vault, token=None, **options).load(REPORTS)
     assert f"auth_method {options['auth_method']} is mounted at mount_point" in str(told.value)
     assert "a password" not in str(told.value)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_certificate_logs_in_at_a_server_that_is_or_is_not_verified(
+    tmp_path: pathlib.Path,
+) -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    bundle, public, private = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority.cert_pem.write_to_path(str(bundle))
+    client = authority.issue_cert("ci@example.com")
+    client.cert_chain_pems[0].write_to_path(str(public))
+    client.private_key_pem.write_to_path(str(private))
+    options = {
+        "auth_method": "cert",
+        "role_id": "ci",
+        "token": None,
+        "cert_auth_public_key": str(public),
+        "cert_auth_private_key": str(private),
+    }
+    with key_vault(tls=tls) as vault:
+        vault.logins["cert/login"] = {"name": "ci"}
+        for trust in ({"ca_cert": str(bundle)}, {"validate_certs": False}):
+            assert opened(vault, **options, **trust).load(REPORTS) == Entry(REPORTS)
+        assert vault.requests.count(("POST", "/v1/auth/cert/login")) == 2
+        with pytest.raises(DynatraceError, match="certificate verify failed"):
+            opened(vault, **options).load(REPORTS)
+        options["cert_auth_public_key"] = str(private)
+        with pytest.raises(DynatraceError, match=r"^store: cert_auth_public_key: .* its key"):
+            opened(vault, **options).load(REPORTS)
+
+
+def test_a_path_without_a_type_is_that_of_files(tmp_path: pathlib.Path) -> None:
+    store = store_from({"path": str(tmp_path / "tokens"), "encrypt": False}, context())
+    store.save(kept())
+    assert (tmp_path / "tokens" / ENVIRONMENT / "reports.yml").exists()
 
 
 def test_a_token_is_read_from_the_file_that_vault_login_writes(

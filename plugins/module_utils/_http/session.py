@@ -49,10 +49,12 @@ def tls_context(
     client_cert: str | None,
     client_key: str | None,
     ca_option: str = "ca_path",
+    cert_option: str = "client_cert",
 ) -> ssl.SSLContext:
     """A TLS context; kept, because reading the system's certificates takes longer than a request.
 
     :param ca_option: how messages call the option that ca_path comes from.
+    :param cert_option: the same for client_cert.
     :raises OptionError: if certificates or keys cannot be read.
     """
     context = _trusting(ca_path, ca_option)
@@ -64,7 +66,7 @@ def tls_context(
             context.load_cert_chain(client_cert, client_key, password=_no_password)
         except (ssl.SSLError, OSError) as error:
             raise OptionError(
-                f"client_cert: {client_cert!r} and its key cannot be read: {error}."
+                f"{cert_option}: {client_cert!r} and its key cannot be read: {error}."
             ) from None
     return context
 

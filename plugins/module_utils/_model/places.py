@@ -39,7 +39,7 @@ def parse_resources(resources: t.Sequence[str] | None, environment: str) -> tupl
             "for, such as urn:dtenvironment:abc12345."
         )
     if resources is None:
-        resources = [_ENVIRONMENT + environment]
+        return (_resource_of(environment),)
     if not resources:
         raise OptionError("resources: the list is empty. Name an environment or the account.")
     for resource in resources:
@@ -49,3 +49,13 @@ def parse_resources(resources: t.Sequence[str] | None, environment: str) -> tupl
                 "urn:dtenvironment:abc12345 or urn:dtaccount:UUID."
             )
     return tuple(sorted(set(resources)))
+
+
+def _resource_of(environment: str) -> str:
+    resource = _ENVIRONMENT + environment
+    if not _RESOURCE.fullmatch(resource):
+        raise OptionError(
+            "resources: the address in environment_url does not tell the id of the environment. "
+            "Give such as urn:dtenvironment:abc12345."
+        )
+    return resource

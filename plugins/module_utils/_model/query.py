@@ -122,7 +122,9 @@ def asked_kind(params: t.Mapping[str, t.Any]) -> Kind | None:
     if params["kind"] is not None:
         kind = parse_kind(params)
         if personal is False and kind.personal:
-            raise OptionError("personal_access_token is false, and kind asks for them.")
+            raise OptionError(
+                f"personal_access_token: false excludes kind: {kind.option}. Leave one of them out."
+            )
         return kind
     return None if personal is None else access_kind(personal)
 

@@ -103,8 +103,7 @@ KNOWN_SCOPES = (
     "unifiedAnalysis.read",
 )
 
-# What the calling token needs to manage tokens (documented).
-# Published by service; a selection, of the kind that people give.
+# A selection of those that are published, by service: what people give.
 KNOWN_PLATFORM_SCOPES = (
     "api-tokens:tokens:read",
     "api-tokens:tokens:write",
@@ -136,6 +135,7 @@ KNOWN_PLATFORM_SCOPES = (
     "storage:system:read",
 )
 
+# What the calling token needs to manage tokens (documented).
 MANAGING_SCOPES = frozenset({"apiTokens.read", "apiTokens.write"})
 
 # How much of a scope must be that of a known one.

@@ -121,6 +121,20 @@ def parse_identity(params: t.Mapping[str, t.Any], around: Around) -> Identity:
     return Identity(_parse_place(params, kind, around), params.get("name") or "", kind)
 
 
+def parse_identities(tokens: t.Sequence[t.Mapping[str, t.Any]], around: Around) -> list[Identity]:
+    """Each as ``parse_identity`` does.
+
+    :raises OptionError: naming the first that cannot work.
+    """
+    identities = []
+    for number, params in enumerate(tokens):
+        try:
+            identities.append(parse_identity(params, around))
+        except OptionError as error:
+            raise OptionError(f"tokens[{number}]: {error}") from None
+    return identities
+
+
 def _parse_place(params: t.Mapping[str, t.Any], kind: Kind, around: Around) -> str:
     if "resources" not in kind.has:
         return around.environment

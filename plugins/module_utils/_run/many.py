@@ -258,8 +258,7 @@ def _entries_to_purge(
         if entry.kind not in crew.apis:
             crew.context.warn(
                 f"purge: the store holds the {entry.kind.words} {entry.name!r}, which tokens does "
-                "not name. It is left, because no token of that kind is in tokens, so that the "
-                "task has no caller for it."
+                "not name. It is left, because the task is not given what calls its API."
             )
     return [entry for entry in entries if entry.kind in crew.apis]
 

@@ -76,8 +76,9 @@ class VaultFailure(DynatraceError):
     :param kind: the name of hvac's exception, or NoVault for an answer that is not from Vault.
     """
 
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, next_step: str, kind: str) -> None:
+        super().__init__(f"{what} {next_step}")
+        self.what = what
         self.kind = kind
 
 
@@ -173,8 +174,8 @@ class VaultClient:
                 "See whether the token of the store is valid, and whether its policy allows to "
                 f"{needs}."
             )
-        text = f"The store {self.url} cannot be {done}: {reason.rstrip('.')}. {next_step}"
-        return VaultFailure(self._redactor.text(printable(text)), kind)
+        what = f"The store {self.url} cannot be {done}: {reason.rstrip('.')}."
+        return VaultFailure(self._redactor.text(printable(what)), next_step, kind)
 
     def _logged_in(self) -> Vault:
         with self._lock:
@@ -222,12 +223,11 @@ class VaultClient:
         if failure.kind not in ("InvalidRequest", "Forbidden", "Unauthorized", "InvalidPath"):
             return failure
         names = " and ".join(credentials(self._options))
-        reason = str(failure).partition(" cannot be logged in to: ")[2].partition(" See whether")[0]
-        text = (
-            f"The store {self.url} cannot be logged in to: {reason} See whether {names} are valid, "
-            f"and whether auth_method {self._options['auth_method']} is mounted at mount_point."
+        next_step = (
+            f"See whether {names} are valid, and whether auth_method "
+            f"{self._options['auth_method']} is mounted at mount_point."
         )
-        return VaultFailure(text, failure.kind)
+        return VaultFailure(failure.what, next_step, failure.kind)
 
     def _token_in(self, answer: t.Any) -> str:
         try:
@@ -264,6 +264,7 @@ def part_of(data: Data | None, key: str, kind: type) -> t.Any:
 def _session(options: t.Mapping[str, t.Any], proxy: str | None) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    session.verify = options["validate_certs"]  # which hvac prefers to its own, if it is true
     session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.hooks["response"].append(_refuse_redirect)
     context = tls_context(
@@ -272,6 +273,7 @@ def _session(options: t.Mapping[str, t.Any], proxy: str | None) -> requests.Sess
         options["cert_auth_public_key"],
         options["cert_auth_private_key"],
         "store: ca_cert",
+        "store: cert_auth_public_key",
     )
     for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
         adapter.init_poolmanager(1, _MOST_CONNECTIONS)
