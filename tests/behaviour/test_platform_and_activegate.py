@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from support import stand_in
+from support.roles import hosts, play, revoke, role, trying
 from support.runs import Ansible, Task, check, in_check_mode, info, token
 from support.stand_in import Account, Environment
 
@@ -234,3 +235,43 @@ def test_a_kind_that_cannot_be_asked_for_so_is_refused_before_any_request(
         check("got.msg is match('personal_access_token: true means kind: personal_access')"),
     ).succeeded()
     assert environment.requests() == []
+
+
+def test_the_role_issues_platform_tokens_and_takes_them_back(
+    ansible: Ansible, account: Account
+) -> None:
+    everywhere = {"resources": [f"urn:dtaccount:{account.uuid}"]}
+    wanted = {
+        "name": "ingest {{ inventory_hostname }}",
+        "kind": "platform",
+        "scopes": INGEST,
+        "fact": "ingest_token",
+    }
+    connection = {f"dynatrace_tokens_{name}": value for name, value in by_client(account).items()}
+    takes_part = {"when": "inventory_hostname != 'a'"}
+    at_odds = [{"name": "ci", "scopes": INGEST}, {"name": "ci", "kind": "platform"}]
+
+    def used(*tokens: Task, **keywords: t.Any) -> Task:
+        stored = {**connection, "dynatrace_tokens_store": "store"}
+        return role(*tokens, keywords={**takes_part, **keywords}, **stored)
+
+    account.behave(checks_resources=False)
+    mine = "dynatrace_tokens_issued['ingest ' ~ inventory_hostname]"
+    run = ansible.playbook(
+        [
+            play(
+                used(wanted, {"name": "wide", "kind": "platform", "scopes": INGEST, **everywhere}),
+                check("(ingest_token is defined) == (inventory_hostname != 'a')"),
+                {
+                    **check(f"{mine}.kind == 'platform'", f"{mine}.token == ingest_token"),
+                    **takes_part,
+                },
+                trying(used(*at_odds)),
+                {**revoke(**connection, dynatrace_tokens_store="store"), **takes_part},
+            )
+        ],
+        hosts("a", "b", "c"),
+    ).succeeded()
+    assert "the name 'ci' stands more than once" in run.text
+    assert not [secret for secret in account.environment.secrets() if secret in run.output]
+    assert account.tokens() == []

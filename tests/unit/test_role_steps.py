@@ -176,9 +176,11 @@ def test_a_list_that_several_hosts_share_is_wanted_once_with_what_each_may_add()
 
 def test_the_same_name_of_another_kind_is_another_token() -> None:
     personal = {"name": "a", "personal_access_token": True}
-    answers = {"h1": asked({"name": "a"}, personal), "h2": asked(personal)}
+    answers = {"h1": asked({"name": "a"}), "h2": asked(personal)}
     (group,) = gather.gather(answers, {})["groups"]
     assert group["keys"] == [["access", "a"], ["personal_access", "a"]]
+    with pytest.raises(OptionError, match="the name 'a' stands more than once"):
+        asked({"name": "a"}, personal)
 
 
 def test_two_hosts_that_disagree_are_both_named_with_what_differs() -> None:

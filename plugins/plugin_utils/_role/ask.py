@@ -27,6 +27,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     CONNECTION_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._tasks import around
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
     Environment,
     resolve_options,
@@ -133,7 +134,8 @@ def revoking(created: t.Sequence[Data], place: Place, use: str, check_mode: bool
                 "state": "absent",
                 "token_id": record["id"],
                 "name": record["name"],
-                **({} if record["kind"] == "access" else {"kind": record["kind"]}),
+                "kind": record["kind"],
+                **({"resources": record["resources"]} if record.get("resources") else {}),
             },
         }
         for record in here
@@ -196,7 +198,8 @@ def _wanted(label: str, token: Data, place: Place) -> Data:
         if "name" not in specification:
             raise OptionError("name is missing. Give the name of the token.")
         typed = validated(specification, TOKEN_SPECIFICATION_OPTIONS)
-        parse_specification(typed, utc_now(), Redactor(*place.secrets), place.keeps)
+        redactor = Redactor(*place.secrets)
+        parse_specification(typed, utc_now(), redactor, place.keeps, around(place.options))
         return {
             "kind": kind_of(typed),
             "name": typed["name"],
@@ -223,8 +226,9 @@ def _compared(typed: t.Mapping[str, t.Any]) -> Data:
 
 
 def _check_names(wanted: t.Sequence[Data]) -> None:
-    keys = [(one["kind"], one["name"]) for one in wanted]
-    twice = sorted({name for kind, name in keys if keys.count((kind, name)) > 1})
+    # Of whichever kinds: dynatrace_tokens_issued has one token for a name.
+    names = [one["name"] for one in wanted]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(
             f"{LIST}: the name {twice[0]!r} stands more than once. Nothing was done. Leave one."

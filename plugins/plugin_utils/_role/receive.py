@@ -163,7 +163,12 @@ def _remembered(
     kept = [one for one in created if any(one[name] != value for name, value in same.items())]
     if not is_created:
         return kept
-    return [*kept, {**same, "id": received.result["token_id"], "fact": received.wanted["fact"]}]
+    new = {
+        "id": received.result["token_id"],
+        "fact": received.wanted["fact"],
+        "resources": received.result["metadata"].get("resources"),  # of a platform token
+    }
+    return [*kept, {**same, **new}]
 
 
 def revoked_facts(
