@@ -36,7 +36,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.client i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
-    environment_key,
+    around,
     missing_option,
     parse_connection,
 )
@@ -65,7 +65,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.query i
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
-    Around,
     parse_identities,
     parse_kind,
     parse_specification,
@@ -300,16 +299,6 @@ def _parse_purge(params: Params, store: Store) -> Purge | None:
     if not environment:
         raise OptionError(f"{missing_option('environment_url')} purge is about an environment.")
     return Purge(environment, int(params["max_deletes"]))
-
-
-def around(params: Params) -> Around:
-    """Where the task is, from its options.
-
-    :raises OptionError: if the address cannot work.
-    """
-    url = params["environment_url"]
-    account = (params["account_uuid"] or "").rpartition("urn:dtaccount:")[2]
-    return Around(environment_key(url) if url else "", account or None)
 
 
 def query_tokens(params: Params, context: RunContext) -> Report:

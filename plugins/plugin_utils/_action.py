@@ -19,6 +19,7 @@ from ansible import constants, context
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import around
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
@@ -40,7 +41,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
     Report,
-    around,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
 from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask

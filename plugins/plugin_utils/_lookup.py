@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    around,
     missing_option,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
@@ -36,7 +37,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 from ansible_collections.community.dynatrace.plugins.module_utils._run.report import metadata
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import (
     api_for,
-    around,
     connection_from,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._masking import mask

@@ -30,6 +30,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.secret 
     could_be_secret,
     looks_like_secret,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import Around
 from ansible_collections.community.dynatrace.plugins.module_utils._options import (
     CONNECTION_ENVIRONMENT,
 )
@@ -203,6 +204,16 @@ def environment_key(url: str) -> str:
         return managed.group(1)
     label, _dot, domain = str(parts.hostname).partition(".")
     return label if domain.endswith(_SAAS_DOMAINS) else parts.netloc
+
+
+def around(params: Params) -> Around:
+    """Where the task is, from its options.
+
+    :raises OptionError: if the address cannot work.
+    """
+    url = params["environment_url"]
+    account = (params["account_uuid"] or "").rpartition("urn:dtaccount:")[2]
+    return Around(environment_key(url) if url else "", account or None)
 
 
 def classic_address(url: str) -> str:

@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
+    around,
     environment_key,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
@@ -27,7 +28,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     CONNECTION_OPTIONS,
     TOKEN_SPECIFICATION_OPTIONS,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._tasks import around
 from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve import (
     Environment,
     resolve_options,
