@@ -164,6 +164,23 @@ def test_a_scope_that_is_granted_and_not_effective_leaves_the_old_token(
     assert tasks.run()["token"] == made["token"]
 
 
+def test_a_token_is_not_taken_for_another_by_its_id_or_its_secret(
+    account: Account, tmp_path: pathlib.Path
+) -> None:
+    tasks = platform_tasks(account, tmp_path)
+    prod = account.new_environment()
+    theirs = prod.plant("ci", SCOPES)["id"]
+    with pytest.raises(
+        DynatraceError, match=f"^resources: the token {theirs} is for {prod.resource}"
+    ):
+        tasks.run(name=None, token_id=theirs, enabled=False, scopes=None)
+    made = tasks.run()
+    with pytest.raises(DynatraceError, match="^token: Dynatrace does not tell whose"):
+        tasks.run(token=made["token"])
+    held = {"name": None, "scopes": None, "token_id": made["token_id"], "token": made["token"]}
+    assert tasks.run(**held)["changed"] is False
+
+
 def test_a_client_that_lacks_the_scope_is_told_what_it_has(
     account: Account, tmp_path: pathlib.Path
 ) -> None:

@@ -116,6 +116,32 @@ def test_a_listing_that_is_never_complete_is_an_error() -> None:
     assert len(server.sent) == 6
 
 
+def test_pages_whose_totals_differ_are_read_again() -> None:
+    every = ["t1", "t2", "t3", "t4"]
+    readings = iter([(3, every[:2]), (4, every[2:]), (4, []), (4, every)])
+
+    def answers(_request: Request) -> t.Any:
+        total, ids = next(readings)
+        return {"total": total, "results": [entry(one) for one in ids]}
+
+    tokens, server = api(answers)
+    assert len(list(tokens.list())) == 4
+    assert len(server.sent) == 4
+
+
+def test_the_secret_of_a_new_token_is_hidden_from_then_on() -> None:
+    tokens, server = api(lambda request: CREATED)
+    tokens.create(CI, None)
+    assert SECRET not in server.redactor.text(f"created {SECRET}")
+
+
+def test_another_environment_than_that_of_the_token_is_not_asked_about_it() -> None:
+    verifier = Server(lambda request: [], "urn:dtenvironment:other")
+    tokens, _rest = api(lambda request: {"total": 1, "results": [entry("t1")]}, verifier)
+    assert tokens.problem_of(Secret(SECRET), dataclasses.replace(CI, id="t1")) is None
+    assert verifier.sent == []
+
+
 def test_where_no_status_is_told_one_more_listing_tells_who_is_disabled() -> None:
     def answers(request: Request) -> t.Any:
         names = ["t2"] if request.query.get("status") == "INACTIVE" else ["t1", "t2"]

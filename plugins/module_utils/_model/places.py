@@ -19,11 +19,12 @@ _RESOURCE = re.compile(r"urn:(dtenvironment|dtaccount):([A-Za-z0-9][A-Za-z0-9._-
 def place_of(resources: t.Sequence[str], account_uuid: str) -> str:
     """The key of the place that tokens with exactly these resources share.
 
+    :param resources: sorted.
     :returns: the id of the environment, if it is one; otherwise ``account-UUID-CHECKSUM``.
     """
     if len(resources) == 1 and resources[0].startswith(_ENVIRONMENT):
         return resources[0][len(_ENVIRONMENT) :]
-    checksum = hashlib.sha256("\n".join(sorted(resources)).encode()).hexdigest()[:12]
+    checksum = hashlib.sha256("\n".join(resources).encode()).hexdigest()[:12]
     return f"account-{account_uuid}-{checksum}"
 
 
