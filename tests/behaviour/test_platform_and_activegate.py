@@ -57,8 +57,10 @@ def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
     wider = {"scopes": ["openpipeline:metrics:ingest"]}
     query = (
         "lookup('community.dynatrace.api_token', 'ci', kind='platform', store='store', "
-        f"environment_url='{ansible.environment.url}')"
+        f"environment_url='{ansible.environment.url}'"
     )
+    verified = "".join(f", {name}='{value}'" for name, value in by_client(account).items())
+    verified += ", verify=true, scopes=['openpipeline:logs:ingest']"
     criteria = {"kind": "platform", "store": "store", **by_client(account)}
     ansible.play(
         in_check_mode(token("ci", "got", **usual)),
@@ -68,7 +70,7 @@ def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
         remember("before", "{{ got }}"),
         token("ci", "got", **usual),
         UNCHANGED,
-        check(f"{query} == before.token"),
+        check(f"{query}) == before.token", f"{query}{verified}) == before.token"),
         token("ci", "got", **{**usual, **later}),
         check("got.action == 'updated'", "got.token == before.token"),
         token("ci", "got", enabled=False, **usual),
@@ -214,6 +216,8 @@ def test_a_set_of_all_kinds_is_issued_and_purged_with_the_credentials_that_are_g
 
 def test_purge_without_an_environment_deletes_nothing(ansible: Ansible, account: Account) -> None:
     usual = {"kind": "platform", "scopes": INGEST, "resources": [account.resource]}
+    (ansible.folder / "store").mkdir(mode=0o700)
+    (ansible.folder / "store" / "notes.yml").write_text("of somebody else\n")
     ansible.play(
         a_set("purge", {"name": "ci", **usual}, purge=True, **by_client(account)),
         check("got is failed", "'purge is about an environment' in got.msg"),

@@ -33,7 +33,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
     Token,
 )
 
-from builders import DAY, NOW
+from builders import DAY, NOW, UNDOTTED_SECRET
 
 ENVIRONMENT = "urn:dtenvironment:abc12345"
 SECRET = "dt0s16.ABCDEFGH." + "WXYZ" * 16
@@ -130,9 +130,9 @@ def test_pages_whose_totals_differ_are_read_again() -> None:
 
 
 def test_the_secret_of_a_new_token_is_hidden_from_then_on() -> None:
-    tokens, server = api(lambda request: CREATED)
+    tokens, server = api(lambda request: {**CREATED, "token": UNDOTTED_SECRET})
     tokens.create(CI, None)
-    assert SECRET not in server.redactor.text(f"created {SECRET}")
+    assert UNDOTTED_SECRET not in server.redactor.text(f"created {UNDOTTED_SECRET}")
 
 
 def test_another_environment_than_that_of_the_token_is_not_asked_about_it() -> None:

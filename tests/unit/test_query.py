@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import PLATFORM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,3 +104,31 @@ def test_a_secret_in_a_public_option_is_refused_without_echo(option: str, secret
 def test_any_text_is_understood_or_refused(option: str, text: str) -> None:
     said = refusal(lambda: a_query(**{option: text}).matches(TOKEN, NOW))
     assert said is None or option in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("platform", {"owner": "ada"}, "^owner: Dynatrace does not tell the owner of a platform"),
+        ("platform", {"token": UNDOTTED_SECRET}, "^token: Dynatrace does not tell whose"),
+        ("activegate", {"token": UNDOTTED_SECRET}, "^token: Dynatrace does not tell whose"),
+        (
+            "access",
+            {"resources": ["urn:dtenvironment:a"]},
+            "^resources: tokens of kind access have none",
+        ),
+        ("personal_access", {"personal_access_token": False}, "^personal_access_token: false"),
+    ],
+)
+def test_what_a_kind_is_not_told_with_is_refused(
+    kind: str, options: dict[str, t.Any], says: str
+) -> None:
+    with pytest.raises(OptionError, match=says):
+        a_query(kind=kind, **options)
+
+
+def test_resources_have_to_be_exactly_those() -> None:
+    asked = a_query(kind="platform", resources=["urn:dtenvironment:a"])
+    one = a_token(kind=PLATFORM, resources=("urn:dtenvironment:a",))
+    more = a_token(kind=PLATFORM, resources=("urn:dtenvironment:a", "urn:dtenvironment:b"))
+    assert [asked.matches(token, NOW) for token in (one, more)] == [True, False]

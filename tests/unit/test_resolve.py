@@ -130,6 +130,9 @@ GIVEN_CLIENT = {"oauth_client_id": "given", "oauth_client_secret": "given"}
         ({"api_token": "", **GIVEN_CLIENT}, {}, TOKEN, (None, "given", "given")),
         ({"api_token": ""}, {}, CLIENT, (None, "client", "secret")),
         ({"api_token": "given", **GIVEN_CLIENT}, {}, {}, ("given", "given", "given")),
+        # Platform tokens take the client, whatever the other kinds of a list take.
+        ({"kind": "platform", "api_token": "given"}, {}, CLIENT, ("given", "client", "secret")),
+        ({"kind": "platform"}, TOKEN, CLIENT, ("token", "client", "secret")),
     ],
 )
 def test_of_two_ways_to_call_that_of_the_nearest_source_counts(

@@ -137,7 +137,7 @@ def _check_kind(query: Query) -> None:
     if query.token is not None and not kind.is_looked_up:
         raise OptionError(f"token: Dynatrace does not tell whose the secret of a {kind.words} is.")
     if query.resources and "resources" not in kind.has:
-        raise OptionError(f"resources: a {kind.words} has none.")
+        raise OptionError(f"resources: tokens of kind {kind.option} have none.")
 
 
 def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:
