@@ -416,7 +416,7 @@ class IssuingAction(DynatraceAction):
             identities = parse_identities(options["tokens"], here)
         else:
             identities = [parse_identity(options, here)]
-        if options.get("purge") and here.environment:
+        if options.get("purge"):
             identities += [entry.identity for entry in self._store.entries(here.environment)]
         return [identity for identity in identities if identity.place and identity.name]
 
