@@ -227,6 +227,7 @@ def test_hostile_names_stay_text_and_empty_variables_are_not_given(
     run = audit(ansible, {"PWD": "/nonexistent"}, **empty).succeeded()
     page, report = written(ansible.folder)
     assert (report["ending_days"], report["unused_days"], report["max_scopes"]) == (30, 90, 10)
+    assert "WARNING" not in run.output
     kept = {listed["name"] for listed in artifact(run)["listed"]}
     assert {name[:100] for name in HOSTILE} <= kept
     names = sorted(
@@ -323,8 +324,14 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
 
     for name in ("page.html", "report.json"):
         (ansible.folder / name).unlink()
+    for number in range(110):
+        plant(environment, f"{number:03}" + "w" * 297, expires=None)
     environment.forget_requests()
     run = ansible.playbook(imported, ["--check"]).succeeded()
+    kept = artifact(run)
+    assert len(kept["listed"]) == 100
+    assert 100 + kept["not_listed"] == kept["tokens"] == 113
+    assert len(json.dumps(kept)) < 30_000
     assert run.result("Write the page")["changed"]
     assert not (ansible.folder / "page.html").exists()
     assert not (ansible.folder / "report.json").exists()
