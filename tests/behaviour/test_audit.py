@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from support.runs import Ansible, Run, token
+from support.runs import Ansible, Env, Run, token
 from support.stand_in import Environment
 
 VOID = ("meta", "link", "input")
@@ -101,11 +101,18 @@ class Page(html.parser.HTMLParser):
         return {title: int(figure) for figure, title in said}
 
 
-def audit(ansible: Ansible, *options: str, **variables: t.Any) -> Run:
+def audit(ansible: Ansible, env: Env = None, **variables: t.Any) -> Run:
     extra = json.dumps({f"dynatrace_audit_{name}": value for name, value in variables.items()})
     return ansible.command(
-        "ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, *options
+        "ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, env=env
     )
+
+
+def artifact(run: Run) -> dict[str, t.Any]:
+    """What AWX keeps with the job."""
+    stats = run.result("Keep the result as an artifact of the job")["ansible_stats"]
+    found: dict[str, t.Any] = stats["data"]["dynatrace_audit"]
+    return found
 
 
 def written(folder: pathlib.Path) -> tuple[Page, dict[str, t.Any]]:
@@ -181,6 +188,16 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
         )
     )
     assert figures == {title: classes.count(finding) for title, finding in by_title.items()}
+    kept = artifact(run)
+    assert (kept["environment"], kept["tokens"]) == (environment.url, len(report["tokens"]))
+    assert kept["findings"] == {
+        finding: classes.count(finding) for finding in by_title.values() if finding in classes
+    }
+    keys = ("id", "name", "expiration_date", "findings")
+    assert (kept["listed"], kept["not_listed"]) == (
+        [{key: listed[key] for key in keys} for listed in report["tokens"] if listed["findings"]],
+        0,
+    )
     assert "never_used: " in run.stdout
     weeks = [attributes for tag, attributes in page.elements if tag == "li"]
     assert len(weeks) == 53
@@ -193,12 +210,26 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
     assert environment.writes() == []
 
 
-def test_hostile_names_stay_text(ansible: Ansible, environment: Environment) -> None:
+def test_hostile_names_stay_text_and_empty_variables_are_not_given(
+    ansible: Ansible, environment: Environment
+) -> None:
     for name in HOSTILE:
         plant(environment, name, owner=name, expires="now+10d")
     plant(environment, "half \ud800")
-    audit(ansible, **files(ansible.folder)).succeeded()
+    empty = dict.fromkeys(
+        [
+            *("html", "json", "environment_url", "store", "ending_days", "unused_days"),
+            *("max_scopes", "wide_scopes", "fail"),
+        ],
+        "",
+    )
+    # The folder that Ansible was started in, whatever PWD says.
+    run = audit(ansible, {"PWD": "/nonexistent"}, **empty).succeeded()
     page, report = written(ansible.folder)
+    assert (report["ending_days"], report["unused_days"], report["max_scopes"]) == (30, 90, 10)
+    assert "WARNING" not in run.output
+    kept = {listed["name"] for listed in artifact(run)["listed"]}
+    assert {name[:100] for name in HOSTILE} <= kept
     names = sorted(
         listed["name"] for listed in report["tokens"] if not listed["name"].startswith("half ")
     )
@@ -293,8 +324,14 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
 
     for name in ("page.html", "report.json"):
         (ansible.folder / name).unlink()
+    for number in range(110):
+        plant(environment, f"{number:03}" + "w" * 297, expires=None)
     environment.forget_requests()
     run = ansible.playbook(imported, ["--check"]).succeeded()
+    kept = artifact(run)
+    assert len(kept["listed"]) == 100
+    assert 100 + kept["not_listed"] == kept["tokens"] == 113
+    assert len(json.dumps(kept)) < 30_000
     assert run.result("Write the page")["changed"]
     assert not (ansible.folder / "page.html").exists()
     assert not (ansible.folder / "report.json").exists()

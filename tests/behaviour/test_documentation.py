@@ -357,34 +357,3 @@ def test_the_one_liners_run_from_top_to_bottom(ansible: Ansible, environment: En
         == reports["id"]
     )
     assert sorted(token["name"] for token in environment.tokens()) == ["found", "trial"]
-
-
-@pytest.mark.once
-def test_the_jobs_that_need_no_awx_run_and_leave_no_secret(
-    ansible: Ansible, environment: Environment
-) -> None:
-    script = (
-        commands("docs/awx.md")
-        .partition("DYNATRACE_API_TOKEN=...\n")[2]
-        .partition("ansible-builder")[0]
-    )
-    said = ansible.folder / "said"
-    shell = ["bash", "-ec", f"exec > {said} 2>&1; export TMPDIR={ansible.folder}\n{script}"]
-    assert (
-        subprocess.run(
-            shell, cwd=ROOT, env=ansible.variables(), check=False, timeout=120
-        ).returncode
-        == 0
-    ), said.read_text()
-    assert re.findall(r"reports \(\S+\): (\w+),", said.read_text()) == [
-        "created",
-        "unchanged",
-        "rotated",
-    ]
-    assert said.read_text().count('"disable_date": "') == 1
-    assert len(environment.tokens("reports")) == 2
-    events = "".join(
-        file.read_text() for file in ansible.folder.glob("tmp.*/artifacts/*/job_events/*.json")
-    )
-    assert "rotated, scopes" in events
-    assert not [secret for secret in environment.secrets() if secret in said.read_text() + events]
