@@ -14,18 +14,20 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
     RequestFailed,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
 from ansible_collections.community.dynatrace.plugins.module_utils._plan.found import role_of
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     Outcome,
     reconcile,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    Issued,
     Operation,
     RunContext,
 )
 
 from builders import INTENT, NOW, REPORTS, Entry, a_specification, a_token
-from support.memory import MemoryApi, MemoryStore, World
+from support.memory import Faults, Interrupted, MemoryApi, MemoryStore, World
 
 
 class Older(MemoryApi):
@@ -51,9 +53,10 @@ def run(
     api: MemoryApi | None = None,
     store: MemoryStore | None = None,
     check_mode: bool = False,
+    faults: Faults | None = None,
     **options: t.Any,
 ) -> Outcome:
-    world.new_process()
+    world.new_process(fails=faults)
     context = RunContext(
         check_mode=check_mode,
         return_secret=True,
@@ -179,6 +182,70 @@ def test_a_predecessor_that_cannot_be_deleted_costs_no_secret_and_the_next_run_d
     assert set(world.tokens) == {old.id, world.entry(REPORTS).id}
     run(world)
     assert set(world.tokens) == {world.entry(REPORTS).id}
+
+
+class Late(MemoryApi):
+    """Loses the answer to the first creation, and carries it out when the second is asked for."""
+
+    def __init__(self, world: World, then: RequestFailed | None = None) -> None:
+        super().__init__(world)
+        self._late: Token | None = None
+        self._then = then
+
+    def create(self, token: Token, expires: t.Any) -> Issued:
+        if self._late is None:
+            self._late = token
+            raise RequestFailed("POST: no answer", maybe_done=True)
+        self._world.add(self._late.name)
+        if self._then:
+            raise self._then
+        return super().create(token, expires)
+
+
+def test_what_a_lost_creation_makes_later_is_deleted() -> None:
+    world = World()
+    assert run(world, Late(world)).secret is not None
+    assert list(world.tokens) == [world.entry(REPORTS).id]
+
+
+def test_what_a_lost_creation_makes_is_deleted_where_the_next_creation_is_refused() -> None:
+    world = World()
+    with pytest.raises(DynatraceError, match="was deleted again"):
+        run(world, Late(world, then=RequestFailed("POST: too many tokens", status=400)))
+    assert world.tokens == {}
+
+
+def stored_secret(world: World) -> str:
+    secret = MemoryStore(world).unseal(world.entry(REPORTS))
+    assert secret is not None
+    return secret.reveal()
+
+
+SECRET_SAVED = Faults(interrupts=frozenset({2}))  # after the intent and the creation
+NAME_REFUSED = Faults(refuses=frozenset({3}))
+
+
+@pytest.mark.parametrize("faults", [SECRET_SAVED, NAME_REFUSED])
+def test_a_token_whose_secret_is_saved_stays_whatever_comes_next(faults: Faults) -> None:
+    world = World()
+    with pytest.raises((Interrupted, DynatraceError)):
+        run(world, faults=faults)
+    secret = stored_secret(world)
+    assert world.works(secret)
+    assert run(world).plan.action == "updated"
+    assert stored_secret(world) == secret
+
+
+def test_a_token_that_does_not_work_gives_way_to_the_old_one_before_it_is_deleted() -> None:
+    world, seen = World(), []
+    run(world)
+    old = stored_secret(world)
+    world.watch = lambda: seen.append(world.works(stored_secret(world)))
+    with pytest.raises(DynatraceError, match="It is not accepted"):
+        run(world, faults=Faults(new_do_not_work=True), rotate="always")
+    assert all(seen)
+    assert stored_secret(world) == old
+    assert list(world.tokens) == ["id0001"]
 
 
 def test_a_token_that_somebody_adds_later_is_no_leftover_of_a_run_whose_token_is_stored() -> None:

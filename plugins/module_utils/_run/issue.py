@@ -85,7 +85,6 @@ def issue(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> Made
         issued, open_intents = _create(api, step, creation, context)
         entry = store.save(_entry_of(issued, entry, step, creation.intent))
         made = Made(issued, entry, open_intents)
-        stage = "saved" if store.keeps else stage
         _finish(api, step.token, creation, issued.id)
         if step.verifies:
             stage = "unverified"
