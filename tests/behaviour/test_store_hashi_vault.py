@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from support import stand_in
-from support.key_vault import ALL, KeyVault, key_vault
+from support.key_vault import ALL, KeyVault, key_vault, stand_in_vault
 from support.runs import Ansible, Run, Task, check, in_check_mode, info, token
 from support.stand_in import Environment
 
@@ -41,6 +41,12 @@ def another() -> t.Iterator[Another]:
     """Starts one more, as the arguments say."""
     with contextlib.ExitStack() as stack:
         yield lambda *arguments, **options: stack.enter_context(key_vault(*arguments, **options))
+
+
+@pytest.fixture
+def sealed() -> t.Iterator[KeyVault]:
+    with stand_in_vault(sealed=True) as running:
+        yield running
 
 
 def place(environment: Environment, name: str, folder: str = "dynatrace") -> str:
@@ -75,17 +81,6 @@ def is_write(number: int) -> t.Callable[[str, str], bool]:
     return lambda method, path: method == "POST" and "/data/" in path and next(written) == number
 
 
-def by_approle(vault: KeyVault, **options: t.Any) -> dict[str, t.Any]:
-    return {
-        "type": "hashi_vault",
-        "url": vault.url,
-        "auth_method": "approle",
-        "role_id": vault.role_id,
-        "secret_id": vault.secret_id,
-        **options,
-    }
-
-
 def test_the_second_run_changes_nothing_whichever_way_names_the_store(
     ansible: Ansible, environment: Environment
 ) -> None:
@@ -96,7 +91,7 @@ def test_the_second_run_changes_nothing_whichever_way_names_the_store(
             "ci",
             register="made",
             scopes=READ,
-            store=by_approle(vault, namespace="teams/a", **where),
+            store=vault.by_approle(**where),
         )
         ansible.play(
             task, check("made.action == 'created'", "made.store_updated", "made.token is not none")
@@ -111,7 +106,7 @@ def test_the_second_run_changes_nothing_whichever_way_names_the_store(
         vault.requests.clear()
         variables = {
             "VAULT_ADDR": vault.url,
-            "BAO_NAMESPACE": "teams/a",
+            "BAO_NAMESPACE": str(vault.namespace),
             "DYNATRACE_TOKEN_STORE": json.dumps({"type": "hashi_vault", **where}),
         }
         same = check(
@@ -137,7 +132,7 @@ def test_the_server_is_trusted_by_ca_cert_alone(
     authority.cert_pem.write_to_path(str(bundle))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    with key_vault(tls=tls) as vault:
+    with stand_in_vault(tls=tls) as vault:
         tasks = [
             token("unknown", keywords=IGNORE_ERRORS, scopes=READ, store=vault.store),
             token("known", scopes=READ, store={**vault.store, "ca_cert": str(bundle)}),
@@ -164,7 +159,7 @@ def test_absent_removes_the_secret_with_all_its_versions(
             for options in ({"scopes": READ}, {"state": "absent"})
         ]
         run = ansible.play(*tasks, *kept).succeeded()
-    assert vault.versions == {}
+    assert vault.known() == {}
     assert vault.methods().count("DELETE") == 1
     assert "may not delete secret/metadata/dynatrace/" in run.result("kept")["msg"]
     assert [found["name"] for found in environment.tokens()] == ["kept"]
@@ -200,7 +195,11 @@ def test_a_secret_that_was_deleted_behind_its_back_is_said_to_be_missing_and_can
 
 
 def unusable_stores(
-    vault: KeyVault, environment: Environment, another: Another, elsewhere: KeyVault
+    vault: KeyVault,
+    environment: Environment,
+    another: Another,
+    elsewhere: KeyVault,
+    sealed: KeyVault,
 ) -> dict[str, tuple[dict[str, t.Any], str]]:
     """Stores that cannot work, and what is said of each; those that redirect lead elsewhere."""
     readable, writable_once = (
@@ -214,20 +213,23 @@ def unusable_stores(
             {**vault.store, "token": "hvs.wrong"},
             "permission denied. See whether the token of the store is valid",
         ),
-        "wrong-namespace": (another(namespace="teams/a").store, "permission denied"),
-        "wrong-secret-id": (by_approle(vault, secret_id="mistaken"), "invalid role or secret ID"),
+        "wrong-namespace": (
+            {**another(namespace="teams/a").store, "namespace": "nowhere"},
+            "namespace not found. See whether namespace is right",
+        ),
+        "wrong-secret-id": (vault.by_approle(secret_id="mistaken"), "invalid role or secret ID"),
         "unknown-mount": (
             {**vault.store, "engine_mount_point": "nope"},
-            "See whether engine_mount_point is that of an engine KV v2",
+            "Allow that, or see whether engine_mount_point, path and namespace are right.",
         ),
-        "sealed": (another(sealed=True).store, "Vault is sealed"),
+        "sealed": (sealed.store, "Vault is sealed. Unseal it, and run again."),
         "read-only": (
             readable.store,
             f"may not create and update secret/data/{place(environment, 'read-only')}. "
             "Nothing was done.",
         ),
         # To save the secret is an update, because the intent is there by then.
-        "no-update": (writable_once.store, "may not create and update"),
+        "no-update": (writable_once.store, "may not update secret/data/"),
         "damaged": (
             vault.store,
             f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged",
@@ -238,7 +240,7 @@ def unusable_stores(
             "the answer is a redirect, which would carry the token to another host",
         ),
         "redirect-of-the-login": (
-            by_approle(redirecting),
+            redirecting.by_approle(),
             "the answer is a redirect, which would carry the token to another host",
         ),
         "not-a-vault": ({**vault.store, "url": environment.url}, "See whether url is that of"),
@@ -254,7 +256,7 @@ def unusable_stores(
         "line-break": ({**vault.store, "token": vault.token + "\n"}, pasted_badly),
         "ellipsis": ({**vault.store, "token": vault.token + "\u2026"}, pasted_badly),
         "no-role": (
-            by_approle(vault, role_id=None),
+            vault.by_approle(role_id=None),
             "store: role_id is missing, which auth_method approle needs",
         ),
         "no-type": ({"url": vault.url, "token": vault.token}, "type: hashi_vault"),
@@ -264,11 +266,15 @@ def unusable_stores(
 
 
 def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
-    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+    ansible: Ansible,
+    environment: Environment,
+    vault: KeyVault,
+    another: Another,
+    sealed: KeyVault,
 ) -> None:
     vault.plant(place(environment, "damaged"), {"password": "theirs"})
     elsewhere = another()
-    expected = unusable_stores(vault, environment, another, elsewhere)
+    expected = unusable_stores(vault, environment, another, elsewhere, sealed)
     tasks = [
         token(name, keywords=IGNORE_ERRORS, scopes=READ, store=store)
         for name, (store, _explanation) in expected.items()
@@ -473,7 +479,7 @@ def test_only_the_entries_of_tokens_that_were_found_are_read(
     assert (
         f"The secret secret/{place(environment, 'damaged')} of {vault.url} is damaged" in run.text
     )
-    assert "allows to read" in run.result("closed")["msg"]
+    assert "does not allow to read" in run.result("closed")["msg"]
     assert "It is not shown here" in run.result("pasted")["msg"]
     assert vault.token not in run.output
 
@@ -496,9 +502,8 @@ def test_of_a_folder_only_what_is_needed_is_read_and_what_was_deleted_stays_reco
     for name in ("folder/ci", "Theirs"):
         vault.plant(place(environment, name), {"password": "theirs"})
     closed, mistaken = another(policy=ALL - {"list"}), another()
-    mistaken.versions[place(environment, "ci")] = mistaken.versions.pop(
-        plant(mistaken, environment, "other")
-    )
+    other = plant(mistaken, environment, "other")
+    mistaken.plant(place(environment, "ci"), mistaken.version(other, 1))
     run = ansible.play(
         token("ci", scopes=READ, store=vault.store),
         token("ci", scopes=READ, store=vault.store, rotate="always", overlap="2d"),
@@ -513,7 +518,7 @@ def test_of_a_folder_only_what_is_needed_is_read_and_what_was_deleted_stays_reco
     assert vault.requests[-1] == ("GET", f"/v1/secret/data/{place(environment, 'ci')}")
     assert "LIST" not in vault.methods()
     listed = f"secret/metadata/{place(environment, '')}".rstrip("/")
-    assert f"whether its policy allows to list {listed}." in run.result("not_listed")["msg"]
+    assert f"does not allow to list {listed}." in run.result("not_listed")["msg"]
     damaged = f"The secret secret/{place(environment, 'ci')} of {mistaken.url} is damaged"
     assert damaged in run.text
     assert "It is not shown here" in run.result("pasted")["msg"]
@@ -540,9 +545,9 @@ def test_a_deleted_secret_stays_recoverable_where_the_task_goes_on_without_it(
     unchanged = check("not got.changed", "not got.store_updated", "not got.secret_available")
     ansible.play(in_check_mode(ignore), unchanged, ignore, unchanged).succeeded()
     assert set(vault.methods()) == {"GET"}
-    (version,) = vault.versions[path]
-    assert version.data["token"] == lost["token"]
-    assert not version.destroyed
+    vault.undelete(path, 1)
+    assert vault.version(path, 1)["token"] == lost["token"]
+    assert vault.stored()[path] == vault.version(path, 1)
 
 
 def test_no_secret_is_shown_or_left(
@@ -575,10 +580,10 @@ def test_no_secret_is_shown_or_left(
     variables = {"ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")}
     run = ansible.play(
         *tasks({**vault.store, "auth_method": "token"}),
-        *tasks(by_approle(vault)),
+        *tasks(vault.by_approle()),
         options=["-vvvv", "--diff"],
         env=variables,
-        vars={"stores": {"token": vault.store, "approle": by_approle(vault)}},
+        vars={"stores": {"token": vault.store, "approle": vault.by_approle()}},
     ).succeeded()
     secrets = [vault.token, vault.secret_id, *vault.client_tokens, *environment.secrets()]
     assert len(secrets) > 10

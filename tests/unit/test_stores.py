@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import itertools
 import pathlib
 import typing as t
 
@@ -63,6 +64,7 @@ from support.key_vault import KeyVault, key_vault
 from support.memory_store import MemoryBackend, memory_type
 
 TYPES = ("file", "encrypted file", "hashi_vault", "memory")
+NUMBERS = itertools.count()
 VAULT_PASSWORD = ("default", VaultSecret(b"correct horse"))
 
 
@@ -102,16 +104,17 @@ class Files:
 @dataclasses.dataclass
 class Secrets:
     vault: KeyVault
+    folder: str = dataclasses.field(default_factory=lambda: f"test-{next(NUMBERS)}")
 
     @property
     def option(self) -> dict[str, t.Any]:
-        return self.vault.store
+        return {**self.vault.store, "path": self.folder}
 
     def plant(self, name: str, data: t.Any) -> None:
-        self.vault.plant(f"dynatrace/{ENVIRONMENT}/{name}", data)
+        self.vault.plant(f"{self.folder}/{ENVIRONMENT}/{name}", data)
 
     def content(self) -> t.Any:
-        return {path: list(map(vars, versions)) for path, versions in self.vault.versions.items()}
+        return self.vault.known(self.folder), self.vault.stored(self.folder)
 
 
 @dataclasses.dataclass
@@ -146,7 +149,6 @@ def place(
         monkeypatch.setitem(registry.TYPES, "memory", memory_type(backend))
         return Cells(backend)
     if request.param == "hashi_vault":
-        vault.versions.clear()
         return Secrets(vault)
     monkeypatch.setattr(file, "vault_secrets", lambda loader: [VAULT_PASSWORD])
     return Files(tmp_path / "tokens", encrypt=request.param != "file")
@@ -453,7 +455,6 @@ def test_any_name_comes_back(
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "tokens of any name"
     entry = kept(identity(name, kind), scopes=scopes)
-    vault.versions.clear()
     for place in (Files(folder, encrypt=False), Secrets(vault)):
         store = opened(place)
         saved = store.save(entry)

@@ -163,7 +163,7 @@ class HashiVaultBackend:
                     cas=version or 0,
                     mount_point=self._mount,
                 ),
-                needs=f"create and update {self._api_path('data', key)}",
+                needs=f"{'update' if version else 'create'} {self._api_path('data', key)}",
             )
             written: int = part_of(answer, "version", int)
         except DynatraceError as failure:
@@ -197,7 +197,7 @@ class HashiVaultBackend:
                 needs="update sys/capabilities-self",
             )
         except VaultFailure as failure:
-            if failure.kind == "Forbidden":
+            if failure.kind in ("Forbidden", "NotInPolicy"):
                 return UNKNOWN  # a token that may not ask may do all the same
             raise
         if answer is None:
@@ -205,13 +205,14 @@ class HashiVaultBackend:
         granted = answer.get("capabilities")
         if not isinstance(granted, list):
             granted = []
-        if "root" in granted or all(capability in granted for capability in needed):
+        missing = [capability for capability in needed if capability not in granted]
+        if not missing or "root" in granted:
             return GRANTED
         return Permission(
             False,
-            f"The token of the store {self._client.url} may not {' and '.join(needed)} {path}. "
-            "Nothing was done. See whether the token of the store is valid, and whether its "
-            "policy allows that.",
+            f"The token of the store {self._client.url} may not {' and '.join(missing)} {path}. "
+            "Nothing was done. Allow that in its policy, or see whether engine_mount_point, path "
+            "and namespace are right.",
         )
 
     def _path(self, key: Key) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import typing as t
 
@@ -54,9 +55,20 @@ _NEXT_STEP = {
     "NoVault": "See whether url is that of HashiCorp Vault or OpenBao.",
     "SSLError": "If its certificate is signed by an authority of your own, name it with ca_cert.",
     "TooManyRedirects": "If it is a standby, give the address of the active server as url.",
-    "VaultDown": "Run again when it is up and unsealed.",
+    "VaultDown": "Unseal it, and run again.",
+    "Forbidden": "See whether the token of the store is valid, and its policy allows to {}.",
+    "NotInPolicy": "The policy of its token does not allow to {}. Allow that, or see whether "
+    "engine_mount_point, path and namespace are right.",
+    "NoActive": "Run again when the cluster has an active server, or give its address as url.",
 }
+# What is told more exactly than by hvac's exception. An invalid token is not "1 error occurred".
+_REFINED = (
+    ("namespace not found", "NoNamespace"),
+    ("active cluster node not found", "NoActive"),
+    ("1 error occurred:\\n\\t* permission denied", "NotInPolicy"),
+)
 _TLS_EXPECTED = "http request to an https server"
+_REFUSALS = ("InvalidRequest", "Forbidden", "NotInPolicy", "Unauthorized", "InvalidPath")
 _MOST_RETRIES = 20
 # Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
 _RETRIED_STATUSES = (412, 429, 503)
@@ -162,20 +174,13 @@ class VaultClient:
             return self._failure(done, "the server speaks TLS, and url says http://", "PlainHttp")
         if error.errors is None:
             return self._failure(done, f"the answer is not that of Vault ({kind})", "NoVault")
-        reason = "; ".join(map(str, error.errors)) or kind
-        if "namespace not found" in reason:
-            kind = "NoNamespace"
-        return self._failure(done, reason, kind, needs)
+        reason = "; ".join(map(_plain, error.errors)) or kind
+        return self._failure(done, reason, _refined(kind, str(error.errors)), needs)
 
     def _failure(self, done: str, reason: str, kind: str, needs: str = "") -> VaultFailure:
         next_step = _NEXT_STEP.get(kind, "See whether url is right, and run again when it answers.")
-        if kind == "Forbidden":
-            next_step = (
-                "See whether the token of the store is valid, and whether its policy allows to "
-                f"{needs}."
-            )
         what = f"The store {self.url} cannot be {done}: {reason.rstrip('.')}."
-        return VaultFailure(self._redactor.text(printable(what)), next_step, kind)
+        return VaultFailure(self._redactor.text(printable(what)), next_step.format(needs), kind)
 
     def _logged_in(self) -> Vault:
         with self._lock:
@@ -220,7 +225,7 @@ class VaultClient:
         return client
 
     def _login_refused(self, failure: VaultFailure) -> VaultFailure:
-        if failure.kind not in ("InvalidRequest", "Forbidden", "Unauthorized", "InvalidPath"):
+        if failure.kind not in _REFUSALS:
             return failure
         names = " and ".join(credentials(self._options))
         next_step = (
@@ -238,6 +243,16 @@ class VaultClient:
             raise self._failure("logged in to", "the answer has no token", "NoVault")
         self._redactor.hide(Secret(token))
         return token
+
+
+def _refined(kind: str, errors: str) -> str:
+    """The kind of a failure, from hvac's exception and the errors as the server lists them."""
+    return next((refined for text, refined in _REFINED if text in errors), kind)
+
+
+def _plain(error: t.Any) -> str:
+    """The error without the form of a list, in which the server puts some."""
+    return re.sub(r"^\d+ errors? occurred:\s*\*\s*", "", str(error)).strip()
 
 
 def _absence(error: t.Any) -> _Absent | None:
