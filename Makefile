@@ -8,6 +8,8 @@
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
+# make release    the version, the changelog, the artefact and its checksum; says what to push and tag
+# make dist       the artefact and its checksum only, in dist
 #
 # PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
 # AGAIN=yes leaves out what has the same outcome on every ansible-core, for when it has been seen on another.
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 SITE := $(VENV)/docsite
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories/test_histories.py
 
-.PHONY: demo test test-all test-v1 test-next bench lint types docs sanity pytest clean
+.PHONY: demo test test-all test-v1 test-next bench release dist lint types docs sanity pytest clean
 
 demo: $(VENV)/ready
 	$(BIN)/python tests/demo.py
@@ -45,13 +47,20 @@ bench: $(VENV)/ready .venv/openbao/ready
 	$(BIN)/python tests/benchmark
 
 # These look for their tools on the path, and write below ANSIBLE_HOME.
-lint docs: export PATH := $(CURDIR)/$(BIN):$(PATH)
-lint docs: export ANSIBLE_HOME := $(CURDIR)/.venv/ansible
+lint docs release dist: export PATH := $(CURDIR)/$(BIN):$(PATH)
+lint docs release dist: export ANSIBLE_HOME := $(CURDIR)/.venv/ansible
+
+release: $(VENV)/ready
+	$(BIN)/python tests/release.py
+
+dist: $(VENV)/ready
+	$(BIN)/python tests/release.py --dist
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ansible-lint --strict
+	$(BIN)/reuse lint --lines
 
 types: $(VENV)/ready
 	MYPYPATH=$(VENV)/mypy $(BIN)/mypy --config-file pyproject.toml -p ansible_collections.community.dynatrace.plugins
@@ -79,4 +88,4 @@ $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 	$(BIN)/python tests/setup_openbao.py .venv/openbao
 
 clean:
-	rm -rf .venv tests/output
+	rm -rf .venv dist tests/output
