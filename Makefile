@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# make demo       set up everything and run the main job against the built-in stand-in for Dynatrace
+# make demo       run the main job twice against a local stand-in for Dynatrace, in a small environment of its own
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
 # make test-all   the same on every gated ansible-core that the Pythons at hand allow, and test-v1; what does not depend on it, once
 # make test-v1    what can be done by the older version of the token API, tested by that
@@ -24,8 +24,8 @@ BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_s
 
 .PHONY: demo test test-all test-v1 test-next bench release dist lint types docs sanity pytest clean
 
-demo: $(VENV)/ready
-	$(BIN)/python tests/demo.py
+demo: .venv/demo/ready
+	@.venv/demo/bin/python tests/demo.py
 
 # The checks run beside the tests, each with its output in one piece where this make can do that.
 test: $(VENV)/ready
@@ -79,6 +79,9 @@ sanity: $(VENV)/ready
 
 pytest: $(VENV)/ready .venv/openbao/ready
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(AGAIN),-m "not once")
+
+.venv/demo/ready: tests/requirements.txt tests/setup_venv.py
+	@$(PYTHON) tests/setup_venv.py .venv/demo --demo
 
 $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 	$(PYTHON) tests/setup_venv.py $(VENV) $(if $(CORE),--core $(CORE))

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes a virtual environment with all that tests need, and with this checkout linked in as the
-collection.
+"""Makes a virtual environment with all that tests or the demo need, and with this checkout linked
+in as the collection.
 
 Called by make, with any Python that is 3.11 or newer and nothing else.
 """
@@ -20,6 +20,9 @@ import venv
 ROOT = pathlib.Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 
+OF_THE_DEMO = ("ansible-core", "requests", "aiohttp")
+MB_OF_THE_DEMO = 90  # as du -sm .venv/demo says
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,6 +32,7 @@ def main() -> int:
         help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, "
         "instead of the newest that this Python takes",
     )
+    parser.add_argument("--demo", action="store_true", help="install only what the demo needs")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):
         print(
@@ -39,10 +43,10 @@ def main() -> int:
     folder = arguments.folder.resolve()
     venv.create(folder, clear=True, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True
-    )
-    install(python, requirements(folder, arguments.core))
+    if arguments.demo:
+        install_for_demo(python)
+    else:
+        install(python, requirements(folder, arguments.core))
     site_packages = subprocess.check_output(
         [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
     ).strip()
@@ -66,21 +70,31 @@ def requirements(folder: pathlib.Path, core: str | None) -> pathlib.Path:
     return file
 
 
+def install_for_demo(python: pathlib.Path) -> None:
+    packages = ", ".join(OF_THE_DEMO)
+    print(f"Installing {packages} in .venv/demo, once, {MB_OF_THE_DEMO} MB ...", flush=True)
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+    run([*pip, "--constraint", REQUIREMENTS, *OF_THE_DEMO])
+
+
 def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
+    run([python, "-m", "pip", "install", "--disable-pip-version-check", "uv"])
+    uv = [python.with_name("uv"), "pip", "install", "--compile-bytecode", "--python", python]
     # Links instead of copies need one file system; copies always work.
-    environment = {**os.environ, "UV_LINK_MODE": "copy", "VIRTUAL_ENV": str(python.parents[1])}
-    command = [
-        python.with_name("uv"),
-        "pip",
-        "install",
-        "--quiet",
-        "--compile-bytecode",
-        "--python",
-        python,
-        "--requirements",
-        requirements,
-    ]
-    subprocess.run(command, check=True, env=environment)
+    run([*uv, "--requirements", requirements], UV_LINK_MODE="copy", VIRTUAL_ENV=python.parents[1])
+
+
+def run(command: list[str | pathlib.Path], **variables: str | pathlib.Path) -> None:
+    """Run an installer. If it fails, exit with one sentence that holds its last line."""
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        last_line = (done.stderr.strip() or "no message").splitlines()[-1]
+        sys.exit(
+            "The packages could not be installed; this needs a network that reaches "
+            f"https://pypi.org, or an index named by PIP_INDEX_URL: {last_line}"
+        )
 
 
 def link_collection(folder: pathlib.Path) -> None:

@@ -225,6 +225,10 @@ def test_the_demo_uses_the_same_token_in_both_runs_and_prints_no_secret() -> Non
     )
     assert run.returncode == 0, run.stdout + run.stderr
     first, second = run.stdout.split("##### Second run")
+    (store,) = re.findall(r"from the store: (.*)", run.stdout)
+    entries = [entry.read_text() for entry in pathlib.Path(store).glob("*/*.yml")]
+    assert len(entries) == 2
+    assert all("$ANSIBLE_VAULT;" in entry for entry in entries)
     assert "changed=1" in first
     assert "changed=0" in second
     used = re.findall(r"Used: (dt0c01\.\w+)", run.stdout)
