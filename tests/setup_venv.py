@@ -85,15 +85,15 @@ def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
 
 
 def run(command: list[str | pathlib.Path], **variables: str | pathlib.Path) -> None:
-    """Run an installer. If it fails, exit with one sentence that holds its last line."""
+    """Run an installer. If it fails, exit with one sentence that holds its first error."""
     done = subprocess.run(
         command, env={**os.environ, **variables}, check=False, capture_output=True, text=True
     )
     if done.returncode:
-        last_line = (done.stderr.strip() or "no message").splitlines()[-1]
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
         sys.exit(
             "The packages could not be installed; this needs a network that reaches "
-            f"https://pypi.org, or an index named by PIP_INDEX_URL: {last_line}"
+            f"https://pypi.org, or an index named by PIP_INDEX_URL: {' '.join(errors[:1])}"
         )
 
 
