@@ -16,7 +16,7 @@ import trustme
 
 from support.relay import Relay, relay
 from support.runs import Ansible, info, token
-from support.stand_in import Environment, new_environment
+from support.stand_in import Environment
 from support.tunnel import socks, tunnel
 
 
@@ -64,47 +64,6 @@ def test_certificates_are_checked_against_ca_path_alone(
         1,
         1,
     ]
-
-
-@pytest.mark.once
-def test_who_does_not_reach_dynatrace_is_told_why_and_what_to_do(
-    ansible: Ansible,
-    server: Environment,
-    environment: Environment,
-    authority: trustme.CA,
-    tls: ssl.SSLContext,
-    tmp_path: pathlib.Path,
-) -> None:
-    ca = str(tmp_path / "ca.pem")
-    authority.cert_pem.write_to_path(ca)
-    asking = new_environment(server)
-    environment.set_faults({"kind": "silence", "times": 0})
-    asking.set_faults({"kind": "answer", "status": 503, "headers": {"Retry-After": "300"}})
-    with relay(environment, tls=tls) as secure, relay(environment) as plain:
-        by_name = secure.environment.url.replace("127.0.0.1", "localhost")
-        over_tls = plain.environment.url.replace("http:", "https:")
-        unreached = {
-            "other_name": ({"environment_url": by_name, "ca_path": ca}, "as the certificate names"),
-            "no_tls": ({"environment_url": over_tls}, "There is no TLS on this port."),
-            "no_tls_of_proxy": (
-                {"environment_url": by_name, "proxy": over_tls},
-                "write http:// in proxy",
-            ),
-            "nobody": ({"environment_url": "http://127.0.0.1:9"}, "Failed to establish a new conn"),
-            "no_name": ({"environment_url": "https://nobody.invalid"}, "Failed to resolve"),
-            "silent": ({"timeout": 0.2}, "no answer within 0.2 s (timeout)"),
-            "busy": (
-                {"environment_url": asking.url, "api_token": asking.api_token, "max_wait": 60},
-                "The server asks to wait 300 s, and 60 s are left (max_wait: 60 s), so it was not",
-            ),
-        }
-        run = ansible.play(
-            *(refused(name, **options) for name, (options, _says) in unreached.items())
-        ).succeeded()
-    for name, (_options, says) in unreached.items():
-        message = run.result(name)["msg"]
-        assert says in message
-        assert "name it with ca_path" not in message
 
 
 @pytest.mark.once
