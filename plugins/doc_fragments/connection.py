@@ -165,9 +165,10 @@ options:
     description:
       - The total time budget in seconds for retrying failed requests in one task, including the
         failed requests themselves. V(0) retries nothing.
-      - A request is retried if it is answered with 429, 502, 503 or 504, or not at all. If
-        Dynatrace asks to wait, that time is respected within bounds. A host that is never reached
-        is tried four times.
+      - A request is retried if it is answered with 429, 502, 503 or 504, or not at all. A host that
+        is never reached is tried four times.
+      - If Dynatrace asks for a wait that is longer than the rest of this time, the task fails at
+        once.
     type: float
     default: 60.0
 requirements:

@@ -179,6 +179,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 params,
                 self._loader,
                 lambda message: display.warning(redactor.text(message)),
+                lambda line: display.display(redactor.text(f"api_token: {line}"), stderr=True),
                 redactor,
                 store_variables,
             )

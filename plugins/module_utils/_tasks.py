@@ -44,6 +44,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.retry import RetryBudget
+from ansible_collections.community.dynatrace.plugins.module_utils._long_waits import (
+    LongWaits,
+    Say,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
@@ -200,7 +204,7 @@ def _open(
     if not kind.needs_oauth and any(one.needs_oauth for one in beside):
         params = _without_client(params)
     connection = connection_from(params, context.redactor, context.warn, kind)
-    api = api_for(connection, context.redactor, context.sleep, kind)
+    api = api_for(connection, context.redactor, context.sleep, kind, context.say)
     return {other: api for other, opens in _OPENS.items() if opens is _OPENS[kind]}
 
 
@@ -216,9 +220,12 @@ def api_for(
     redactor: Redactor,
     sleep: t.Callable[[float], None] = time.sleep,
     kind: Kind = ACCESS,
+    say: Say | None = None,
 ) -> TokenApi:
     """The API of this kind that the connection is for."""
-    budget = RetryBudget(connection.max_wait, sleep)
+    budget = RetryBudget(
+        connection.max_wait, sleep, timeout=connection.timeout, long_waits=LongWaits(say)
+    )
 
     def http_for(audience_of: AudienceOf) -> Http:
         return Http(connection, audience_of, budget, redactor)

@@ -20,6 +20,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import around
+from ansible_collections.community.dynatrace.plugins.module_utils._long_waits import LongWaits
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
     Refused,
@@ -163,6 +164,7 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
             store=self._store,
             on_secret_expected=self._hide_task,
             progress=self._say_progress,
+            say=self._say,
             redactor=self._redactor,
         )
         with self.lock():
@@ -279,11 +281,8 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         return result
 
     def _say_publicly(self, report: Report) -> None:
-        # To stderr, because stdout may be JSON.
         for line in report.public_line.splitlines():
-            display.display(
-                self._redactor.text(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True
-            )
+            self._say(line)
         diffs = report.result.get("diff") or []
         if self._task.diff and report.result["changed"]:
             for diff in [diffs] if isinstance(diffs, dict) else diffs:
@@ -304,7 +303,13 @@ class DynatraceAction(ActionBase):  # type: ignore[misc]
         now = time.monotonic()
         if now - self._last_said >= _SAID_EVERY:
             self._last_said = now
-            display.display(f"{self.MODULE.rpartition('.')[2]}: {done}/{total} done", stderr=True)
+            self._say(f"{done}/{total} done")
+
+    def _say(self, line: str) -> None:
+        # To stderr, because stdout may be JSON.
+        display.display(
+            self._redactor.text(f"{self.MODULE.rpartition('.')[2]}: {line}"), stderr=True
+        )
 
     def _hide_task(self) -> None:
         # The mark on the result is not enough: on ansible-core 2.18 callbacks see the items of a
@@ -401,7 +406,7 @@ class IssuingAction(DynatraceAction):
         keys = [(one.place, one.kind.words, one.name) for one in identities]
         with contextlib.ExitStack() as locks:
             if identities:
-                locks.enter_context(identity_locks(file, keys))
+                locks.enter_context(identity_locks(file, keys, long_waits=LongWaits(self._say)))
                 locks.enter_context(self._store.lock(identities))
             yield
 

@@ -13,6 +13,10 @@ import os
 import time
 import typing as t
 
+from ansible_collections.community.dynatrace.plugins.module_utils._long_waits import (
+    LongWaits,
+    local_time,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
@@ -23,7 +27,10 @@ _PAUSE = 0.05
 
 @contextlib.contextmanager
 def identity_locks(
-    file: str, identities: t.Iterable[t.Sequence[str]], longest_wait: float = _LONGEST_WAIT
+    file: str,
+    identities: t.Iterable[t.Sequence[str]],
+    longest_wait: float = _LONGEST_WAIT,
+    long_waits: LongWaits | None = None,
 ) -> t.Iterator[None]:
     """Hold the locks of these identities, each a byte of one file.
 
@@ -31,6 +38,7 @@ def identity_locks(
 
     :param file: where the locks are; made if it is not there, with its folder.
     :param identities: each with its token's name as the last part.
+    :param long_waits: says whom a task waits for, and until when.
     :raises DynatraceError: where a lock cannot be taken, or another process holds it for too long.
     """
     try:
@@ -45,8 +53,15 @@ def identity_locks(
         end = time.monotonic() + longest_wait
         # Everybody takes them in the same order, so that no two wait for each other.
         named = sorted((_position(identity), identity[-1]) for identity in identities)
-        for position, name in named:
-            _take(descriptor, position, name, end, longest_wait)
+        latest = local_time(longest_wait)
+        with (long_waits or LongWaits()).watch(
+            lambda: (
+                f"waiting for another task on this controller, which is busy with the same "
+                f"token, until {latest} at the latest."
+            )
+        ):
+            for position, name in named:
+                _take(descriptor, position, name, end, longest_wait)
         yield
     finally:
         os.close(descriptor)

@@ -68,6 +68,7 @@ def read_tokens(
     given: Params,
     loader: t.Any,
     warn: t.Callable[[str], None],
+    say: t.Callable[[str], None],
     redactor: Redactor,
     store_variables: t.Mapping[str, str],
 ) -> list[t.Any]:
@@ -91,7 +92,7 @@ def read_tokens(
     api = None
     if params["verify"]:
         kind = parse_kind(params)
-        api = api_for(connection_from(params, redactor, warn, kind), redactor, kind=kind)
+        api = api_for(connection_from(params, redactor, warn, kind), redactor, kind=kind, say=say)
     found = []
     for term in terms:
         try:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import ssl
 import urllib.parse
 
@@ -14,7 +15,7 @@ import pytest
 import trustme
 
 from support.relay import Relay, relay
-from support.runs import Ansible, info
+from support.runs import Ansible, info, token
 from support.stand_in import Environment
 from support.tunnel import socks, tunnel
 
@@ -45,8 +46,10 @@ def test_certificates_are_checked_against_ca_path_alone(
         issuer.cert_pem.write_to_path(str(tmp_path / name / "ca.pem"))
     mine, other = (str(tmp_path / name / "ca.pem") for name in ("mine", "other"))
     with relay(environment, tls=tls) as secure:
+        own = {**secure.environment.variables, "SSL_CERT_FILE": mine}
+        ansible.play(info("of_the_system"), env=own).succeeded()
         run = ansible.play(
-            refused("unknown"),
+            {**refused("unknown"), "environment": {"SSL_CERT_FILE": mine}},
             refused("wrong", ca_path=other),
             refused("wrong_folder", ca_path=str(tmp_path / "other")),
             info("known", ca_path=mine),
@@ -61,6 +64,28 @@ def test_certificates_are_checked_against_ca_path_alone(
         1,
         1,
     ]
+
+
+@pytest.mark.once
+def test_a_wait_is_told_on_stderr_by_the_modules_and_by_the_lookup(
+    ansible: Ansible, environment: Environment
+) -> None:
+    kept = token("ci", scopes=["metrics.read"], store="store")
+    silences = {"kind": "silence", "nth": 1}
+    options = "store='store', verify=true, timeout=0.3"
+    read = f"{{{{ lookup('community.dynatrace.api_token', 'ci', {options}) }}}}"
+    ansible.play(kept).succeeded()
+    run = ansible.play(
+        set_faults(environment, silences),
+        info("listed", timeout=0.3),
+        set_faults(environment, silences),
+        {"name": "read", "ansible.builtin.debug": {"msg": read}},
+        env={"ANSIBLE_CALLBACKS_ENABLED": "recorder,impatient"},
+    ).succeeded()
+    for name in ("dynatrace_token_info", "api_token"):
+        said = rf"{name}: waiting for \w+ {environment.url}\S+ \(no answer yet\) until"
+        assert len(re.findall(said, run.stderr)) == 1
+    assert "waiting for" not in run.stdout
 
 
 @pytest.mark.once
@@ -88,7 +113,10 @@ def test_a_redirect_is_an_error_and_the_token_stays(
         relay(environment, lambda method, path: elsewhere.environment.url) as redirecting,
     ):
         run = ansible.play(info("found"), env=redirecting.environment.variables).failed()
-    assert "a redirect to http://127.0.0.1, which is not followed" in run.result("found")["msg"]
+    assert (
+        f"a redirect to {elsewhere.environment.url}, which is not followed"
+        in run.result("found")["msg"]
+    )
     assert elsewhere.headers == []
 
 
@@ -142,7 +170,19 @@ def port_of(relay: Relay) -> int:
 
 def refused(register: str, **options: object) -> dict[str, object]:
     """A task that is to fail."""
-    return {**info(register, max_wait=0, **options), "ignore_errors": True}
+    return {**info(register, **{"max_wait": 0, **options}), "ignore_errors": True}
+
+
+def set_faults(environment: Environment, *faults: dict[str, object]) -> dict[str, object]:
+    """A task after which these faults strike."""
+    arguments = {
+        "url": f"{environment.url}/_emulator/faults",
+        "method": "PUT",
+        "body_format": "json",
+        "body": list(faults),
+        "status_code": [200, 204],
+    }
+    return {"name": "faults", "ansible.builtin.uri": arguments}
 
 
 @pytest.mark.once

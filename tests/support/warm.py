@@ -29,7 +29,7 @@ import typing as t
 import warnings
 from multiprocessing.connection import Connection, Pipe
 
-READ_AT_START = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR", "TZ")
+READ_AT_START = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "SSL_", "TMPDIR", "TZ")
 LINKED = (
     "ANSIBLE_LOCAL_TEMP",
     "ANSIBLE_REMOTE_TEMP",

@@ -54,6 +54,17 @@ ENVELOPE = b'{"error": {"message": "Bad"}}'
             id="a redirect with the token",
         ),
         pytest.param(
+            answer("302 Found", b"Location: //user:pw@login.example.com:81/sso?token=5#6\r\n"),
+            "a redirect to http://login.example.com:81/sso, which",
+            id="a redirect with a login and a query",
+        ),
+        pytest.param(
+            answer("301 Moved", b"Location: ../ui/login\r\n"),
+            "/api/ui/login, which",
+            id="a relative redirect",
+        ),
+        pytest.param(answer("302 Found"), "a redirect to no address", id="a redirect nowhere"),
+        pytest.param(
             answer("400 Bad", b"Content-Type: a/b; charset=idna\r\n", ENVELOPE),
             "answered 400: Bad",
             id="charset idna",

@@ -408,7 +408,7 @@ def test_a_creation_goes_out_on_a_fresh_connection_after_waiting_for_the_single_
         (answer("404 Not Found"), "Check oauth_token_url."),
         (
             answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"),
-            "https://elsewhere.example.com, which is not followed, so",
+            "https://elsewhere.example.com/, which is not followed, so",
         ),
         (
             answer("302 Found", b"Location: https://elsewhere.example.com/\r\n"),

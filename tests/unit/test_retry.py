@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import re
+import threading
 import typing as t
 
 import pytest
@@ -14,6 +16,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.retry im
     RetryBudget,
     asked_wait,
     pause_after,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._long_waits import (
+    LongWaits,
+    in_a_thread,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from hypothesis import given
@@ -33,13 +39,35 @@ class Time:
 
     now: float = 0.0
     slept: list[float] = dataclasses.field(default_factory=list)
+    said: list[str] = dataclasses.field(default_factory=list)
+    alarms: list[tuple[float, t.Callable[[], None]]] = dataclasses.field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
         self.now += seconds
+        for moment, act in self.alarms:
+            if moment <= self.now:
+                act()
+
+    @contextlib.contextmanager
+    def timer(self, seconds: float, act: t.Callable[[], None]) -> t.Iterator[None]:
+        self.alarms.append((self.now + seconds, act))
+        yield
+        self.alarms.pop()
 
     def budget(self, max_wait: float, jitter: float = 1.0) -> RetryBudget:
-        return RetryBudget(max_wait, self.sleep, lambda: self.now, lambda: jitter)
+        long_waits = LongWaits(self.said.append, self.timer)
+        return RetryBudget(
+            max_wait,
+            self.sleep,
+            lambda: self.now,
+            lambda: jitter,
+            timeout=30,
+            long_waits=long_waits,
+        )
 
 
 def failing(time: Time, *errors: RequestFailed, seconds: float = 0.0) -> t.Callable[[], str]:
@@ -47,7 +75,7 @@ def failing(time: Time, *errors: RequestFailed, seconds: float = 0.0) -> t.Calla
     coming = iter(errors)
 
     def send() -> str:
-        time.now += seconds
+        time.pass_by(seconds)
         error = next(coming, None)
         if error is not None:
             raise error
@@ -100,9 +128,69 @@ def test_a_host_that_is_never_reached_is_given_up_soon() -> None:
 
 def test_the_server_says_how_long_to_wait_within_bounds() -> None:
     time = Time()
-    endless = RequestFailed("throttled", status=429, transient=True, asked_wait=1e9)
-    time.budget(60, jitter=0).run(failing(time, THROTTLED, endless), harmless=True)
-    assert time.slept == [5.25, 30.5]
+    longer = RequestFailed("throttled", status=429, transient=True, asked_wait=40.0)
+    time.budget(60, jitter=0).run(failing(time, THROTTLED, longer), harmless=True)
+    assert time.slept == [5.25, 40.5]
+
+
+def test_a_server_that_asks_for_more_than_is_left_is_not_asked_again() -> None:
+    time = Time()
+    longer = RequestFailed("Busy.", status=503, transient=True, asked_wait=300.0)
+    with pytest.raises(RequestFailed) as raised:
+        time.budget(60).run(failing(time, longer), harmless=True)
+    assert str(raised.value) == (
+        "Busy. The server asks to wait 300 s, and 60 s are left (max_wait: 60 s), so it was not "
+        "tried again."
+    )
+    twice = r"^Busy\. Tried 2 times in 5\.5 s .* asks to wait 300 s"
+    with pytest.raises(RequestFailed, match=twice):
+        time.budget(60).run(failing(time, THROTTLED, longer), harmless=True)
+    assert time.slept == [5.5]
+
+
+def test_a_long_wait_says_once_what_for_and_until_when() -> None:
+    time = Time()
+    budget = time.budget(60)
+    for seconds in (1.0, 4.0):
+        budget.run(failing(time, seconds=seconds), True, lambda: "GET /first")
+    assert time.said == []
+    budget.run(failing(time, BUSY, BUSY, seconds=2.0), True, lambda: "GET /second")
+    budget.for_thread().run(failing(time, seconds=6.0), True, lambda: "GET /third")
+    (said,) = time.said
+    assert re.fullmatch(
+        r"waiting for GET /second \(failed tries: 2, the last with status 503\) until "
+        r"\d\d:\d\d:\d\d at the latest; max_wait is 60 s\.",
+        said,
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"), [([], "(no answer yet)"), ([LOST, LOST], "(failed tries: 2)")]
+)
+def test_a_long_wait_says_what_came_of_it_so_far(errors: list[RequestFailed], said: str) -> None:
+    time = Time()
+    time.budget(60).run(failing(time, *errors, seconds=2.0 if errors else 6), harmless=True)
+    assert said in time.said[0]
+
+
+def test_where_nobody_reads_it_nothing_is_timed() -> None:
+    def timer(_seconds: float, _act: t.Callable[[], None]) -> t.NoReturn:
+        raise AssertionError
+
+    with LongWaits(None, timer).watch(lambda: "never"):
+        pass
+
+
+def test_the_timer_acts_during_the_block_and_not_after_it() -> None:
+    acted = threading.Event()
+    with in_a_thread(0, acted.set):
+        assert acted.wait(10)
+    acted.clear()
+    with in_a_thread(3600, acted.set):
+        (timer,) = (one for one in threading.enumerate() if isinstance(one, threading.Timer))
+    timer.join(10)
+    assert not timer.is_alive()
+    assert not acted.is_set()
 
 
 @given(
@@ -171,15 +259,12 @@ def test_the_wait_that_a_server_asks_for_is_read_from_every_known_form(
     assert asked_wait(headers, NOW) == pytest.approx(seconds)
 
 
-def test_a_reset_in_the_year_3000_asks_for_no_more_than_the_bound() -> None:
+def test_a_reset_whose_unit_is_doubtful_asks_for_no_more_than_a_bound() -> None:
     asked = asked_wait(
         {"X-RateLimit-Reset": str(microseconds(dt.datetime(3000, 1, 1, tzinfo=dt.timezone.utc)))},
         NOW,
     )
-    assert (
-        pause_after(RequestFailed("busy", status=429, transient=True, asked_wait=asked), 1, 0.0)
-        == 30.25
-    )
+    assert asked == 30
 
 
 @given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Reset"]), st.text(max_size=30)))
@@ -187,19 +272,17 @@ def test_whatever_stands_in_these_headers_some_time_comes_out(headers: dict[str,
     assert asked_wait(headers, NOW) >= 0
 
 
-def test_a_retry_after_in_an_absurd_year_asks_for_no_more_than_the_bound() -> None:
+def test_a_retry_after_in_an_absurd_year_asks_for_more_than_any_task_waits() -> None:
     asked = asked_wait({"Retry-After": "Thu, 01 Jan 99999999999999999999 00:00:00 GMT"}, NOW)
-    busy = RequestFailed("busy", status=429, transient=True, asked_wait=asked)
-    assert pause_after(busy, 1, 0.0) == 30.25
+    assert asked > 1e11
 
 
-@given(st.integers(1, 2000), st.floats(0, 1), st.floats(0, 1e12))
-def test_a_pause_is_never_nothing_and_never_longer_than_its_bounds(
-    tries: int, jitter: float, asked: float
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_a_pause_is_never_nothing_and_never_longer_than_its_bound(
+    tries: int, jitter: float
 ) -> None:
-    error = RequestFailed("busy", status=429, transient=True, asked_wait=asked)
-    assert 0.25 <= pause_after(error, tries, jitter) <= 38
+    assert 0.25 <= pause_after(tries, jitter) <= 8
 
 
 def test_many_who_wait_for_the_same_come_back_at_different_moments() -> None:
-    assert [pause_after(BUSY, 3, jitter) for jitter in (0.0, 0.5, 1.0)] == [1.0, 1.5, 2.0]
+    assert [pause_after(3, jitter) for jitter in (0.0, 0.5, 1.0)] == [1.0, 1.5, 2.0]

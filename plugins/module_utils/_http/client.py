@@ -82,6 +82,7 @@ class Http:
         self._session = session_for(connection.transport)
         self._last_used: dict[str, float] = {}
         self._skew = dt.timedelta(0)
+        self._under_way = ""  # the request that was sent last
 
     def now(self) -> dt.datetime:
         """The server's clock, as its last answer told it; otherwise this machine's."""
@@ -128,8 +129,11 @@ class Http:
             that does.
         """
         prepared = self._prepare(request)
+        self._under_way = str(prepared)
         response = self._budget.run(
-            lambda: self._send(prepared, request.absent), harmless=prepared.is_harmless
+            lambda: self._send(prepared, request.absent),
+            prepared.is_harmless,
+            lambda: self._under_way,
         )
         if response.status in request.absent:
             return Answer(response.status, None)
@@ -186,6 +190,7 @@ class Http:
                     return response
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
+        self._under_way = str(request)
         if not request.is_harmless and not self._is_fresh(request.host):
             self._session.close()
         try:

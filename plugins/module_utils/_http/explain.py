@@ -76,6 +76,24 @@ _SIGN_ON_STEPS = {
 }
 
 
+# Of OpenSSL, by its version.
+_TLS_STEPS = {
+    ("mismatch", "certificate is not valid for"): (
+        "The certificate is for another name. Write the host in {option} as the certificate "
+        "names it. ca_path does not help here."
+    ),
+    ("has expired", "not yet valid"): (
+        "The server needs a new certificate, or the clock of this machine is wrong."
+    ),
+    ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "only use HTTP"): (
+        "There is no TLS on this port. Check the port in {option}, and write http:// in proxy "
+        "if the proxy itself is not reached over TLS."
+    ),
+    ("CERTIFICATE_REQUIRED", "certificate required"): (
+        "The server wants a certificate of the client. Give client_cert and client_key."
+    ),
+}
+
 # Of an HTTP proxy, and of a SOCKS proxy.
 _LOGIN_REFUSED = ("407", "authentication failed")
 
@@ -114,7 +132,7 @@ def refusal(
 ) -> RequestFailed:
     """The error for a response whose status is not that of a success."""
     status = response.status
-    reason = _reason_of_refusal(response)
+    reason = _reason_of_refusal(request, response)
     message = f"{request} failed: {request.server.name} answered {status}: {redactor.text(reason)}"
     step = _USE_PLATFORM if _ONLY_PLATFORM in reason else request.next_step(status)
     if 300 <= status < 400:
@@ -128,9 +146,9 @@ def refusal(
     )
 
 
-def _reason_of_refusal(response: HttpResponse) -> str:
+def _reason_of_refusal(request: HttpRequest, response: HttpResponse) -> str:
     if 300 <= response.status < 400:
-        target = _host(response.headers.get("Location", ""))
+        target = _redirected(request.url, response.headers.get("Location", ""))
         return (
             f"a redirect to {target}, which is not followed, so that no token goes to another host"
         )
@@ -147,11 +165,10 @@ def failure(
     """The error for a request that got no response, or none that could be read."""
     reason = printable(redactor.text(reason_of(error)))
     untrusted = "certificate verify failed" in reason
-    # An untrusted proxy that is reached over TLS is not an SSLError.
-    if untrusted or isinstance(error, requests.exceptions.SSLError):
+    # What fails with a proxy that is reached over TLS is not an SSLError.
+    if untrusted or "[SSL: " in reason or isinstance(error, requests.exceptions.SSLError):
         return RequestFailed(
-            f"{request} failed: TLS: {reason}. If the server's certificate is of an authority of "
-            "your own, name it with ca_path.",
+            f"{request} failed: TLS: {reason}. {_step_to_trust(request, reason, untrusted)}",
             maybe_done=not untrusted,
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
@@ -174,6 +191,16 @@ def failure(
             (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError),
         ),
     )
+
+
+def _step_to_trust(request: HttpRequest, reason: str, untrusted: bool) -> str:
+    option = request.server.option
+    for signs, step in _TLS_STEPS.items():
+        if any(sign in reason for sign in signs):
+            return step.format(option=option)
+    if untrusted:
+        return "If the server's certificate is of an authority of your own, name it with ca_path."
+    return f"Check the port in {option} and in proxy, and whether a firewall cuts TLS off."
 
 
 def _step_to_reach(request: HttpRequest, reason: str) -> str:
@@ -264,12 +291,16 @@ def _without_object(text: str) -> str:
     return re.sub(r"^.*(>|Connection(Pool)?\([^()]*\)): ", "", text, flags=re.DOTALL) or text
 
 
-def _host(address: str) -> str:
+def _redirected(url: str, location: str) -> str:
+    """Where a redirect leads, which may be given relative to the address it comes from."""
+    if not location:
+        return "no address"
     try:
-        target = urllib.parse.urlsplit(address)
-        return f"{target.scheme}://{target.hostname}"
+        target = urllib.parse.urlsplit(urllib.parse.urljoin(url, location))
     except ValueError:
         return "a damaged address"
+    # Without a login and without the query, which may hold a secret.
+    return f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
 
 
 def _never_connected(error: Exception) -> bool:

@@ -203,6 +203,7 @@ class RunContext:
     store: Store = dataclasses.field(default_factory=NoStore)
     on_secret_expected: t.Callable[[], None] = _nothing  # right before the answer with a secret
     progress: t.Callable[[int, int], None] = _no_progress  # how many tokens are done, of how many
+    say: t.Callable[[str], None] | None = None  # a line for who watches; None: nobody does
     redactor: Redactor = dataclasses.field(default_factory=Redactor)
     nonce: t.Callable[[], str] = _nonce
     sleep: t.Callable[[float], None] = time.sleep
