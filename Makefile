@@ -9,7 +9,7 @@
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
 #
-# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
+# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.16.
 # AGAIN=yes leaves out what has the same outcome on every ansible-core, for when it has been seen on another.
 
 PYTHON ?= python3

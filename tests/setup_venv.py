@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("folder", type=pathlib.Path, help="where to make it")
     parser.add_argument(
         "--core",
-        help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, "
+        help="the ansible-core to install, such as 2.16 or 2.22.0rc1 and newer, "
         "instead of the newest that this Python takes",
     )
     arguments = parser.parse_args()
