@@ -15,10 +15,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import venv
+import zipfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+# On PyPI, it is this package that has awx.awx 24.6.1, with 200 times as much that is not needed.
+WITH_AWX = "ansible==11.13.0"
 
 
 def main() -> int:
@@ -46,6 +50,7 @@ def main() -> int:
     site_packages = subprocess.check_output(
         [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
     ).strip()
+    install_awx(python, site_packages)
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
     (folder / "ready").touch()
@@ -81,6 +86,18 @@ def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
         requirements,
     ]
     subprocess.run(command, check=True, env=environment)
+
+
+def install_awx(python: pathlib.Path, site_packages: str) -> None:
+    """Install the collection awx.awx, which docs/awx uses."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, "--no-deps", "--dest", folder, WITH_AWX], check=True)
+        [wheel] = pathlib.Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+            wanted = [name for name in names if name.startswith("ansible_collections/awx/")]
+            archive.extractall(site_packages, wanted)
 
 
 def link_collection(folder: pathlib.Path) -> None:
