@@ -11,7 +11,7 @@
 # make release    the version, the changelog, the artefact and its checksum; says what to push and tag
 # make dist       the artefact and its checksum only, in dist
 #
-# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.18.
+# PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.16.
 # AGAIN=yes leaves out what has the same outcome on every ansible-core, for when it has been seen on another.
 
 PYTHON ?= python3

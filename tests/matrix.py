@@ -22,6 +22,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Each gated ansible-core and the Pythons that it takes as a controller, the preferred one first.
 GATED = {
+    "2.16": ("3.11", "3.12"),
+    "2.17": ("3.11", "3.12"),
     "2.18": ("3.11", "3.12", "3.13"),
     "2.19": ("3.12", "3.11", "3.13"),
     "2.20": ("3.12", "3.13", "3.14"),

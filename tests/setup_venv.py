@@ -15,10 +15,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import venv
+import zipfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+# On PyPI, it is this package that has awx.awx 24.6.1, with 200 times as much that is not needed.
+WITH_AWX = "ansible==11.13.0"
 
 OF_THE_DEMO = ("ansible-core", "requests", "aiohttp")
 MB_OF_THE_DEMO = 90  # as du -sm .venv/demo says
@@ -29,7 +33,7 @@ def main() -> int:
     parser.add_argument("folder", type=pathlib.Path, help="where to make it")
     parser.add_argument(
         "--core",
-        help="the ansible-core to install, such as 2.18 or 2.22.0rc1 and newer, "
+        help="the ansible-core to install, such as 2.16 or 2.22.0rc1 and newer, "
         "instead of the newest that this Python takes",
     )
     parser.add_argument("--demo", action="store_true", help="install only what the demo needs")
@@ -50,6 +54,7 @@ def main() -> int:
     site_packages = subprocess.check_output(
         [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
     ).strip()
+    install_awx(python, site_packages)
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
     (folder / "ready").touch()
@@ -95,6 +100,18 @@ def run(command: list[str | pathlib.Path], **variables: str | pathlib.Path) -> N
             "The packages could not be installed; this needs a network that reaches "
             f"https://pypi.org, or an index named by PIP_INDEX_URL: {' '.join(errors[:1])}"
         )
+
+
+def install_awx(python: pathlib.Path, site_packages: str) -> None:
+    """Install the collection awx.awx, which docs/awx uses."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, "--no-deps", "--dest", folder, WITH_AWX], check=True)
+        [wheel] = pathlib.Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+            wanted = [name for name in names if name.startswith("ansible_collections/awx/")]
+            archive.extractall(site_packages, wanted)
 
 
 def link_collection(folder: pathlib.Path) -> None:

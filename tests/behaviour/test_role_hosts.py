@@ -249,7 +249,7 @@ def test_failures_before_and_around_the_role_do_not_keep_hosts_from_their_tokens
         "rescue": [],
         "always": [use, HAS_OWN],
     }
-    # Ansible itself rescues only the host that such a task ran on.
+    # Ansible itself rescues only the host that such a task ran on; up to 2.17, all hosts.
     once = {"name": "try", "block": [fail("true", run_once=True)], "rescue": [use, HAS_OWN]}
     cleared = {"name": "clear", "ansible.builtin.meta": "clear_host_errors"}
     ignoring = role(one("bad", "no.such"), **STORED)
@@ -266,7 +266,8 @@ def test_failures_before_and_around_the_role_do_not_keep_hosts_from_their_tokens
     )
     run.failed()
     assert on(run, "check", "failed") == []
-    assert on(run, "check") == ["h1"] * 2 + ["h2"] * 6 + ["h3"] * 4
+    checked = ["h1"] * 2 + ["h2"] * 6 + ["h3"] * 4
+    assert on(run, "check") in (checked, [*checked, "h3"])
     assert names(environment) == ["agent-h1", "agent-h2", "agent-h3"]
     stopped = ansible.playbook(
         [play(role(dynatrace_tokens="{{ nowhere }}"), any_errors_fatal=True), play(HAS_OWN)],
