@@ -31,6 +31,7 @@ from multiprocessing.connection import Connection, Pipe
 
 READ_AT_START = ("ANSIBLE_", "HOME", "LANG", "LC_", "PYTHON", "SSL_", "TMPDIR", "TZ")
 LINKED = (
+    "ANSIBLE_HOME",
     "ANSIBLE_LOCAL_TEMP",
     "ANSIBLE_REMOTE_TEMP",
     "ANSIBLE_VAULT_PASSWORD_FILE",
