@@ -16,6 +16,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import typing as t
 import venv
 import zipfile
 
@@ -47,14 +48,14 @@ def main() -> int:
     folder = arguments.folder.resolve()
     venv.create(folder, clear=True, with_pip=True)
     python = folder / "bin" / "python"
+    site_packages = subprocess.check_output(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
+    ).strip()
     if arguments.demo:
         install_for_demo(python)
     else:
         install(python, requirements(folder, arguments.core))
-    site_packages = subprocess.check_output(
-        [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
-    ).strip()
-    install_awx(python, site_packages)
+        install_awx(python, site_packages)
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
     (folder / "ready").touch()
@@ -89,7 +90,7 @@ def install(python: pathlib.Path, requirements: pathlib.Path) -> None:
     run([*uv, "--requirements", requirements], UV_LINK_MODE="copy", VIRTUAL_ENV=python.parents[1])
 
 
-def run(command: list[str | pathlib.Path], **variables: str | pathlib.Path) -> None:
+def run(command: t.Sequence[str | pathlib.Path], **variables: str | pathlib.Path) -> None:
     """Run an installer. If it fails, exit with one sentence that holds its first error."""
     done = subprocess.run(
         command, env={**os.environ, **variables}, check=False, capture_output=True, text=True
@@ -105,8 +106,8 @@ def run(command: list[str | pathlib.Path], **variables: str | pathlib.Path) -> N
 def install_awx(python: pathlib.Path, site_packages: str) -> None:
     """Install the collection awx.awx, which docs/awx uses."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, "--no-deps", "--dest", folder, WITH_AWX], check=True)
+        pip = [python, "-m", "pip", "download", "--disable-pip-version-check"]
+        run([*pip, "--no-deps", "--dest", folder, WITH_AWX])
         [wheel] = pathlib.Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
