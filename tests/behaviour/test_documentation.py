@@ -144,12 +144,47 @@ def test_every_example_runs_in_check_mode_on_a_fresh_environment(
 def test_the_example_of_the_readme_runs_twice(ansible: Ansible, environment: Environment) -> None:
     example = example_of(ROOT / "README.md")
     run = ansible.playbook(example * 2).succeeded()
-    assert "changed=1 " in run.stdout  # in the first of both
-    assert (
-        len(run.results("Use the secret, which is not printed, in this run and in every later one"))
-        == 2
-    )
+    assert "changed=2 " in run.stdout  # in the first of both
+    assert len(run.results("Use the secret, in this run and in every later run")) == 2
     assert not [secret for secret in environment.secrets() if secret in run.output]
+
+
+@pytest.mark.once
+def test_the_commands_of_the_readme_lead_to_a_token_in_use(
+    ansible: Ansible, environment: Environment
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    (commands,) = re.findall(r"<!-- first run -->\n```console\n(.*?)```", text, re.DOTALL)
+    # The environment and the admin token are those of the test.
+    commands = re.sub("(?m)^export DYNATRACE_.*\n", "", commands)
+    (ansible.folder / "first-token.yml").write_text(example_of(ROOT / "README.md"))
+    variables = {k: v for k, v in ansible.variables().items() if "PASSWORD" not in k}
+    (ansible.folder / "vault-password").unlink()
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands],
+        cwd=ansible.folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"changed=(\d)", done.stdout) == ["2", "0"]
+    used = (ansible.folder / "reports.env").read_text()
+    assert used.strip().removeprefix("DT_API_TOKEN=") in environment.secrets()
+    assert (ansible.folder / "vault-password").stat().st_mode & 0o077 == 0
+    said = done.stdout + done.stderr
+    assert not [secret for secret in environment.secrets() if secret in said]
+
+
+@pytest.mark.once
+def test_the_readme_has_whole_addresses_and_those_into_the_repository_exist() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert [target for target in targets if not target.startswith("https://")] == []
+    here = "https://github.com/ansible-collections/community.dynatrace/blob/main/"
+    files = [target.removeprefix(here) for target in targets if target.startswith(here)]
+    assert len(files) > 20
+    assert [file for file in files if not (ROOT / file.partition("#")[0]).exists()] == []
 
 
 def test_the_example_of_the_role_runs_twice(ansible: Ansible, environment: Environment) -> None:
