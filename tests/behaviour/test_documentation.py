@@ -25,6 +25,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
     STORE_ENVIRONMENT,
 )
 
+from support import stand_in
 from support.runs import Ansible
 from support.stand_in import Environment
 
@@ -45,6 +46,7 @@ GUIDE_FILES = {
         r"`([\w.]+)`, beside the playbook:\n\n```yaml\n(.*?)```", guide.read_text(), re.DOTALL
     )
 }
+PREFIX = "dynatrace_tokens_"
 EXAMPLE_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 # So that the next example has to issue its tokens by itself, whatever their names are.
 CLEAN_UP = """
@@ -58,7 +60,15 @@ CLEAN_UP = """
         store: tokens
         purge: true
         max_deletes: 99
+        account_url: "{{ dynatrace_account_url }}"
 """
+
+
+def account_of(environment: Environment) -> tuple[list[str], dict[str, str]]:
+    """The options of a run and its environment, for examples that manage platform tokens too."""
+    made = stand_in.account_of(environment)
+    own_address = {name: made.url for name in ("dynatrace_account_url", f"{PREFIX}account_url")}
+    return ["-e", json.dumps(own_address)], made.environment_variables()
 
 
 def examples(plugin: str) -> str:
@@ -108,10 +118,13 @@ EXAMPLES_OF_PLUGINS = [
 
 def test_the_examples_of_the_plugins_run_twice(ansible: Ansible, environment: Environment) -> None:
     made = environment.issue("example")
+    options, env = account_of(environment)
     run = ansible.playbook(
         "".join(example * 2 + CLEAN_UP for example in EXAMPLES_OF_PLUGINS).replace(
             EXAMPLE_ID, made["id"]
-        )
+        ),
+        options,
+        env,
     ).succeeded()
     plays = [example.count("  hosts: ") for example in EXAMPLES_OF_PLUGINS]
     said = run.stdout.split("\nPLAY [")[1:]
@@ -132,8 +145,9 @@ def test_every_example_runs_in_check_mode_on_a_fresh_environment(
     guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
     pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
     everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *examples_of_the_role(), *guides])
+    options, env = account_of(environment)
     run = ansible.playbook(
-        everything, ["--check", "--diff", "-i", "one,two,", "-c", "local"]
+        everything, ["--check", "--diff", "-i", "one,two,", "-c", "local", *options], env
     ).succeeded()
     assert run.stdout.count("\nPLAY [") == everything.count("  hosts: ")
     assert environment.writes() == []
@@ -350,8 +364,9 @@ def test_the_examples_of_the_guides_run_twice(
 ) -> None:
     for name, content in GUIDE_FILES.items():
         (ansible.folder / name).write_text(content)
+    options, env = account_of(environment)
     run = ansible.playbook(
-        "".join(example + example + CLEAN_UP for example in GUIDE_EXAMPLES[guide])
+        "".join(example + example + CLEAN_UP for example in GUIDE_EXAMPLES[guide]), options, env
     ).succeeded()
     assert not [secret for secret in environment.secrets() if secret in run.output]
     seconds = run.stdout.partition("\nPLAY RECAP")[0].split("\nPLAY [")[2::3]

@@ -27,18 +27,6 @@ def account(environment: Environment) -> Account:
     return stand_in.account_of(environment)
 
 
-def by_client(account: Account) -> dict[str, t.Any]:
-    """The connection options of a new OAuth client of the account."""
-    client = account.client()
-    return {
-        "account_url": account.url,
-        "account_uuid": account.uuid,
-        "oauth_client_id": client["client_id"],
-        "oauth_client_secret": client["client_secret"],
-        "oauth_token_url": client["token_url"],
-    }
-
-
 def remember(name: str, value: str) -> Task:
     return {"name": name, "ansible.builtin.set_fact": {name: value}, "no_log": True}
 
@@ -51,7 +39,7 @@ def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
         "scopes": INGEST,
         "store": "store",
         "expires_in": "90d",
-        **by_client(account),
+        **account.connection(),
     }
     later = {"expires_in": None, "expiration_date": "2035-01-01T00:00:00Z"}
     wider = {"scopes": ["openpipeline:metrics:ingest"]}
@@ -59,9 +47,9 @@ def test_a_platform_token_is_issued_kept_changed_rotated_and_deleted(
         "lookup('community.dynatrace.api_token', 'ci', kind='platform', store='store', "
         f"environment_url='{ansible.environment.url}'"
     )
-    verified = "".join(f", {name}='{value}'" for name, value in by_client(account).items())
+    verified = "".join(f", {name}='{value}'" for name, value in account.connection().items())
     verified += ", verify=true, scopes=['openpipeline:logs:ingest']"
-    criteria = {"kind": "platform", "store": "store", **by_client(account)}
+    criteria = {"kind": "platform", "store": "store", **account.connection()}
     ansible.play(
         in_check_mode(token("ci", "got", **usual)),
         check("got.changed", "got.token is none"),
@@ -100,7 +88,7 @@ def test_tokens_of_dev_and_of_prod_in_one_account_never_meet(
 ) -> None:
     prod = account.new_environment()
     theirs = prod.plant("ci")
-    usual = {"kind": "platform", "scopes": INGEST, "store": "store", **by_client(account)}
+    usual = {"kind": "platform", "scopes": INGEST, "store": "store", **account.connection()}
     both = [{"name": "ci", "kind": "platform", "scopes": INGEST}]
     ansible.play(
         token("ci", "got", **usual),
@@ -113,7 +101,7 @@ def test_tokens_of_dev_and_of_prod_in_one_account_never_meet(
                 "tokens": [{**both[0], "name": "other"}],
                 "store": "store",
                 "purge": True,
-                **by_client(account),
+                **account.connection(),
             },
             "register": "purged",
         },
@@ -133,7 +121,7 @@ def test_a_thousand_platform_tokens_unchanged_cost_one_page_and_no_other_request
             "name": "set",
             "community.dynatrace.dynatrace_token_set": {
                 "tokens": [{"name": name, "kind": "platform", "scopes": INGEST} for name in names],
-                **by_client(account),
+                **account.connection(),
             },
             "register": "got",
         },
@@ -193,7 +181,7 @@ def test_a_set_of_all_kinds_is_issued_and_purged_with_the_credentials_that_are_g
     environment = account.environment
     scopes = [f"activeGateTokenManagement.{act}" for act in ("read", "create", "write")]
     admin = environment.plant("admin", [*scopes, "apiTokens.read", "apiTokens.write"])["token"]
-    both = {"api_token": admin, **by_client(account)}
+    both = {"api_token": admin, **account.connection()}
     access = {"name": "ci", "scopes": ["metrics.read"]}
     platform = {"name": "ci", "kind": "platform", "scopes": INGEST}
     gate = {"name": "ci", "kind": "activegate"}
@@ -219,7 +207,7 @@ def test_purge_without_an_environment_deletes_nothing(ansible: Ansible, account:
     (ansible.folder / "store").mkdir(mode=0o700)
     (ansible.folder / "store" / "notes.yml").write_text("of somebody else\n")
     ansible.play(
-        a_set("purge", {"name": "ci", **usual}, purge=True, **by_client(account)),
+        a_set("purge", {"name": "ci", **usual}, purge=True, **account.connection()),
         check("got is failed", "'purge is about an environment' in got.msg"),
         env={"DYNATRACE_ENV_URL": None},
     ).succeeded()
@@ -251,7 +239,7 @@ def test_the_role_issues_platform_tokens_and_takes_them_back(
         "scopes": INGEST,
         "fact": "ingest_token",
     }
-    connection = {f"dynatrace_tokens_{name}": value for name, value in by_client(account).items()}
+    connection = account.role_variables()
     takes_part = {"when": "inventory_hostname != 'a'"}
     at_odds = [{"name": "ci", "scopes": INGEST}, {"name": "ci", "kind": "platform"}]
 

@@ -11,8 +11,12 @@ import re
 
 import pytest
 import yaml
-from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import KNOWN_SCOPES
+from ansible_collections.community.dynatrace.plugins.module_utils._model.scopes import (
+    KNOWN_PLATFORM_SCOPES,
+    KNOWN_SCOPES,
+)
 
+from support import stand_in
 from support.runs import Ansible, Task, token
 from support.stand_in import Environment
 
@@ -27,7 +31,12 @@ def test_presets_have_known_scopes_and_each_once() -> None:
     for name, scopes in PRESETS.items():
         assert scopes, name
         assert len(set(scopes)) == len(scopes), name
-        assert set(scopes) <= set(KNOWN_SCOPES), name
+        assert set(scopes) <= set(known_scopes_of(name)), name
+
+
+def known_scopes_of(preset: str) -> tuple[str, ...]:
+    """The known scopes of the tokens that a preset is for."""
+    return KNOWN_PLATFORM_SCOPES if preset.startswith("platform_") else KNOWN_SCOPES
 
 
 @pytest.mark.once
@@ -53,7 +62,7 @@ def test_the_guide_lists_the_presets() -> None:
     told: dict[str, list[str]] = {}
     for name, scopes in listed:
         previous = list(told.values())[-1] if scopes.startswith("the same") else []
-        told[name] = previous + re.findall(r"`([\w.]+)`", scopes)
+        told[name] = previous + re.findall(r"`([\w.:-]+)`", scopes)
     assert told == PRESETS
 
 
@@ -76,18 +85,21 @@ def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(
     }
     scopes = "dynatrace_tokens_presets.metrics_ingest + ['events.ingest']"
     own = f"{{{{ dynatrace_tokens_presets | combine({{'batch': {scopes}}}) }}}}"
+    account = stand_in.account_of(environment)
     all_at_once = [
         {
             "name": name,
             "scopes": f"{{{{ dynatrace_tokens_presets['{name}'] }}}}",
             "on_missing_secret": "ignore",
+            "kind": "platform" if name.startswith("platform_") else None,
         }
         for name in PRESETS
     ]
+    variables = {"dynatrace_tokens": all_at_once, **account.role_variables()}
     play = {"hosts": "localhost", "gather_facts": False}
     ansible.playbook(
         [
-            {**play, "tasks": [{**included, "vars": {"dynatrace_tokens": all_at_once}}]},
+            {**play, "tasks": [{**included, "vars": variables}]},
             {
                 **play,
                 "vars": specification("imported", "dynatrace_tokens_presets.logs_ingest"),
@@ -109,7 +121,9 @@ def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(
             },
         ]
     ).succeeded()
-    issued = {made["name"]: made["scopes"] for made in environment.tokens()}
+    issued = {
+        made["name"]: made["scopes"] for made in [*environment.tokens(), *account.tokens()]
+    }
     extended = {
         "imported": ["logs.ingest"],
         "extended": ["events.ingest", "metrics.ingest"],

@@ -270,6 +270,33 @@ class Account:
         """
         return self.environment.oauth_client(scopes, **facts)
 
+    def connection(self, *scopes: str) -> dict[str, str]:
+        """The connection options of a new OAuth client; by default one that manages platform
+        tokens.
+        """
+        client = self.client(scopes or (MANAGE_PLATFORM_TOKENS,))
+        return {
+            "account_url": self.url,
+            "account_uuid": self.uuid,
+            "oauth_client_id": client["client_id"],
+            "oauth_client_secret": client["client_secret"],
+            "oauth_token_url": client["token_url"],
+        }
+
+    def role_variables(self) -> dict[str, str]:
+        """The same as variables of the role."""
+        return {f"dynatrace_tokens_{name}": value for name, value in self.connection().items()}
+
+    def environment_variables(self) -> dict[str, str]:
+        """The same as environment variables. There is none for the address of the account."""
+        options = self.connection()
+        return {
+            "DT_CLIENT_ID": options["oauth_client_id"],
+            "DT_CLIENT_SECRET": options["oauth_client_secret"],
+            "DT_SSO_URL": options["oauth_token_url"],
+            "DT_ACCOUNT_ID": options["account_uuid"],
+        }
+
     def sign_on(self, client: t.Mapping[str, str], **form: str) -> requests.Response:
         """The answer of the single sign-on; scope and resource can be given."""
         fixed = {
