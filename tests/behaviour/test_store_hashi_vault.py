@@ -25,6 +25,7 @@ from support.stand_in import Environment
 
 READ = ["metrics.read"]
 LONG_AGO = "2020-01-31T12:00:00.000Z"
+LOGIN = ("POST", "/v1/auth/approle/login")
 IGNORE_ERRORS = {"ignore_errors": True}
 
 Another = t.Callable[..., KeyVault]
@@ -482,6 +483,52 @@ def test_only_the_entries_of_tokens_that_were_found_are_read(
     assert "does not allow to read" in run.result("closed")["msg"]
     assert "It is not shown here" in run.result("pasted")["msg"]
     assert vault.token not in run.output
+
+
+def test_a_run_logs_in_once_and_none_of_its_tokens_is_left(
+    ansible: Ansible, environment: Environment, vault: KeyVault
+) -> None:
+    """20 tasks, 25 items, two lookups and 10 hosts; and a run of lookups."""
+    store = vault.by_approle()
+    lookup = {
+        "name": "look",
+        "ansible.builtin.assert": {
+            "that": [f"lookup('community.dynatrace.api_token', 'ci', store={store!r}) is string"]
+        },
+    }
+    on_hosts = {**info("on_hosts", store=store, name="ci"), "delegate_to": "localhost"}
+    with_items = {**info("items", store=store, name="{{ item }}"), "loop": list(range(25))}
+    plays = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    **token("ci", scopes=READ, store=store),
+                    "run_once": True,
+                    "delegate_to": "localhost",
+                },
+                on_hosts,
+            ],
+        },
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [
+                *(info(f"info_{number}", store=store, name="ci") for number in range(17)),
+                with_items,
+                lookup,
+                lookup,
+            ],
+        },
+    ]
+    hosts = ",".join(f"host-{number}" for number in range(10))
+    ansible.playbook(plays, ["-i", f"{hosts},", "-c", "local"]).succeeded()
+    assert vault.requests.count(LOGIN) == 1
+    assert [vault.lives(issued) for issued in vault.client_tokens] == [False]
+    ansible.play(lookup, lookup, token("ci", scopes=READ, store=vault.store)).succeeded()
+    assert not any(map(vault.lives, vault.client_tokens))
+    assert vault.lives(vault.token)
 
 
 def purge(name: str, store: dict[str, t.Any]) -> Task:

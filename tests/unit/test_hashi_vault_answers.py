@@ -22,6 +22,8 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.regist
 from entries import DOTTED_SECRET, ENVIRONMENT, REPORTS, SECRET_PART, context, kept
 from support.scripted import Scripted, answer, scripted
 
+pytestmark = pytest.mark.usefixtures("own_logins")
+
 ENTRY = kept(version=1)
 DATA = dump_entry(ENTRY)
 ESCAPES = "\x1b[2J\r\n\x07\u202e\ud800"

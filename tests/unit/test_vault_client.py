@@ -22,6 +22,9 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.login_of_run import (
+    SharedLogins,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import (
     store_from,
     variables_as_environment,
@@ -29,6 +32,8 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.regist
 
 from entries import DOTTED_SECRET, ENVIRONMENT, INTENT, REPORTS, context, identity, kept
 from support.key_vault import KeyVault, key_vault, stand_in_vault
+
+pytestmark = pytest.mark.usefixtures("own_logins")
 
 PATH = f"dynatrace/{ENVIRONMENT}/reports"
 LOGIN = ("POST", "/v1/auth/approle/login")
@@ -196,13 +201,14 @@ def test_more_threads_than_usual_log_nothing(
     ],
 )
 def test_each_method_logs_in_as_its_server_wants_it(
-    options: dict[str, str], path: str, body: dict[str, str]
+    own_logins: SharedLogins, options: dict[str, str], path: str, body: dict[str, str]
 ) -> None:
     allowed = urllib.parse.unquote(path)
     with stand_in_vault() as vault:
         vault.logins[allowed] = body
         assert opened(vault, token=None, **options).load(REPORTS) == Entry(REPORTS)
         assert vault.requests[0] == ("POST", f"/v1/auth/{path}")
+        own_logins.revoke()
         vault.logins[allowed] = {**body, "jwt": "another", "password": "another"}
         with pytest.raises(DynatraceError, match="cannot be logged in to: invalid user") as told:
             opened(vault, token=None, **options).load(REPORTS)

@@ -17,12 +17,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.address 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
-    HTTPAdapter,
     requests,
-)
-from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
-    TlsAdapter,
-    tls_context,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
@@ -38,11 +33,18 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
     Data,
     VersionMismatch,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.login_of_run import (
+    Login,
+    login_of_run,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_login import (
     check_login,
     credentials,
     login_request,
     with_files,
+)
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_session import (
+    vault_session,
 )
 
 _NEXT_STEP = {
@@ -70,11 +72,8 @@ _REFINED = (
 _TLS_EXPECTED = "http request to an https server"
 _REFUSALS = ("InvalidRequest", "Forbidden", "NotInPolicy", "Unauthorized", "InvalidPath")
 _MOST_RETRIES = 20
-# Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
-_RETRIED_STATUSES = (412, 429, 503)
 _SECRETS = ("token", "secret_id", "password", "jwt")
 _LONGEST_TIMEOUT = 3600.0  # seconds
-_MOST_CONNECTIONS = 64  # kept open: as many as there can be workers
 # Raised by hvac for an answer that is not from Vault. Its message may quote the answer.
 _NONSENSE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
@@ -103,7 +102,7 @@ class _Absent(Exception):
 
 
 class VaultClient:
-    """Logs in once, with the first request, for all threads."""
+    """Logs in with the first request, if no other task of the run has done so."""
 
     def __init__(
         self, options: t.Mapping[str, t.Any], proxy: str | None, redactor: Redactor
@@ -114,6 +113,7 @@ class VaultClient:
         self.url = _parse_url(options["url"], options["allow_http"])
         self._options = options
         self._proxy = proxy
+        self._login_request = login_request(options)
         self._redactor = redactor
         self._lock = threading.Lock()
         self._client: Vault = None
@@ -127,9 +127,8 @@ class VaultClient:
         :param needs: what the policy has to allow for it, for messages.
         :raises VersionMismatch: where the check-and-set was refused.
         """
-        client = self._logged_in()
         try:
-            answer = self._send(client, done, request, needs)
+            answer = self._answer(done, request, needs)
         except _Absent as absent:
             return absent.data
         if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
@@ -139,15 +138,33 @@ class VaultClient:
         raise self._failure(done, "the answer is not that of the engine KV v2", "InvalidPath")
 
     def remove(self, request: Request, needs: str) -> None:
-        client = self._logged_in()
         try:
-            answer = self._send(client, "removed", request, needs)
+            answer = self._answer("removed", request, needs)
         except _Absent:
             return
         if getattr(answer, "status_code", None) != 204:
             raise self._failure(
                 "removed", "the answer is not that of the engine KV v2", "InvalidPath"
             )
+
+    def _answer(self, done: str, request: Request, needs: str) -> t.Any:
+        client = self._logged_in()
+        try:
+            return self._send(client, done, request, needs)
+        except VaultFailure as failure:
+            if failure.kind != "Forbidden" or not self._has_expired(client):
+                raise
+        return self._send(self._logged_in(refused=client.token), done, request, needs)
+
+    def _has_expired(self, client: Vault) -> bool:
+        """Whether the server no longer knows the token of a login."""
+        if self._login_request is None:
+            return False
+        try:
+            self._send(client, "read", lambda vault: vault.auth.token.lookup_self(), "read itself")
+        except VaultFailure as failure:
+            return failure.kind == "Forbidden"
+        return False
 
     def _send(self, client: Vault, done: str, request: Request, needs: str) -> t.Any:
         # No failure is chained: hvac's exceptions carry the request with its headers.
@@ -182,47 +199,57 @@ class VaultClient:
         what = f"The store {self.url} cannot be {done}: {reason.rstrip('.')}."
         return VaultFailure(self._redactor.text(printable(what)), next_step.format(needs), kind)
 
-    def _logged_in(self) -> Vault:
+    def _logged_in(self, refused: str | None = None) -> Vault:
+        """A client with a token.
+
+        :param refused: a token that has expired.
+        """
         with self._lock:
             # Not tried again for each token, because that could lock an account.
             if self._login_failure is not None:
                 raise DynatraceError(self._login_failure)
-            if self._client is None:
+            if self._client is None or self._client.token == refused:
                 try:
-                    self._client = self._log_in()
+                    self._client = self._open(refused)
                 except DynatraceError as failure:
                     self._login_failure = str(failure)
                     raise DynatraceError(self._login_failure) from None
             return self._client
 
-    def _log_in(self) -> Vault:
+    def _open(self, refused: str | None) -> Vault:
         options = self._options
         client = _hvac().Client(
             url=self.url,
             token=options["token"] if options["auth_method"] == "token" else "",
             namespace=options["namespace"],
             timeout=options["timeout"],
-            session=_session(options, self._proxy),
+            session=vault_session(options, self._proxy, options["retries"]),
             verify=options["validate_certs"],
             allow_redirects=False,
         )
-        request = login_request(options)
-        if request is None:
-            return client
-        done = "logged in to"
+        if self._login_request is not None:
+            token = login_of_run(options, self._proxy, lambda: self._log_in(client), refused)
+            self._redactor.hide(token)
+            client.token = token.reveal()
+        return client
+
+    def _log_in(self, client: Vault) -> Login:
+        request = self._login_request
+        assert request is not None
         try:
             answer = self._send(
                 client,
-                done,
+                "logged in to",
                 lambda vault: vault.login(request.path, use_token=False, json=request.body),
                 needs=f"log in at {request.path}",
             )
         except (_Absent, VersionMismatch):
-            raise self._failure(done, "the answer is not that of Vault", "NoVault") from None
+            raise self._failure(
+                "logged in to", "the answer is not that of Vault", "NoVault"
+            ) from None
         except VaultFailure as failure:
             raise self._login_refused(failure) from None
-        client.token = self._token_in(answer)
-        return client
+        return self._login_in(answer)
 
     def _login_refused(self, failure: VaultFailure) -> VaultFailure:
         if failure.kind not in _REFUSALS:
@@ -234,15 +261,15 @@ class VaultClient:
         )
         return VaultFailure(failure.what, next_step, failure.kind)
 
-    def _token_in(self, answer: t.Any) -> str:
+    def _login_in(self, answer: t.Any) -> Login:
         try:
             token = answer["auth"]["client_token"]
+            kind = answer["auth"].get("token_type")
         except (KeyError, TypeError):
-            token = None
+            token = kind = None
         if not isinstance(token, str) or not could_be_secret(token):
             raise self._failure("logged in to", "the answer has no token", "NoVault")
-        self._redactor.hide(Secret(token))
-        return token
+        return Login(self.url, Secret(token), can_be_revoked=kind != "batch")
 
 
 def _refined(kind: str, errors: str) -> str:
@@ -274,48 +301,6 @@ def part_of(data: Data | None, key: str, kind: type) -> t.Any:
     if not isinstance(part, kind) or isinstance(part, bool):
         raise DynatraceError(f"The answer of the store has no {key}. {_NEXT_STEP['InvalidPath']}")
     return part
-
-
-def _session(options: t.Mapping[str, t.Any], proxy: str | None) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = options["validate_certs"]  # which hvac prefers to its own, if it is true
-    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-    session.hooks["response"].append(_refuse_redirect)
-    context = tls_context(
-        options["validate_certs"],
-        options["ca_cert"],
-        options["cert_auth_public_key"],
-        options["cert_auth_private_key"],
-        "store: ca_cert",
-        "store: cert_auth_public_key",
-    )
-    for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
-        adapter.init_poolmanager(1, _MOST_CONNECTIONS)
-        adapter.max_retries = _retries(options["retries"])
-        session.mount(scheme, adapter)
-    return session
-
-
-def _retries(number: int) -> t.Any:
-    # Not after a lost answer: a write that was carried out would then be refused as a stranger's.
-    return requests.adapters.Retry(
-        total=number,
-        read=0,
-        other=0,
-        status_forcelist=_RETRIED_STATUSES,
-        allowed_methods=None,
-        raise_on_status=False,
-        respect_retry_after_header=False,
-        backoff_factor=0.3,
-    )
-
-
-def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
-    if response.is_redirect:
-        raise requests.exceptions.TooManyRedirects(
-            "the answer is a redirect, which would carry the token to another host"
-        )
 
 
 def _hvac() -> t.Any:

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the community.dynatrace project
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Connections to HashiCorp Vault or OpenBao: TLS, proxy, and what is sent again."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
+    HTTPAdapter,
+    requests,
+)
+from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
+    TlsAdapter,
+    tls_context,
+)
+
+# Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
+_RETRIED_STATUSES = (412, 429, 503)
+_MOST_CONNECTIONS = 64  # kept open: as many as there can be workers
+
+
+def vault_session(
+    options: t.Mapping[str, t.Any], proxy: str | None, retries: int = 0
+) -> requests.Session:
+    """A session with the TLS of these options.
+
+    :raises OptionError: if a file of theirs cannot be used.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = options["validate_certs"]  # which hvac prefers to its own, if it is true
+    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+    session.hooks["response"].append(_refuse_redirect)
+    context = tls_context(
+        options["validate_certs"],
+        options["ca_cert"],
+        options["cert_auth_public_key"],
+        options["cert_auth_private_key"],
+        "store: ca_cert",
+        "store: cert_auth_public_key",
+    )
+    for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
+        adapter.init_poolmanager(1, _MOST_CONNECTIONS)
+        adapter.max_retries = _retries(retries)
+        session.mount(scheme, adapter)
+    return session
+
+
+def _retries(number: int) -> t.Any:
+    # Not after a lost answer: a write that was carried out would then be refused as a stranger's.
+    return requests.adapters.Retry(
+        total=number,
+        read=0,
+        other=0,
+        status_forcelist=_RETRIED_STATUSES,
+        allowed_methods=None,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+        backoff_factor=0.3,
+    )
+
+
+def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
+    if response.is_redirect:
+        raise requests.exceptions.TooManyRedirects(
+            "the answer is a redirect, which would carry the token to another host"
+        )
