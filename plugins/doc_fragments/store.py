@@ -25,7 +25,9 @@ options:
         C(encrypt), by default V(true), whether the secret is encrypted with the vault secret of the
         play, as an inline vault value that C(ansible-vault) and M(ansible.builtin.include_vars)
         can read; C(encrypt_vault_id), the vault id of the vault secret to encrypt with, if there
-        are several and C(vault_encrypt_identity) is not set.'
+        are several and C(vault_encrypt_identity) is not set; C(allow_other_writers), by default
+        V(false), whether a folder or file is accepted that others than the user who runs Ansible
+        and C(root) own or may write. Whoever can write it can then replace or remove secrets.'
       - 'C(type: hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
         OpenBao, written with check-and-set. It requires the Python library C(hvac).'
       - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault):
