@@ -84,9 +84,7 @@ class Place(t.NamedTuple):
     ) -> EntryStore:
         """The store there, with these vault secrets or a usual one."""
         vault = AnsibleVault(list(vault_secrets or [VAULT_PASSWORD]), encrypt_vault_id)
-        return file_store(
-            str(self.root), vault, encrypt, self.warnings.append, allow_other_writers
-        )
+        return file_store(str(self.root), vault, encrypt, self.warnings.append, allow_other_writers)
 
     def store_without_vault_secret(self, encrypt: bool = True) -> EntryStore:
         return file_store(str(self.root), AnsibleVault([], None), encrypt, self.warnings.append)
@@ -105,8 +103,14 @@ class Place(t.NamedTuple):
             for path, fact in facts.items()
         }
 
+    @property
+    def check(self) -> pathlib.Path:
+        return self.folder / ".vault-check"
+
     def files(self) -> list[str]:
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+        """All there is but the check value of the vault password."""
+        paths = sorted(self.root.rglob("*"))
+        return [str(path.relative_to(self.root)) for path in paths if path != self.check]
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def test_only_the_owner_may_read_what_is_written(place: Place, umask: int) -> No
         path.name: path.stat().st_mode & 0o7777 for path in [place.root, *place.root.rglob("*")]
     }
     assert {modes.pop(name) for name in ("tokens", ENVIRONMENT)} == {0o700}
-    assert len(modes) == 2
+    assert set(modes) == {"reports.yml", ".lock", ".gitignore", ".vault-check"}
     assert set(modes.values()) == {0o600}
 
 
@@ -1062,7 +1066,9 @@ def test_a_path_that_cannot_be_written_is_named(path: str) -> None:
             match=f"^The store {path} cannot be written: .* See to that folder, and run again",
         ):
             store.check_may(operation, kept())
-    with pytest.raises(DynatraceError, match=f"^The store {path} cannot be written: ") as caught:
+    with pytest.raises(
+        DynatraceError, match=f"^The store {path} cannot be (read|written): "
+    ) as caught:
         store.save(kept())
     assert SECRET_PART not in str(caught.value)
     with (

@@ -38,7 +38,11 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
     Version,
     VersionMismatch,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import is_entry_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.one_password import (
+    OnePassword,
+)
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "str", "required": True},
@@ -60,6 +64,10 @@ _WITH_LOCKS = (
     "without nolock, CIFS without nobrl. If there is none, keep the store on a local disk, or with "
     "type: hashi_vault."
 )
+_IGNORED = (
+    b"# Locks, and files of a killed run. Written by the collection community.dynatrace.\n"
+    b".lock\n.*.new\n"
+)
 _HEADER = (
     b"# A Dynatrace token. Written by the collection community.dynatrace, which replaces the file "
     b"as a whole.\n"
@@ -76,13 +84,15 @@ def open_file_store(options: t.Mapping[str, t.Any], context: StoreContext) -> En
         raise OptionError(
             f"store: path has more than {_LONGEST_PATH} characters. Give the path of a folder."
         )
-    path = os.path.join(context.folder, os.path.expanduser(options["path"]))
+    given = os.path.expanduser(options["path"])
+    path = os.path.normpath(os.path.join(context.folder, given))
     return file_store(
-        os.path.normpath(path),
+        path,
         AnsibleVault(vault_secrets(context.loader), options["encrypt_vault_id"]),
         options["encrypt"],
         context.warn,
         options["allow_other_writers"],
+        lambda key: _elsewhere(path, given, key, context.loader),
     )
 
 
@@ -92,10 +102,31 @@ def file_store(
     encrypt: bool,
     warn: t.Callable[[str], None],
     allow_other_writers: bool = False,
+    elsewhere: t.Callable[[Key], str] = lambda key: "",
 ) -> EntryStore:
     """The store in the folder of this path. Nothing is read or written yet."""
-    sealing = vault if encrypt else InTheClear(vault, path, warn)
-    return EntryStore(FileBackend(path, allow_other_writers), sealing)
+    backend = FileBackend(path, allow_other_writers)
+    in_the_clear = InTheClear(vault, path, warn)
+    sealing = OnePassword(vault, backend, warn) if encrypt else in_the_clear
+    return EntryStore(backend, sealing, elsewhere)
+
+
+def _elsewhere(path: str, given: str, key: Key, loader: t.Any) -> str:
+    """What to say if a store of the same relative path, beside another playbook, has the entry.
+
+    A playbook that is imported from another folder has a folder of its own.
+    """
+    folders = {os.path.dirname(file) for file in getattr(loader, "_FILE_CACHE", ())}
+    stores = {os.path.normpath(os.path.join(folder, given)) for folder in folders} - {path}
+    files = [os.path.join(store, key.place, _file(key)) for store in sorted(stores)]
+    found = [file for file in files if os.path.isfile(file)]
+    if not found:
+        return ""
+    return (
+        f"; a store of the same name beside another playbook of this run has it: {found[0]}. "
+        "A relative path is relative to the folder of the playbook that the play is in: give an "
+        "absolute path"
+    )
 
 
 class FileBackend:
@@ -126,11 +157,40 @@ class FileBackend:
     def _lock_place(
         self, place: str, named: t.Sequence[tuple[str, str]]
     ) -> contextlib.AbstractContextManager[None]:
-        with self._explained("locked"), self._opened(place, create=True):
-            folder = os.path.join(self._path, place)
-            if not os.access(folder, os.W_OK):
+        path = self.folder(place)
+        with self._explained("locked"), self._opened(place, create=True) as folder:
+            if not os.access(path, os.W_OK):
                 return contextlib.nullcontext()  # what nobody can write needs no lock
-        return identity_locks(os.path.join(folder, ".lock"), named, remedy=_WITH_LOCKS)
+            _have_ignored(folder)
+        return identity_locks(os.path.join(path, ".lock"), named, remedy=_WITH_LOCKS)
+
+    def folder(self, place: str) -> str:
+        return os.path.join(self._path, place)
+
+    def places(self) -> t.Sequence[str]:
+        with self._explained("read"):
+            folders = [
+                one.name for one in os.scandir(self._path) if one.is_dir(follow_symlinks=False)
+            ]
+        return [folder for folder in sorted(folders) if self._is_place(folder)]
+
+    def _is_place(self, folder: str) -> bool:
+        names = filter(is_entry_name, self.names(folder))
+        found = (self.read(Key(folder, name)) for name in names)
+        data = (kept.data for kept in found if kept and isinstance(kept.data, dict))
+        return any(one.get("environment") == folder for one in data)
+
+    def read_file(self, place: str, file: str) -> bytes | None:
+        with self._explained("read"):
+            try:
+                with self._opened(place) as folder:
+                    return _read(folder, file, self._check)
+            except FileNotFoundError:
+                return None
+
+    def write_file(self, place: str, file: str, content: bytes) -> None:
+        with self._explained("written"), self._opened(place, create=True) as folder:
+            _replace(folder, file, content)
 
     def names(self, place: str) -> t.Iterable[str]:
         with self._explained("read"):
@@ -142,13 +202,8 @@ class FileBackend:
         return [file[: -len(_EXTENSION)] for file in files if file.endswith(_EXTENSION)]
 
     def read(self, key: Key) -> Kept | None:
-        with self._explained("read"):
-            try:
-                with self._opened(key.place) as folder:
-                    content = _read(folder, _file(key), self._check)
-            except FileNotFoundError:
-                return None
-        return Kept(_parse(content), content)
+        content = self.read_file(key.place, _file(key))
+        return None if content is None else Kept(_parse(content), content)
 
     def write(self, key: Key, data: Data, version: Version | None) -> Version:
         text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
@@ -177,7 +232,7 @@ class FileBackend:
         with self._explained("written"):
             with contextlib.suppress(FileNotFoundError), self._opened(place):
                 pass
-            folder = os.path.join(self._path, place)
+            folder = self.folder(place)
             while not os.path.lexists(folder):
                 folder = os.path.dirname(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -241,6 +296,17 @@ def _next_step(error: OSError) -> str:
             "then replace or remove secrets. Otherwise keep the store with type: hashi_vault."
         )
     return "See to that folder, and run again."
+
+
+def _have_ignored(folder: int) -> None:
+    """Have git leave out what is not worth a commit. What is there already stays as it is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(".gitignore", flags, 0o600, dir_fd=folder)
+    except FileExistsError:
+        return
+    with open(descriptor, "wb") as opened:
+        opened.write(_IGNORED)
 
 
 def _file(key: Key) -> str:
