@@ -21,11 +21,17 @@ options:
         C(NAME.pat.yml) for a personal access token. If a name has other characters than lower case
         letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum. Folders
         have mode V(0700), files have mode V(0600).'
-      - 'Options of C(type: file): C(path), a folder, relative to the folder of the playbook;
+      - A file store in a checkout goes with the checkout. C(git clean) removes it if it is not
+        committed, C(ansible-pull --purge) in any case.
+      - 'Options of C(type: file): C(path), a folder, relative to the folder of the playbook that
+        the play is in;
         C(encrypt), by default V(true), whether the secret is encrypted with the vault secret of the
         play, as an inline vault value that C(ansible-vault) and M(ansible.builtin.include_vars)
-        can read; C(encrypt_vault_id), the vault id of the vault secret to encrypt with, if there
-        are several and C(vault_encrypt_identity) is not set.'
+        can read, and as the other secrets in the folder of the environment; C(encrypt_vault_id),
+        the vault id of the vault secret to encrypt with, if there
+        are several and C(vault_encrypt_identity) is not set; C(allow_other_writers), by default
+        V(false), whether a folder or file is accepted that others than the user who runs Ansible
+        and C(root) own or may write. Whoever can write it can then replace or remove secrets.'
       - 'C(type: hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
         OpenBao, written with check-and-set. It requires the Python library C(hvac).'
       - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault):

@@ -154,4 +154,9 @@ QUERY_OPTIONS: dict[str, dict[str, t.Any]] = {
     "token": {"type": "str", "no_log": True},
 }
 
+RESEAL_OPTIONS: dict[str, dict[str, t.Any]] = {
+    "store": {"type": "raw"},
+    "folders": {"type": "list", "elements": "str"},
+}
+
 TOKEN_INFO_OPTIONS = {**CONNECTION_OPTIONS, **QUERY_OPTIONS, "store": {"type": "raw"}}

@@ -132,9 +132,13 @@ def _name(term: t.Any, redactor: Redactor) -> str:
 def _read(
     name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]
 ) -> t.Any:
-    entry = store.load(parse_identity({**params, "name": name}, around(params)))
+    identity = parse_identity({**params, "name": name}, around(params))
+    entry = store.load(identity)
     if entry.id is None:
-        raise _Missing(f"The store holds no token named {name!r} of this environment and kind.")
+        raise _Missing(
+            f"The store holds no token named {name!r} of this environment and kind "
+            f"({store.describe(identity)})."
+        )
     secret = store.unseal(entry) if api is not None or params["return"] == "secret" else None
     token = _verify(entry, secret, api, scopes) if api is not None and secret is not None else None
     if params["return"] == "id":

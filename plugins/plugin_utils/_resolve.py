@@ -47,7 +47,7 @@ def resolve_options(
     for option in no_credentials:
         completed.pop(option, None)
     params = validated(completed, options)
-    if params["proxy"] is None:
+    if "proxy" in options and params["proxy"] is None:
         params["proxy"] = proxy_for(params["environment_url"] or "", environments)
     return params
 

@@ -77,8 +77,8 @@ def test_a_missing_token_is_an_error_a_warning_or_left_out_and_a_useless_one_alw
     failing = {
         look(
             "'none'"
-        ): "The store holds no token named 'none' of this environment and kind. Issue it "
-        "with dynatrace_token and this store, or say on_missing: skip. In check mode, a token that",
+        ): "/none.yml). Issue it with dynatrace_token and this store, or say on_missing: skip. In "
+        "check mode, a token that",
         look(
             "'two'", verify="true"
         ): "whose secret the store holds, is not known to Dynatrace any more. Issue it with",

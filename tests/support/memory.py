@@ -240,6 +240,9 @@ class MemoryStore:
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def describe(self, identity: Identity) -> str:
+        return f"memory of {identity.name}"
+
     def load(self, identity: Identity) -> Entry:
         self._world.reads("load")
         if identity not in self._world.entries:

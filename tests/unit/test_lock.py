@@ -79,7 +79,7 @@ def test_a_lock_is_no_link_to_follow(tmp_path: pathlib.Path) -> None:
     lock.unlink()
     lock.symlink_to(tmp_path / "elsewhere")
     with (
-        pytest.raises(DynatraceError, match="See to that file"),
+        pytest.raises(DynatraceError, match="Set ANSIBLE_HOME to a folder"),
         identity_locks(str(tmp_path / "lock"), [IDENTITY]),
     ):
         pass

@@ -80,10 +80,11 @@ class Place(t.NamedTuple):
         *vault_secrets: tuple[str, VaultSecret],
         encrypt_vault_id: str | None = None,
         encrypt: bool = True,
+        allow_other_writers: bool = False,
     ) -> EntryStore:
         """The store there, with these vault secrets or a usual one."""
         vault = AnsibleVault(list(vault_secrets or [VAULT_PASSWORD]), encrypt_vault_id)
-        return file_store(str(self.root), vault, encrypt, self.warnings.append)
+        return file_store(str(self.root), vault, encrypt, self.warnings.append, allow_other_writers)
 
     def store_without_vault_secret(self, encrypt: bool = True) -> EntryStore:
         return file_store(str(self.root), AnsibleVault([], None), encrypt, self.warnings.append)
@@ -102,8 +103,14 @@ class Place(t.NamedTuple):
             for path, fact in facts.items()
         }
 
+    @property
+    def check(self) -> pathlib.Path:
+        return self.folder / ".vault-check"
+
     def files(self) -> list[str]:
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+        """All there is but the check value of the vault password."""
+        paths = sorted(self.root.rglob("*"))
+        return [str(path.relative_to(self.root)) for path in paths if path != self.check]
 
 
 @pytest.fixture
@@ -186,7 +193,7 @@ def test_only_the_owner_may_read_what_is_written(place: Place, umask: int) -> No
         path.name: path.stat().st_mode & 0o7777 for path in [place.root, *place.root.rglob("*")]
     }
     assert {modes.pop(name) for name in ("tokens", ENVIRONMENT)} == {0o700}
-    assert len(modes) == 2
+    assert set(modes) == {"reports.yml", ".lock", ".gitignore", ".vault-check"}
     assert set(modes.values()) == {0o600}
 
 
@@ -592,6 +599,48 @@ def test_what_belongs_to_another_user_is_refused(
     ):
         with pytest.raises(DynatraceError, match="another user owns it"):
             attempt()
+
+
+def _mount_with_fs_group(root: pathlib.Path) -> None:
+    """As Kubernetes does at each mount of a volume."""
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o2770 if path.is_dir() else path.stat().st_mode | 0o660)
+
+
+def _mount_for_all(root: pathlib.Path) -> None:
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o777)
+
+
+@pytest.mark.parametrize("mount", [_mount_with_fs_group, _mount_for_all, None])
+def test_what_others_can_write_is_used_where_that_is_written_out(
+    place: Place, mount: t.Callable[[pathlib.Path], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = place.store().save(kept())
+    if mount is None:
+        for path in (place.root, place.folder, place.file):
+            give_away(path, monkeypatch)
+    else:
+        mount(place.root)
+    with pytest.raises(DynatraceError, match="say allow_other_writers: true in store") as caught:
+        place.store().load(REPORTS)
+    assert "type: hashi_vault" in str(caught.value)
+    store = place.store(allow_other_writers=True)
+    for entry in (saved, ONLY_AN_INTENT):
+        with store.lock([REPORTS]):
+            store.check_may("save", entry)
+            assert store.entries(ENVIRONMENT) == [store.load(REPORTS)]
+            store.save(dataclasses.replace(entry, version=store.load(REPORTS).version))
+    store.remove(store.load(REPORTS))
+    assert not place.file.exists()
+    assert place.warnings == []
+
+
+def test_a_link_is_not_followed_where_others_can_write(place: Place) -> None:
+    place.store().save(kept())
+    _replace_by_link(place.file)
+    with pytest.raises(DynatraceError, match="symbolic link"):
+        place.store(allow_other_writers=True).load(REPORTS)
 
 
 def test_the_path_itself_may_be_a_link(place: Place) -> None:
@@ -1017,7 +1066,9 @@ def test_a_path_that_cannot_be_written_is_named(path: str) -> None:
             match=f"^The store {path} cannot be written: .* See to that folder, and run again",
         ):
             store.check_may(operation, kept())
-    with pytest.raises(DynatraceError, match=f"^The store {path} cannot be written: ") as caught:
+    with pytest.raises(
+        DynatraceError, match=f"^The store {path} cannot be (read|written): "
+    ) as caught:
         store.save(kept())
     assert SECRET_PART not in str(caught.value)
     with (
@@ -1040,7 +1091,7 @@ def test_a_dangling_link_as_path_is_named(place: Place) -> None:
 TRYING = """
 import sys
 from ansible_collections.community.dynatrace.plugins.plugin_utils._lock import identity_locks
-with identity_locks(sys.argv[1], [(sys.argv[2], "reports")], 0):
+with identity_locks(sys.argv[1], [(sys.argv[2], "reports")], longest_wait=0):
     pass
 """
 

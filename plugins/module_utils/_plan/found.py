@@ -39,6 +39,7 @@ class Found:
     held_id: str | None = None  # the id of the token that the caller's secret belongs to
     kept_id: str | None = None  # the id of the token that the store's secret belongs to
     stored: bool = False  # whether there is a store
+    place: str = ""  # where the store looked in vain for the secret of a live token
     target: Entry | None = None  # the entry of the name that the token is to get, if it is another
 
     def knows_secret_of(self, token: Token) -> bool:

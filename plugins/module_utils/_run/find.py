@@ -55,7 +55,12 @@ def find(
         found, secret = _find_by_name(api, specification, context, held_id)
     else:
         found, secret = _find_by_id(api, specification, context)
-    return dataclasses.replace(found, held_id=held_id, stored=context.store.keeps), secret
+    place = ""
+    if found.live and found.entry.id is None:
+        place = context.store.describe(found.entry.identity)
+    return dataclasses.replace(
+        found, held_id=held_id, stored=context.store.keeps, place=place
+    ), secret
 
 
 def _believed(specification: Specification) -> str | None:

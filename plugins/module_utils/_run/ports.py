@@ -117,6 +117,9 @@ class Store(t.Protocol):
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         """What to hold from reading these entries to the last time they are written."""
 
+    def describe(self, identity: Identity) -> str:
+        """Where the entry is, or would be, for messages."""
+
     def load(self, identity: Identity) -> Entry:
         """The entry, its secret sealed; one without a version where there is none."""
 
@@ -157,6 +160,9 @@ class NoStore:
 
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
+
+    def describe(self, identity: Identity) -> str:
+        return "nowhere"
 
     def load(self, identity: Identity) -> Entry:
         return Entry(identity)

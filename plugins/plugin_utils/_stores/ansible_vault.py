@@ -55,7 +55,20 @@ class AnsibleVault:
         """:raises OptionError: where nothing tells which vault secret to seal with."""
         self._sealing_secret()
 
-    def seal(self, secret: Secret) -> Secret | Sealed:
+    @property
+    def sealing_id(self) -> str:
+        """The vault id of the vault secret to seal with."""
+        return self._sealing_secret()[0]
+
+    def opens_with_sealing_secret(self, text: bytes) -> bool:
+        """Whether this was sealed with the vault secret to seal with, whatever its vault id."""
+        try:
+            VaultLib([self._sealing_secret()]).decrypt(text)
+        except (AnsibleError, ValueError):
+            return False
+        return True
+
+    def seal(self, secret: Secret) -> Sealed:
         vault_id, vault_secret = self._sealing_secret()
         text = VaultLib(self._secrets).encrypt(secret.reveal(), vault_secret, vault_id)
         return Sealed(text.decode())
@@ -121,7 +134,7 @@ class InTheClear:
         self._lock = threading.Lock()
         self._warned = False
 
-    def check(self) -> None:
+    def check(self, place: str) -> None:
         with self._lock:
             if not self._warned:
                 self._warned = True
@@ -130,8 +143,11 @@ class InTheClear:
                     "encrypt: false."
                 )
 
-    def seal(self, secret: Secret) -> Secret | Sealed:
+    def prepare(self, place: str) -> None:
+        pass
+
+    def seal(self, secret: Secret, place: str) -> Secret | Sealed:
         return secret
 
-    def unseal(self, sealed: Sealed, place: str) -> Secret:
-        return self._vault.unseal(sealed, place)
+    def unseal(self, sealed: Sealed, described: str) -> Secret:
+        return self._vault.unseal(sealed, described)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import typing as t
@@ -37,12 +38,17 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
     Version,
     VersionMismatch,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec import is_entry_name
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.one_password import (
+    OnePassword,
+)
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "str", "required": True},
     "encrypt": {"type": "bool", "default": True},
     "encrypt_vault_id": {"type": "str"},
+    "allow_other_writers": {"type": "bool", "default": False},
 }
 
 _LONGEST_PATH = 1000  # the folders of a path are made by a function that calls itself for each
@@ -50,7 +56,18 @@ _EXTENSION = ".yml"
 _LARGEST = 100_000  # bytes
 _DEEPEST = 10
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What a file system answers that lacks an operation. Some have fsync for files and not for folders.
+_LACKING = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_WITH_LOCKS = (
+    "This user has to be able to write that file, on a file system with locks: NFS that is mounted "
+    "without nolock, CIFS without nobrl. If there is none, keep the store on a local disk, or with "
+    "type: hashi_vault."
+)
+_IGNORED = (
+    b"# Locks, and files of a killed run. Written by the collection community.dynatrace.\n"
+    b".lock\n.*.new\n"
+)
 _HEADER = (
     b"# A Dynatrace token. Written by the collection community.dynatrace, which replaces the file "
     b"as a whole.\n"
@@ -67,31 +84,63 @@ def open_file_store(options: t.Mapping[str, t.Any], context: StoreContext) -> En
         raise OptionError(
             f"store: path has more than {_LONGEST_PATH} characters. Give the path of a folder."
         )
-    path = os.path.join(context.folder, os.path.expanduser(options["path"]))
+    given = os.path.expanduser(options["path"])
+    path = os.path.normpath(os.path.join(context.folder, given))
     return file_store(
-        os.path.normpath(path),
+        path,
         AnsibleVault(vault_secrets(context.loader), options["encrypt_vault_id"]),
         options["encrypt"],
         context.warn,
+        options["allow_other_writers"],
+        lambda key: _elsewhere(path, given, key, context.loader),
     )
 
 
 def file_store(
-    path: str, vault: AnsibleVault, encrypt: bool, warn: t.Callable[[str], None]
+    path: str,
+    vault: AnsibleVault,
+    encrypt: bool,
+    warn: t.Callable[[str], None],
+    allow_other_writers: bool = False,
+    elsewhere: t.Callable[[Key], str] = lambda key: "",
 ) -> EntryStore:
     """The store in the folder of this path. Nothing is read or written yet."""
-    sealing = vault if encrypt else InTheClear(vault, path, warn)
-    return EntryStore(FileBackend(path), sealing)
+    backend = FileBackend(path, allow_other_writers)
+    in_the_clear = InTheClear(vault, path, warn)
+    sealing = OnePassword(vault, backend, warn) if encrypt else in_the_clear
+    return EntryStore(backend, sealing, elsewhere)
+
+
+def _elsewhere(path: str, given: str, key: Key, loader: t.Any) -> str:
+    """What to say if a store of the same relative path, beside another playbook, has the entry.
+
+    A playbook that is imported from another folder has a folder of its own.
+    """
+    folders = {os.path.dirname(file) for file in getattr(loader, "_FILE_CACHE", ())}
+    stores = {os.path.normpath(os.path.join(folder, given)) for folder in folders} - {path}
+    files = [os.path.join(store, key.place, _file(key)) for store in sorted(stores)]
+    found = [file for file in files if os.path.isfile(file)]
+    if not found:
+        return ""
+    return (
+        f"; a store of the same name beside another playbook of this run has it: {found[0]}. "
+        "A relative path is relative to the folder of the playbook that the play is in: give an "
+        "absolute path"
+    )
 
 
 class FileBackend:
-    """Implements the port ``Backend``. The version of a file is its content."""
+    """Implements the port ``Backend``. The version of a file is its content.
+
+    :param allow_other_writers: whether files and folders may be such that others can write them.
+    """
 
     exclusive = True
     readers = 1  # reading small files is work for the processor
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, allow_other_writers: bool = False) -> None:
         self._path = path
+        self._check = _accept if allow_other_writers else _check_writers
 
     def describe(self, key: Key) -> str:
         return f"file {os.path.join(self._path, key.place, _file(key))}"
@@ -108,11 +157,40 @@ class FileBackend:
     def _lock_place(
         self, place: str, named: t.Sequence[tuple[str, str]]
     ) -> contextlib.AbstractContextManager[None]:
-        with self._explained("locked"), self._opened(place, create=True):
-            folder = os.path.join(self._path, place)
-            if not os.access(folder, os.W_OK):
+        path = self.folder(place)
+        with self._explained("locked"), self._opened(place, create=True) as folder:
+            if not os.access(path, os.W_OK):
                 return contextlib.nullcontext()  # what nobody can write needs no lock
-        return identity_locks(os.path.join(folder, ".lock"), named)
+            _have_ignored(folder)
+        return identity_locks(os.path.join(path, ".lock"), named, remedy=_WITH_LOCKS)
+
+    def folder(self, place: str) -> str:
+        return os.path.join(self._path, place)
+
+    def places(self) -> t.Sequence[str]:
+        with self._explained("read"):
+            folders = [
+                one.name for one in os.scandir(self._path) if one.is_dir(follow_symlinks=False)
+            ]
+        return [folder for folder in sorted(folders) if self._is_place(folder)]
+
+    def _is_place(self, folder: str) -> bool:
+        names = filter(is_entry_name, self.names(folder))
+        found = (self.read(Key(folder, name)) for name in names)
+        data = (kept.data for kept in found if kept and isinstance(kept.data, dict))
+        return any(one.get("environment") == folder for one in data)
+
+    def read_file(self, place: str, file: str) -> bytes | None:
+        with self._explained("read"):
+            try:
+                with self._opened(place) as folder:
+                    return _read(folder, file, self._check)
+            except FileNotFoundError:
+                return None
+
+    def write_file(self, place: str, file: str, content: bytes) -> None:
+        with self._explained("written"), self._opened(place, create=True) as folder:
+            _replace(folder, file, content)
 
     def names(self, place: str) -> t.Iterable[str]:
         with self._explained("read"):
@@ -124,29 +202,24 @@ class FileBackend:
         return [file[: -len(_EXTENSION)] for file in files if file.endswith(_EXTENSION)]
 
     def read(self, key: Key) -> Kept | None:
-        with self._explained("read"):
-            try:
-                with self._opened(key.place) as folder:
-                    content = _read(folder, _file(key))
-            except FileNotFoundError:
-                return None
-        return Kept(_parse(content), content)
+        content = self.read_file(key.place, _file(key))
+        return None if content is None else Kept(_parse(content), content)
 
     def write(self, key: Key, data: Data, version: Version | None) -> Version:
         text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
         content = _HEADER + text.encode()
         with self._explained("written"), self._opened(key.place, create=True) as folder:
-            _check_version(folder, _file(key), version)
+            self._check_version(folder, _file(key), version)
             _replace(folder, _file(key), content)
         return content
 
     def delete(self, key: Key, version: Version, keep_older: bool) -> None:
         file = _file(key)
         with self._explained("removed"), self._opened(key.place) as folder:
-            _check_version(folder, file, version)
+            self._check_version(folder, file, version)
             _unlink(folder, _temporary(file))
             _unlink(folder, file)
-            os.fsync(folder)
+            _sync(folder)
 
     def may(self, operation: Operation, key: Key, version: Version | None) -> Permission:
         try:
@@ -159,7 +232,7 @@ class FileBackend:
         with self._explained("written"):
             with contextlib.suppress(FileNotFoundError), self._opened(place):
                 pass
-            folder = os.path.join(self._path, place)
+            folder = self.folder(place)
             while not os.path.lexists(folder):
                 folder = os.path.dirname(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -170,12 +243,29 @@ class FileBackend:
         """The folder of this place. Everything in it is reached through this descriptor."""
         if create:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
-        with _opened_folder(self._path, os.O_DIRECTORY, None) as root:
+        with self._opened_folder(self._path, os.O_DIRECTORY, None) as root:
             if create:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(place, 0o700, dir_fd=root)
-            with _opened_folder(place, os.O_DIRECTORY | os.O_NOFOLLOW, root) as folder:
+            with self._opened_folder(place, os.O_DIRECTORY | os.O_NOFOLLOW, root) as folder:
                 yield folder
+
+    @contextlib.contextmanager
+    def _opened_folder(self, path: str, flags: int, parent: int | None) -> t.Iterator[int]:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=parent)
+        try:
+            self._check(descriptor, path)
+            yield descriptor
+        finally:
+            _close(descriptor)
+
+    def _check_version(self, folder: int, file: str, version: Version | None) -> None:
+        try:
+            content: bytes | None = _read(folder, file, self._check)
+        except FileNotFoundError:
+            content = None
+        if content != version:
+            raise VersionMismatch
 
     @contextlib.contextmanager
     def _explained(self, done: str) -> t.Iterator[None]:
@@ -185,8 +275,38 @@ class FileBackend:
             where = f" ({error.filename})" if isinstance(error.filename, str) else ""
             raise DynatraceError(
                 f"The store {self._path} cannot be {done}: {error.strerror or error}{where}. "
-                "See to that folder, and run again."
+                f"{_next_step(error)}"
             ) from None
+
+
+class _OtherWriters(PermissionError):
+    """Others than the user who runs this can write a file or folder."""
+
+
+def _next_step(error: OSError) -> str:
+    if error.errno in _LACKING:
+        return (
+            "Its file system cannot do that. Keep the store on another one, or with type: "
+            "hashi_vault."
+        )
+    if isinstance(error, _OtherWriters):
+        return (
+            "See to that folder, and run again. If its owner and mode cannot be changed, as on a "
+            "volume with fsGroup, say allow_other_writers: true in store: whoever can write it can "
+            "then replace or remove secrets. Otherwise keep the store with type: hashi_vault."
+        )
+    return "See to that folder, and run again."
+
+
+def _have_ignored(folder: int) -> None:
+    """Have git leave out what is not worth a commit. What is there already stays as it is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(".gitignore", flags, 0o600, dir_fd=folder)
+    except FileExistsError:
+        return
+    with open(descriptor, "wb") as opened:
+        opened.write(_IGNORED)
 
 
 def _file(key: Key) -> str:
@@ -202,47 +322,33 @@ def _unlink(folder: int, file: str) -> None:
         os.unlink(file, dir_fd=folder)
 
 
-@contextlib.contextmanager
-def _opened_folder(path: str, flags: int, parent: int | None) -> t.Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=parent)
-    try:
-        _check_owner(descriptor, path)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _check_owner(descriptor: int, path: str) -> None:
+def _check_writers(descriptor: int, path: str) -> None:
+    """:raises _OtherWriters: if others could have put anything there."""
     status = os.fstat(descriptor)
     if status.st_uid not in (os.geteuid(), 0):
-        raise PermissionError(0, "another user owns it, who could put anything there", path)
+        raise _OtherWriters(0, "another user owns it, who could put anything there", path)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PermissionError(
+        raise _OtherWriters(
             0, "others than its owner may write it; take that right away (chmod go-w)", path
         )
 
 
-def _check_version(folder: int, file: str, version: Version | None) -> None:
-    try:
-        content: bytes | None = _read(folder, file)
-    except FileNotFoundError:
-        content = None
-    if content != version:
-        raise VersionMismatch
+def _accept(descriptor: int, path: str) -> None:
+    """Others may write it."""
 
 
-def _read(folder: int, file: str) -> bytes:
+def _read(folder: int, file: str, check: t.Callable[[int, str], None]) -> bytes:
     descriptor = os.open(
         file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
     )
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise PermissionError(0, "it is not a file", file)
-        _check_owner(descriptor, file)
+        check(descriptor, file)
         with open(descriptor, "rb", closefd=False) as opened:
             content = opened.read(_LARGEST + 1)
     finally:
-        os.close(descriptor)
+        _close(descriptor)
     if len(content) > _LARGEST:
         raise PermissionError(0, "it is too large to be the entry of a token", file)
     return content
@@ -262,13 +368,37 @@ def _replace(folder: int, file: str, content: bytes) -> None:
         with open(descriptor, "wb") as opened:
             opened.write(content)
             opened.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, file, src_dir_fd=folder, dst_dir_fd=folder)
+            _sync(descriptor)
+        _rename(folder, temporary, file, content)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
-    os.fsync(folder)
+    _sync(folder)
+
+
+def _rename(folder: int, temporary: str, file: str, content: bytes) -> None:
+    """Over a network, the answer to a rename can be lost, and its repetition find nothing."""
+    try:
+        os.replace(temporary, file, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileNotFoundError:
+        if _read(folder, file, _accept) != content:
+            raise
+
+
+def _close(descriptor: int) -> None:
+    """Close what was read. What was written is closed by its file, which says if that failed."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    """Have it on the disk, as far as its file system can be asked for that."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _LACKING:
+            raise
 
 
 def _parse(content: bytes) -> t.Any:

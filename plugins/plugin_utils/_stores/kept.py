@@ -15,6 +15,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.entry i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DamagedEntry,
     DynatraceError,
+    OptionError,
     StoreChanged,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
@@ -37,6 +38,9 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.codec 
     parse_entry,
     parse_listed_entry,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.one_password import (
+    OnePassword,
+)
 
 # As many entries are read without asking first which ones there are.
 _FEW = 20
@@ -45,14 +49,20 @@ _FEW = 20
 class Sealing(t.Protocol):
     """Encrypts secrets before a backend gets them, where the backend does not do so itself."""
 
-    def check(self) -> None:
-        """Fail where a secret could not be sealed now."""
+    def check(self, place: str) -> None:
+        """Fail where a secret of this place could not be sealed now. Writes nothing."""
 
-    def seal(self, secret: Secret) -> Secret | Sealed:
+    def prepare(self, place: str) -> None:
+        """Make ready to seal in this place, if that was checked. Called before a token is issued.
+
+        Fails where what was checked has changed.
+        """
+
+    def seal(self, secret: Secret, place: str) -> Secret | Sealed:
         """The secret as it is to be written."""
 
-    def unseal(self, sealed: Sealed, place: str) -> Secret:
-        """:param place: what holds it, for messages."""
+    def unseal(self, sealed: Sealed, described: str) -> Secret:
+        """:param described: what holds it, for messages."""
 
 
 class EntryStore:
@@ -60,9 +70,16 @@ class EntryStore:
 
     keeps = True
 
-    def __init__(self, backend: Backend, sealing: Sealing | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        sealing: Sealing | None = None,
+        elsewhere: t.Callable[[Key], str] = lambda key: "",
+    ) -> None:
+        """:param elsewhere: what to say where an entry is missing that another store has."""
         self._backend = backend
         self._sealing = sealing
+        self._elsewhere = elsewhere
 
     @property
     def exclusive(self) -> bool:
@@ -70,6 +87,10 @@ class EntryStore:
 
     def lock(self, identities: t.Sequence[Identity]) -> contextlib.AbstractContextManager[None]:
         return self._backend.lock({_key(identity): identity.name for identity in identities})
+
+    def describe(self, identity: Identity) -> str:
+        key = _key(identity)
+        return self._backend.describe(key) + self._elsewhere(key)
 
     def load(self, identity: Identity) -> Entry:
         key = _key(identity)
@@ -102,7 +123,7 @@ class EntryStore:
         return [entry for entry in entries if not entry.is_empty]
 
     def save(self, entry: Entry) -> Entry:
-        saved = dataclasses.replace(entry, secret=self._seal(entry.secret))
+        saved = dataclasses.replace(entry, secret=self._seal(entry))
         version = self._write(_key(entry.identity), dump_entry(saved), entry.version)
         return dataclasses.replace(saved, version=version)
 
@@ -123,17 +144,29 @@ class EntryStore:
             return None
         return self._sealing.unseal(entry.secret, self._backend.describe(_key(entry.identity)))
 
+    def reseal(self, places: t.Sequence[str], check_mode: bool) -> list[str]:
+        """See ``OnePassword.reseal``."""
+        if not isinstance(self._sealing, OnePassword):
+            raise OptionError(
+                "store: only a file store that encrypts its secrets has a vault password to change."
+            )
+        return self._sealing.reseal(places, check_mode)
+
     def check_may(self, operation: Operation, entry: Entry) -> None:
-        if operation == "save" and self._sealing is not None:
-            self._sealing.check()
         permission = self._backend.may(operation, _key(entry.identity), entry.version)
         if permission.granted is False:
             raise DynatraceError(permission.reason)
+        if operation == "save" and self._sealing is not None:
+            self._sealing.check(entry.identity.place)
 
-    def _seal(self, secret: Secret | Sealed | None) -> Secret | Sealed | None:
-        if self._sealing is None or not isinstance(secret, Secret):
-            return secret
-        return self._sealing.seal(secret)
+    def _seal(self, entry: Entry) -> Secret | Sealed | None:
+        if self._sealing is None:
+            return entry.secret
+        if isinstance(entry.secret, Secret):
+            return self._sealing.seal(entry.secret, entry.identity.place)
+        if entry.intents:
+            self._sealing.prepare(entry.identity.place)
+        return entry.secret
 
     def _write(self, key: Key, data: Data, version: Version | None) -> Version:
         try:
