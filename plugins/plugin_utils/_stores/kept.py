@@ -77,7 +77,7 @@ class EntryStore:
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         keys = {_key(identity): identity for identity in identities}
-        if len(keys) > _FEW:
+        if len(keys) > _FEW and self._backend.lists_at_once:
             places = {key.place for key in keys}
             listed = {Key(place, name) for place in places for name in self._backend.names(place)}
             keys = {key: identity for key, identity in keys.items() if key in listed}
@@ -123,12 +123,13 @@ class EntryStore:
             return None
         return self._sealing.unseal(entry.secret, self._backend.describe(_key(entry.identity)))
 
-    def check_may(self, operation: Operation, entry: Entry) -> None:
+    def check_may(self, operation: Operation, entry: Entry) -> bool:
         if operation == "save" and self._sealing is not None:
             self._sealing.check()
         permission = self._backend.may(operation, _key(entry.identity), entry.version)
         if permission.granted is False:
             raise DynatraceError(permission.reason)
+        return permission.granted is not None
 
     def _seal(self, secret: Secret | Sealed | None) -> Secret | Sealed | None:
         if self._sealing is None or not isinstance(secret, Secret):
