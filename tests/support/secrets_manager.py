@@ -28,11 +28,16 @@ from support.relay import Call
 ACCOUNT = "123456789012"
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-# What names, and looks for, credentials outside of a test.
+# The environment of who may use it; with no other place where credentials are looked for.
 NOWHERE = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": "/nonexistent/config",
     "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+}
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    **NOWHERE,
 }
 
 # What becomes of a request: None, it is carried out; an exception of AWS, it is answered with it
@@ -78,15 +83,6 @@ class SecretsManager:
             "type": "aws_secrets_manager",
             "region": self.region,
             "endpoint_url": self.url,
-        }
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment of a run that may use it, without a region and an address."""
-        return {
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            **NOWHERE,
         }
 
     @property
@@ -180,7 +176,9 @@ class SecretsManager:
 
     def check_labels(self) -> None:
         for secret in self.backend.secrets.values():
-            labels = [one for version in secret.versions.values() for one in version["version_stages"]]
+            labels = [
+                one for version in secret.versions.values() for one in version["version_stages"]
+            ]
             assert len(labels) == len(set(labels)) <= _MOST_LABELS, labels
 
     def _check_policy(self, operation: str, given: Data, name: str) -> None:

@@ -13,7 +13,6 @@ import typing as t
 import uuid
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
-    DynatraceError,
     OptionError,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Operation
@@ -109,7 +108,7 @@ class AwsBackend:
         while True:
             answer = self._client.call(
                 "list_secrets",
-                folder,
+                f"{folder}*",
                 Filters=[{"Key": "name", "Values": [folder]}],
                 **page,
             )
