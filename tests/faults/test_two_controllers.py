@@ -37,10 +37,12 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import store_from
 
-from support.key_vault import KeyVault, key_vault
+from support.key_vault import key_vault
+from support.secrets_manager import VARIABLES, secrets_manager
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
+StoreOption = dict[str, t.Any]
 CREATION = {"method": "POST", "path": "apiTokens$"}
 FAULTS = {
     "none": [],
@@ -108,10 +110,15 @@ def works(environment: Environment, secret: str) -> bool:
     return environment.call("POST", "/lookup", token=secret, json={"token": secret}).ok
 
 
-@pytest.fixture
-def vault() -> t.Iterator[KeyVault]:
-    with key_vault() as running:
-        yield running
+@pytest.fixture(params=["hashi_vault", "aws_secrets_manager"])
+def shared(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> t.Iterator[StoreOption]:
+    """The option of a store that several machines can reach."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    with key_vault() if request.param == "hashi_vault" else secrets_manager() as running:
+        yield running.store
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -153,10 +160,10 @@ def test_neither_of_two_with_stores_of_their_own_loses_its_token_to_the_other(
 # give it; see the tests of kills.
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "no names"])
 def test_two_with_one_store_end_with_one_token(
-    environment: Environment, vault: KeyVault, fault: str
+    environment: Environment, shared: StoreOption, fault: str
 ) -> None:
     around = StoreContext("/", None, [{}], print, Redactor())
-    one, two = (Controller(environment, store_from(vault.store, around)) for _machine in range(2))
+    one, two = (Controller(environment, store_from(shared, around)) for _machine in range(2))
     environment.set_faults(*FAULTS[fault])
     at_once(one, two)
     environment.set_faults()

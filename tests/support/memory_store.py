@@ -37,6 +37,7 @@ class MemoryBackend:
     deletions: list[tuple[Key, bool]] = dataclasses.field(default_factory=list)  # keep_older
     exclusive: bool = False
     readers: int = 2
+    lists_at_once: bool = True
     _lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
     def describe(self, key: Key) -> str:

@@ -41,7 +41,7 @@ class Older(MemoryApi):
 class ReadOnly(MemoryStore):
     """A store that may be read only."""
 
-    def check_may(self, operation: Operation, entry: Entry) -> None:
+    def check_may(self, operation: Operation, entry: Entry) -> bool:
         raise DynatraceError(f"may not {operation}")
 
     def save(self, entry: Entry) -> Entry:

@@ -62,8 +62,9 @@ from entries import (
 )
 from support.key_vault import KeyVault, key_vault
 from support.memory_store import MemoryBackend, memory_type
+from support.secrets_manager import VARIABLES, SecretsManager, secrets_manager
 
-TYPES = ("file", "encrypted file", "hashi_vault", "memory")
+TYPES = ("file", "encrypted file", "hashi_vault", "aws_secrets_manager", "memory")
 NUMBERS = itertools.count()
 VAULT_PASSWORD = ("default", VaultSecret(b"correct horse"))
 
@@ -118,6 +119,22 @@ class Secrets:
 
 
 @dataclasses.dataclass
+class AwsSecrets:
+    aws: SecretsManager
+
+    @property
+    def option(self) -> dict[str, t.Any]:
+        return self.aws.store
+
+    def plant(self, name: str, data: t.Any) -> None:
+        escaped = name.replace("~", "=7E").replace(" ", "=20").replace("#", "=23")
+        self.aws.plant(f"dynatrace/{ENVIRONMENT}/{escaped}", data)
+
+    def content(self) -> t.Any:
+        return self.aws.all()
+
+
+@dataclasses.dataclass
 class Cells:
     backend: MemoryBackend
     option: dict[str, t.Any] = dataclasses.field(default_factory=lambda: {"type": "memory"})
@@ -137,6 +154,14 @@ def vault() -> t.Iterator[KeyVault]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def aws() -> t.Iterator[SecretsManager]:
+    with secrets_manager() as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in VARIABLES.items():
+            patch.setenv(name, value)
+        yield running
+
+
 @pytest.fixture(params=TYPES)
 def place(
     request: pytest.FixtureRequest,
@@ -150,6 +175,10 @@ def place(
         return Cells(backend)
     if request.param == "hashi_vault":
         return Secrets(vault)
+    if request.param == "aws_secrets_manager":
+        aws: SecretsManager = request.getfixturevalue("aws")
+        aws.clear()
+        return AwsSecrets(aws)
     monkeypatch.setattr(file, "vault_secrets", lambda loader: [VAULT_PASSWORD])
     return Files(tmp_path / "tokens", encrypt=request.param != "file")
 

@@ -44,6 +44,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.issue imp
     verify,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
+    Operation,
     RunContext,
     TokenApi,
     TokenReader,
@@ -156,10 +157,19 @@ def _check_permissions(plan: Plan, found: Found, context: RunContext) -> None:
     """Fail where the store could not take what the plan has for it, before anything is done."""
     for step in plan.steps:
         if isinstance(step, Issue) or (isinstance(step, Save) and not step.soft):
-            context.store.check_may("save", found.entry)
+            _check_may("save", found.entry, context)
             context.store.unseal(found.entry)  # what cannot be opened is not overwritten
         if isinstance(step, Remove) and not step.soft:
-            context.store.check_may("remove", step.entry)
+            _check_may("remove", step.entry, context)
+
+
+def _check_may(operation: Operation, entry: Entry, context: RunContext) -> None:
+    is_known = context.store.check_may(operation, entry)
+    if context.check_mode and not is_known:
+        context.warn(
+            "This store does not tell what it permits. So check mode does not know whether the "
+            "store could be written."
+        )
 
 
 def _spare_the_caller(api: TokenReader, plan: Plan, specification: Specification) -> None:

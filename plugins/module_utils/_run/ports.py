@@ -148,8 +148,11 @@ class Store(t.Protocol):
     def unseal(self, entry: Entry) -> Secret | None:
         """The entry's secret, None where it has none."""
 
-    def check_may(self, operation: Operation, entry: Entry) -> None:
-        """Fail where the operation would surely be refused now. Writes nothing."""
+    def check_may(self, operation: Operation, entry: Entry) -> bool:
+        """Fail where the operation would surely be refused now. Writes nothing.
+
+        :returns: whether the store can tell.
+        """
 
 
 class NoStore:
@@ -182,8 +185,8 @@ class NoStore:
     def unseal(self, entry: Entry) -> Secret | None:
         return None
 
-    def check_may(self, operation: Operation, entry: Entry) -> None:
-        pass
+    def check_may(self, operation: Operation, entry: Entry) -> bool:
+        return True
 
 
 def _nothing() -> None:

@@ -71,6 +71,7 @@ class Backend(t.Protocol):
 
     exclusive: bool  # whether ``lock`` keeps out everybody else who uses this store
     readers: int  # how many threads are worth it to read many entries
+    lists_at_once: bool  # whether ``names`` has what was written a moment ago
 
     def describe(self, key: Key) -> str:
         """How messages name it, such as ``file /tokens/abc12345/ci.yml``."""

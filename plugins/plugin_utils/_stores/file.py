@@ -137,6 +137,7 @@ class FileBackend:
 
     exclusive = True
     readers = 1  # reading small files is work for the processor
+    lists_at_once = True
 
     def __init__(self, path: str, allow_other_writers: bool = False) -> None:
         self._path = path

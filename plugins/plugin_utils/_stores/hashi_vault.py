@@ -114,6 +114,7 @@ class HashiVaultBackend:
 
     exclusive = False
     readers = 8  # threads, which wait for the server most of the time
+    lists_at_once = True
 
     def __init__(self, client: VaultClient, mount: str, folder: str) -> None:
         self._client = client

@@ -98,7 +98,7 @@ class EntryStore:
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         keys = {_key(identity): identity for identity in identities}
-        if len(keys) > _FEW:
+        if len(keys) > _FEW and self._backend.lists_at_once:
             places = {key.place for key in keys}
             listed = {Key(place, name) for place in places for name in self._backend.names(place)}
             keys = {key: identity for key, identity in keys.items() if key in listed}
@@ -152,12 +152,13 @@ class EntryStore:
             )
         return self._sealing.reseal(places, check_mode)
 
-    def check_may(self, operation: Operation, entry: Entry) -> None:
+    def check_may(self, operation: Operation, entry: Entry) -> bool:
         permission = self._backend.may(operation, _key(entry.identity), entry.version)
         if permission.granted is False:
             raise DynatraceError(permission.reason)
         if operation == "save" and self._sealing is not None:
             self._sealing.check(entry.identity.place)
+        return permission.granted is not None
 
     def _seal(self, entry: Entry) -> Secret | Sealed | None:
         if self._sealing is None:

@@ -24,7 +24,11 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._resolve impor
     validated,
     without_blanks,
 )
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import file, hashi_vault
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import (
+    aws_secrets_manager,
+    file,
+    hashi_vault,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
     StoreContext,
 )
@@ -47,6 +51,11 @@ TYPES = {
     "file": StoreType(file.OPTIONS, {}, file.open_file_store),
     "hashi_vault": StoreType(
         hashi_vault.OPTIONS, hashi_vault.ENVIRONMENT, hashi_vault.open_hashi_vault
+    ),
+    "aws_secrets_manager": StoreType(
+        aws_secrets_manager.OPTIONS,
+        aws_secrets_manager.ENVIRONMENT,
+        aws_secrets_manager.open_aws_secrets_manager,
     ),
 }
 
