@@ -212,11 +212,9 @@ def test_without_boto3_the_error_says_so(
 
 # The writes of a token that is issued: its intent, its secret, and the end of the intent.
 MOMENTS: dict[str, tuple[str, int, bool]] = {
-    "after-intent": ("CreateSecret", 1, True),
     "before-secret": ("PutSecretValue", 1, False),
     "before-current": ("UpdateSecretVersionStage", 1, False),
     "after-current": ("UpdateSecretVersionStage", 1, True),
-    "before-end": ("UpdateSecretVersionStage", 2, False),
 }
 
 
