@@ -52,6 +52,15 @@ options:
       - 'The variables E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too, the variables of Ansible
         C(ansible_hashi_vault_addr) and so on, and E(BAO_ADDR), E(BAO_TOKEN), E(BAO_NAMESPACE) and
         E(BAO_CACERT).'
+      - 'C(type: aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager, replaced
+        only if nobody else has written it meanwhile. It requires the Python library C(boto3), whose
+        sources of credentials apply. C(state=absent) schedules the deletion of the secret in 30
+        days; until then, C(state=present) restores it.'
+      - 'Options of C(type: aws_secrets_manager), named as in the collection C(amazon.aws):
+        C(region), or E(AWS_REGION); C(profile), a profile of C(~/.aws/config), which can assume a
+        role; C(name_prefix), the beginning of the names of its secrets, by default V(dynatrace/);
+        C(kms_key_id), a KMS key for new secrets; C(tags), a dictionary of tags for new secrets;
+        C(endpoint_url), another address of the service, or E(AWS_ENDPOINT_URL).'
     type: raw
 """
 

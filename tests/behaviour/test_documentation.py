@@ -38,6 +38,7 @@ GUIDE_EXAMPLES = {
         if "hosts:" in block
     ]
     for guide in sorted((ROOT / "docs").glob("*.md"))
+    if guide.stem != "store-aws-secrets-manager"  # run where there is such a store
 }
 GUIDE_FILES = {
     name: content

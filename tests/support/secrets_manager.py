@@ -229,7 +229,7 @@ def secrets_manager(
             with running.lock:
                 try:
                     running.check(operation, given, access_key)
-                    answered = list(moto(environ, start if fault is None else _no_start))
+                    answered = list(moto(environ, start))
                     running.check_labels()
                 except Refused as refused:
                     return _refuse(start, *refused.args)
@@ -237,6 +237,7 @@ def secrets_manager(
             fault.function()
         if fault is not None:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            start("200 OK", [])  # to nobody
         return answered
 
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
@@ -253,10 +254,6 @@ class _Quiet(WSGIRequestHandler):
 
     def log(self, *arguments: t.Any) -> None:
         pass
-
-
-def _no_start(*arguments: t.Any) -> t.Callable[[bytes], t.Any]:
-    return lambda written: None
 
 
 def _refuse(start: Start, kind: str, message: str) -> list[bytes]:

@@ -179,7 +179,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         ),
         pytest.param(
             {"path": "tokens", "token": SECRET_ID},
-            r"its type is None. .* type: file or type: hashi_vault\.$",
+            r"its type is None. .* type: file or .*type: aws_secrets_manager\.$",
             id="no type",
         ),
         pytest.param("a/" * 3_000, "path has more than 1000 characters", id="a path without end"),
@@ -492,7 +492,7 @@ def test_a_type_is_a_line_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> No
     assert given == [({"cells": 7, "password": SECRET_ID}, around)]
     assert known_secrets({"store": option}, TOKEN_OPTIONS) == [Secret(SECRET_ID)]
     assert without_secrets(option) == {"type": "memory", "password": HIDDEN}
-    assert "type: file or type: hashi_vault or type: memory." in _refusal({"type": "database"})
+    assert "type: aws_secrets_manager or type: memory." in _refusal({"type": "database"})
     assert "cells" in _refusal({"type": "memory", "cells": "many"})
 
 

@@ -98,12 +98,14 @@ class EntryStore:
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         keys = {_key(identity): identity for identity in identities}
+        wanted = set(keys)
         if len(keys) > _FEW and self._backend.lists_at_once:
-            places = {key.place for key in keys}
-            listed = {Key(place, name) for place in places for name in self._backend.names(place)}
-            keys = {key: identity for key, identity in keys.items() if key in listed}
-        found = self._read_each(keys)
+            wanted &= self._listed({key.place for key in keys})
+        found = self._read_each(wanted)
         return [self._attempt(keys[key], key, kept) for key, kept in found if _has_data(kept)]
+
+    def _listed(self, places: t.Iterable[str]) -> set[Key]:
+        return {Key(place, name) for place in places for name in self._backend.names(place)}
 
     def _attempt(self, identity: Identity, key: Key, kept: Kept) -> Entry | DamagedEntry:
         try:
