@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def how_much(core: str, is_first: bool) -> list[str]:
-    """What make leaves out: nothing on the first one, and most between the oldest and the newest."""
+    """What make leaves out: nothing on the first, and most between the oldest and the newest."""
     if is_first:
         return []
     oldest, *_between, newest = GATED
