@@ -64,15 +64,16 @@ def main() -> int:
 
 def requirements(folder: pathlib.Path, core: str | None) -> pathlib.Path:
     """What to install: all as it is locked, or all but another ansible-core, with the resolvelib
-    that it takes.
+    that it takes and the ansible-lint that takes it.
     """
     if core is None:
         return REQUIREMENTS
     locked = REQUIREMENTS.read_text().splitlines()
-    kept = [line for line in locked if not line.startswith(("ansible-core==", "resolvelib=="))]
+    other = ("ansible-core==", "resolvelib==", "ansible-lint==", "ansible-compat==")
+    kept = [line for line in locked if not line.startswith(other)]
     file = folder / "requirements.txt"
     oldest = core if core.count(".") > 1 else f"{core}.0"
-    file.write_text("\n".join([*kept, f"ansible-core~={oldest}"]) + "\n")
+    file.write_text("\n".join([*kept, "ansible-lint", f"ansible-core~={oldest}"]) + "\n")
     return file
 
 

@@ -81,7 +81,10 @@ def by_token(environment: Environment, vault: KeyVault) -> dict[str, str]:
 
 
 class Jobs:
-    """Starts jobs, each in a folder that is new, as AWX does with a container for each."""
+    """Starts jobs, each in a folder that is new, as AWX does with a container for each.
+
+    The runner stores facts, as it does in AWX with "Enable Fact Storage".
+    """
 
     def __init__(self, ansible: Ansible, variables: dict[str, str], **playbooks: str) -> None:
         self.ansible, self.variables, self.playbooks = ansible, variables, playbooks
@@ -94,11 +97,7 @@ class Jobs:
         for name, content in self.playbooks.items():
             (folder / "project" / f"{name}.yml").write_text(content)
         (folder / "env").mkdir()
-        facts = {
-            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
-            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "artifacts" / "job" / "fact_cache"),
-        }  # as with "Enable Fact Storage": awx/main/tasks/jobs.py of AWX 24.6.1
-        (folder / "env" / "envvars").write_text(json.dumps({**self.variables, **facts}))
+        (folder / "env" / "envvars").write_text(json.dumps(self.variables))
         (folder / "env" / "extravars").write_text(json.dumps({**variables, "awx_job_id": 1}))
         (folder / "inventory").mkdir()
         (folder / "inventory" / "hosts").write_text(inventory)
