@@ -125,8 +125,9 @@ def test_an_environment_that_creates_no_access_tokens_leads_to_the_guide(
 ) -> None:
     environment.behave(token_creation=False)
     run = ansible.play(token("ci", scopes=["logs.ingest"], store="store")).failed()
-    assert "This environment creates no access tokens any more. Use kind: platform" in run.text
-    said = re.search(r'guide on migrating shows how, under "(.*?)"', run.text)
+    message = run.result("ci")["msg"]
+    assert "This environment creates no access tokens any more. Use kind: platform" in message
+    said = re.search(r'guide on migrating shows how, under "(.*?)"', message)
     assert said is not None
     assert f"## {said[1]}\n" in "".join(GUIDE)
 
