@@ -150,8 +150,10 @@ def test_whatever_answer_is_lost_one_more_run_puts_all_right(
     server: Environment,
     tmp_path: pathlib.Path,
     record_property: t.Callable[[str, object], None],
+    caplog: pytest.LogCaptureFixture,
     fault: str,
 ) -> None:
+    caplog.set_level("DEBUG")  # of all libraries, that for HTTP among them
     for nth in range(1, requests_of_a_rotation(server, tmp_path / "whole") + 1):
         controller = Controller(server, tmp_path / str(nth))
         controller.run(ISSUE)
@@ -161,6 +163,9 @@ def test_whatever_answer_is_lost_one_more_run_puts_all_right(
         assert "times" in LOST[fault] or not controller.environment.faults_left()
         controller.environment.set_faults()
         controller.check_what_one_more_run_leaves()
+        logged = caplog.text
+        assert "/platform-tokens" in logged
+        assert not [one for one in controller.environment.secrets() if one in logged]
         record_property("fault cases", 1)
 
 
