@@ -49,7 +49,10 @@ options:
         C(TenantTokenManagement).
       - A personal access token works too, but deletes only tokens of its owner.
       - A platform token works too. It needs the scopes C(environment-api:api-tokens:read) and
-        C(environment-api:api-tokens:write).
+        C(environment-api:api-tokens:write), or the newer C(api-tokens:tokens:read) and
+        C(api-tokens:tokens:write).
+      - ActiveGate tokens need other scopes, see the guide to kinds of tokens. Platform tokens are
+        not managed with a token at all, but with O(oauth_client_id).
       - Mutually exclusive with O(oauth_client_id). Credentials are taken from the first source that
         has any, which is the task, then the C(environment) of the task, then the environment of the
         controller. If an environment has both, O(api_token) is used.

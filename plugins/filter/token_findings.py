@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: token_findings
-short_description: Find Dynatrace access tokens that deserve a look
+short_description: Find Dynatrace tokens that deserve a look
 version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
@@ -83,7 +83,7 @@ _value:
     - V(never_used), the token was never used.
     - V(unused), the token was used, but not within O(unused_for).
     - V(no_end), the token never expires.
-    - V(same_name), another token has the same name and type. Predecessors do not count.
+    - V(same_name), another token has the same name, kind and resources. Predecessors do not count.
     - V(disabled), the token is disabled.
     - V(retiring), the token is a predecessor of another token.
     - Only usable tokens, which are enabled and have not expired, have V(ending), V(wide),

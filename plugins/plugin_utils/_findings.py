@@ -12,6 +12,7 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
+from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import access_kind
 from ansible_collections.community.dynatrace.plugins.module_utils._model.time import (
     Period,
     parse_period,
@@ -19,6 +20,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.time im
 )
 
 Params = t.Mapping[str, t.Any]  # a token as dynatrace_token_info returns it
+Identity = tuple[str, str, tuple[str, ...]]  # name, kind and resources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Audited:
     """The facts that findings depend on."""
 
     name: str
-    personal_access_token: bool
+    kind: str
+    resources: tuple[str, ...]  # of a platform token
     enabled: bool
     expires: dt.datetime | None
     last_used: dt.datetime | None
@@ -42,8 +45,8 @@ class Audited:
     is_predecessor: bool
 
     @property
-    def identity(self) -> tuple[str, bool]:
-        return self.name, self.personal_access_token
+    def identity(self) -> Identity:
+        return self.name, self.kind, self.resources
 
     def is_usable(self, now: dt.datetime) -> bool:
         return self.enabled and not self.expires_by(now)
@@ -80,7 +83,7 @@ def _findings(
     token: Audited,
     now: dt.datetime,
     settings: Settings,
-    names: t.Mapping[tuple[str, bool], int],
+    names: t.Mapping[Identity, int],
 ) -> list[str]:
     seen = {"ended": token.expires_by(now)}
     if token.is_usable(now):
@@ -115,7 +118,8 @@ def parse_audited(token: Params) -> Audited:
         raise _not_tokens("a token", token)
     return Audited(
         name=str(token.get("name") or ""),
-        personal_access_token=bool(token.get("personal_access_token")),
+        kind=str(token.get("kind") or access_kind(bool(token.get("personal_access_token"))).option),
+        resources=tuple(sorted(token.get("resources") or ())),
         enabled=token.get("enabled") is not False,
         expires=_parse_date("expiration_date", token.get("expiration_date")),
         last_used=_parse_date("last_used_date", token.get("last_used_date")),

@@ -14,6 +14,7 @@ import typing as t
 
 import pytest
 
+from support import stand_in
 from support.runs import Ansible, Env, Run, token
 from support.stand_in import Environment
 
@@ -69,6 +70,7 @@ class Page(html.parser.HTMLParser):
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.rows: list[tuple[str, str]] = []  # their classes and names
+        self.kinds: list[str] = []  # of the rows
         self.text = ""
         self.feed(source)
         self.close()
@@ -79,6 +81,7 @@ class Page(html.parser.HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag == "tr" and "tbody" in self.open:
             self.rows.append((dict(attrs)["class"] or "", ""))
+            self.kinds.append(dict(attrs)["data-kind"] or "")
         if tag not in VOID:
             self.open.append(tag)
 
@@ -193,7 +196,7 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
     assert kept["findings"] == {
         finding: classes.count(finding) for finding in by_title.values() if finding in classes
     }
-    keys = ("id", "name", "expiration_date", "findings")
+    keys = ("id", "kind", "name", "expiration_date", "findings")
     assert (kept["listed"], kept["not_listed"]) == (
         [{key: listed[key] for key in keys} for listed in report["tokens"] if listed["findings"]],
         0,
@@ -259,7 +262,6 @@ def test_hostile_names_stay_text_and_empty_variables_are_not_given(
         "p",
         "b",
         "i",
-        "em",
         "span",
         "small",
         "time",
@@ -335,4 +337,54 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
     assert run.result("Write the page")["changed"]
     assert not (ansible.folder / "page.html").exists()
     assert not (ansible.folder / "report.json").exists()
+    assert environment.writes() == []
+
+
+@pytest.mark.once
+def test_tokens_of_every_kind_are_found_and_can_be_looked_at_by_themselves(
+    ansible: Ansible, environment: Environment
+) -> None:
+    account = stand_in.account_of(environment)
+    other = account.new_environment()
+    admin = environment.plant("admin", ["apiTokens.read", "activeGateTokenManagement.read"])
+    plant(environment, "ci")
+    usual = {"expires": "now+100d", "last_used": "now-1d"}
+    account.plant("ci", **usual)
+    other.plant("ci", **usual)
+    account.plant("wide", ["settings:objects:write"], **usual)
+    environment.plant_activegate_token("ci", last_used="now-1d", expires="now+20d")
+    env = {**account.environment_variables(), "DYNATRACE_API_TOKEN": admin["token"]}
+    run = audit(
+        ansible,
+        env,
+        **files(ansible.folder),
+        kinds=["access", "platform", "activegate"],
+        account_url=account.url,
+    ).succeeded()
+    page, report = written(ansible.folder)
+    found = {
+        (listed["kind"], listed["name"], listed["findings"][0] if listed["findings"] else "")
+        for listed in report["tokens"]
+        if listed["name"] != "admin"
+    }
+    assert found == {
+        ("access", "ci", ""),
+        ("platform", "ci", ""),  # for two environments, which makes them two names
+        ("platform", "wide", "wide"),
+        ("activegate", "ci", "ending"),
+    }
+    assert page.kinds == [listed["kind"] for listed in report["tokens"]]
+    filters = [made["value"] for tag, made in page.elements if made.get("name") == "kind"]
+    assert filters == ["any", "access", "platform", "activegate"]
+    source = (ansible.folder / "dynatrace-tokens.html").read_text(encoding="utf-8")
+    for kind in filters[1:]:
+        shown = f"body:has([value={kind}]:checked) tbody tr:not([data-kind={kind}])"
+        assert f"{shown} {{ display: none }}" in source
+    assert account.resource in page.text
+    assert "None" not in page.text
+    assert {listed["kind"] for listed in artifact(run)["listed"]} == {
+        "access",
+        "platform",
+        "activegate",
+    }
     assert environment.writes() == []

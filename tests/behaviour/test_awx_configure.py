@@ -53,7 +53,7 @@ def the_job_templates_use_what_there_is(held: Awx) -> None:
     credentials, templates = held.all("credentials"), held.all("job_templates")
     types = [one["id"] for one in held.all("credential_types")]
     assert [one["credential_type"] for one in credentials] == types
-    assert len(templates) == 3
+    assert len(templates) == 4
     for template in templates:
         assert (GUIDE / "project" / template["playbook"]).is_file()
         assert template["credentials"] == [one["id"] for one in credentials]

@@ -48,6 +48,12 @@ GUIDE_FILES = {
     )
 }
 PREFIX = "dynatrace_tokens_"
+ADMIN_SCOPES = [
+    "apiTokens.read",
+    "apiTokens.write",
+    *(f"activeGateTokenManagement.{act}" for act in ("read", "create", "write")),
+    "InstallerDownload",
+]
 EXAMPLE_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
 # So that the next example has to issue its tokens by itself, whatever their names are.
 CLEAN_UP = """
@@ -66,10 +72,12 @@ CLEAN_UP = """
 
 
 def account_of(environment: Environment) -> tuple[list[str], dict[str, str]]:
-    """The options of a run and its environment, for examples that manage platform tokens too."""
+    """The options of a run and its environment, for examples that manage tokens of all kinds."""
     made = stand_in.account_of(environment)
     own_address = dict.fromkeys(("dynatrace_account_url", f"{PREFIX}account_url"), made.url)
-    return ["-e", json.dumps(own_address)], made.environment_variables()
+    admin = environment.plant("admin", ADMIN_SCOPES)["token"]
+    env = {**made.environment_variables(), "DYNATRACE_API_TOKEN": admin}
+    return ["-e", json.dumps(own_address)], env
 
 
 def examples(plugin: str) -> str:
@@ -113,6 +121,7 @@ EXAMPLES_OF_PLUGINS = [
         "modules.dynatrace_token_set",
         "modules.dynatrace_token_info",
         "filter.token_findings",
+        "filter.platform_scopes",
     )
 ]
 

@@ -13,6 +13,7 @@ import pathlib
 import pytest
 from ansible.release import __version__
 
+from support import stand_in
 from support.leaks import leaks, places_of
 from support.runs import Ansible, Run, Task, check, token
 from support.ssh import over_ssh
@@ -205,6 +206,52 @@ def every_task() -> list[Task]:
     ]
 
 
+def of_other_kinds(environment: Environment) -> list[Task]:
+    """The same for platform tokens and ActiveGate tokens, without a store."""
+    client = stand_in.account_of(environment).connection()
+    acts = ("read", "create", "write")
+    admin = environment.plant("gates", [f"activeGateTokenManagement.{act}" for act in acts])
+    platform = {"kind": "platform", "scopes": ["openpipeline:logs:ingest"], **client}
+    gate = {"kind": "activegate", "api_token": admin["token"]}
+    failing = {"ignore_errors": True}
+    held = {"token": "{{ platform.token }}", "token_id": "{{ platform.token_id }}"}
+    listing = "community.dynatrace.dynatrace_token_info"
+    return [
+        token("platform", register="platform", **platform),
+        token("gate", register="gate", expires_in="60d", **gate),
+        token("platform", keywords=failing, **{**platform, "token": "{{ platform.token }}"}),
+        {**token("{{ gate.token }}", keywords=failing, **gate), "name": "refused"},
+        token("platform", register="held", **held, **platform),
+        {"name": "listed", listing: {"kind": "platform", **client}},
+        {"name": "listed", listing: gate},
+        check("held.token == platform.token", "gate.token.startswith(gate.token_id)"),
+    ]
+
+
+def of_other_kinds_through_a_store(environment: Environment) -> list[Task]:
+    """Rotation, the lookup and the role, for platform tokens and ActiveGate tokens."""
+    account = stand_in.account_of(environment)
+    client = account.connection()
+    usual = {"expires_in": "30d", "rotate": "always", "overlap": "1d", "store": "store"}
+    wanted = {"kind": "platform", "scopes": ["openpipeline:logs:ingest"]}
+    options = ", ".join(f"{name}='{value}'" for name, value in client.items())
+    options += ", kind='platform', store='store', verify=true"
+    found = f"{{{{ query('community.dynatrace.api_token', 'rotated', {options}) | first }}}}"
+    variables = {
+        **account.role_variables(),
+        "dynatrace_tokens_store": "store",
+        "dynatrace_tokens": [{"name": "by-role", "fact": "by_role", **wanted}],
+    }
+    return [
+        *of_other_kinds(environment),
+        token("rotated", **wanted, **client, **usual),
+        token("rotated", register="rotated", **wanted, **client, **usual),
+        {"name": "looked up", "ansible.builtin.set_fact": {"looked": found}, "no_log": True},
+        {**ROLE, "vars": variables},
+        check("looked == rotated.token", "by_role == dynatrace_tokens_issued['by-role'].token"),
+    ]
+
+
 def controls(environment: Environment, *lacking: str) -> list[Task]:
     """Tasks that lack one of what hides secrets; each has a secret that no other task has."""
 
@@ -256,8 +303,10 @@ def everything_on(folder: pathlib.Path, stdout_callback: str = "default") -> dic
 def test_no_secret_is_shown_or_left_and_errors_stay_readable(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, stdout_callback: str
 ) -> None:
+    more = of_other_kinds_through_a_store(environment) if stdout_callback == "default" else []
     run = ansible.play(
         *every_way(),
+        *more,
         *controls(environment, "result", "arguments", "environment"),
         options=["-vvvvv", "--diff"],
         env=everything_on(tmp_path, stdout_callback),
@@ -281,6 +330,7 @@ def test_no_secret_is_shown_or_left_when_the_module_is_shipped_over_ssh(
     chosen = ONE_OF_EACH if pipelining else ONE_THAT_WORKS_AND_ONE_THAT_FAILS
     run = ansible.play(
         *(task for task in every_task() if task.get("register") in chosen),
+        *(of_other_kinds(environment)[:2] if pipelining else []),
         *controls(environment, "connection", "result", "arguments", "environment"),
         hosts="remote",
         options=["-vvvvv", "--diff", *over_ssh(tmp_path, pipelining)],

@@ -144,13 +144,17 @@ def test_an_activegate_token_is_issued_kept_rotated_and_deleted(
         "rotate_before": "31d",
         "overlap": "2d",
     }
+    query = (
+        "lookup('community.dynatrace.api_token', 'gate', kind='activegate', store='store', "
+        f"verify=true, environment_url='{environment.url}', api_token='{usual['api_token']}')"
+    )
     ansible.play(
         token("gate", "got", **usual),
         check("got.action == 'created'"),
         remember("before", "{{ got }}"),
         token("gate", "got", **usual),
         UNCHANGED,
-        check("got.metadata.activegate_type == 'environment'"),
+        check("got.metadata.activegate_type == 'environment'", f"{query} == before.token"),
         token("gate", "got", keywords=FAILS, **{**usual, "activegate_type": "cluster"}),
         check("got is failed", "'activegate_type' in got.msg"),
         token("gate", "got", keywords=FAILS, **{**usual, "scopes": INGEST}),
@@ -229,7 +233,7 @@ def test_a_kind_that_cannot_be_asked_for_so_is_refused_before_any_request(
     assert environment.requests() == []
 
 
-def test_the_role_issues_platform_tokens_and_takes_them_back(
+def test_the_role_issues_tokens_of_the_new_kinds_and_takes_them_back(
     ansible: Ansible, account: Account
 ) -> None:
     everywhere = {"resources": [f"urn:dtaccount:{account.uuid}"]}
@@ -239,7 +243,10 @@ def test_the_role_issues_platform_tokens_and_takes_them_back(
         "scopes": INGEST,
         "fact": "ingest_token",
     }
-    connection = account.role_variables()
+    acts = ("read", "create", "write")
+    admin = account.environment.plant("gates", [f"activeGateTokenManagement.{a}" for a in acts])
+    connection = {**account.role_variables(), "dynatrace_tokens_api_token": admin["token"]}
+    gate = {"name": "gate {{ inventory_hostname }}", "kind": "activegate", "expires_in": "60d"}
     takes_part = {"when": "inventory_hostname != 'a'"}
     at_odds = [{"name": "ci", "scopes": INGEST}, {"name": "ci", "kind": "platform"}]
 
@@ -252,7 +259,11 @@ def test_the_role_issues_platform_tokens_and_takes_them_back(
     run = ansible.playbook(
         [
             play(
-                used(wanted, {"name": "wide", "kind": "platform", "scopes": INGEST, **everywhere}),
+                used(
+                    wanted,
+                    gate,
+                    {"name": "wide", "kind": "platform", "scopes": INGEST, **everywhere},
+                ),
                 check("(ingest_token is defined) == (inventory_hostname != 'a')"),
                 {
                     **check(f"{mine}.kind == 'platform'", f"{mine}.token == ingest_token"),
@@ -266,4 +277,5 @@ def test_the_role_issues_platform_tokens_and_takes_them_back(
     ).succeeded()
     assert "the name 'ci' stands more than once" in run.text
     assert not [secret for secret in account.environment.secrets() if secret in run.output]
-    assert account.tokens() == []
+    assert "gate b (dt0g02." in run.stdout
+    assert (account.tokens(), account.environment.activegate_tokens()) == ([], [])

@@ -23,6 +23,7 @@ _SCOPE_NAMES = {
     "apiTokens.read": "Read API tokens",
     "apiTokens.write": "Write API tokens",
     "TenantTokenManagement": "Token management",
+    "InstallerDownload": "PaaS integration - Installer download",
     "activeGateTokenManagement.read": "Read ActiveGate tokens",
     "activeGateTokenManagement.create": "Create ActiveGate tokens",
     "activeGateTokenManagement.write": "Write ActiveGate tokens",

@@ -133,6 +133,7 @@ class Environment:
         self.id = environment_id
         self.tokens: dict[str, Token] = {}
         self.activegate_tokens: dict[str, ActiveGateToken] = {}
+        self.tenant_token = secrets.token_hex(16)
         self.behaviour = Behaviour()
         account.environments[environment_id] = self
 

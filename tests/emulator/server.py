@@ -24,6 +24,7 @@ from aiohttp import web
 import activegate_tokens
 import callers
 import effective_permissions
+import gateways
 import oauth
 import platform_tokens
 import v1
@@ -66,6 +67,7 @@ def make_app(environment: Environment, settings: Settings) -> web.Application:
         v1.add_routes(app.router, base, _operation)
         activegate_tokens.add_routes(app.router, base, _operation)
         effective_permissions.add_routes(app.router, base)
+        gateways.add_routes(app.router, base, _operation)
         oauth.add_routes(app.router, base)
         platform_tokens.add_controls(app.router, base)
         app.router.add_get(base + "/_emulator/requests", _show_requests)

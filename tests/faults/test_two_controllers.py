@@ -37,6 +37,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backen
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import file_store
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import store_from
 
+from support import stand_in
 from support.key_vault import key_vault
 from support.secrets_manager import VARIABLES, secrets_manager
 from support.stand_in import Environment
@@ -63,8 +64,8 @@ FAULTS = {
 class Controller:
     """A machine with its own process, and a store that it may share with another."""
 
-    def __init__(self, environment: Environment, store: Store) -> None:
-        self._environment, self._store = environment, store
+    def __init__(self, environment: Environment, store: Store, **options: t.Any) -> None:
+        self._environment, self._store, self._options = environment, store, options
 
     def issue(self) -> tuple[str, str] | DynatraceError:
         """The id and the secret of the token, or why there is none."""
@@ -73,6 +74,7 @@ class Controller:
             "api_token": self._environment.api_token,
             "name": "ci",
             "scopes": READ,
+            **self._options,
         }
         context = RunContext(
             False,
@@ -172,3 +174,26 @@ def test_two_with_one_store_end_with_one_token(
         (token_id, "ci") for token_id, _secret in held
     ]
     assert all(works(environment, secret) for _token_id, secret in held)
+
+
+@pytest.mark.parametrize("fault", ["none", "many creations lost"])
+def test_two_with_one_store_end_with_one_platform_token(
+    environment: Environment, shared: StoreOption, fault: str
+) -> None:
+    account = stand_in.account_of(environment)
+    around = StoreContext("/", None, [{}], print, Redactor())
+    platform = {
+        **account.connection(),
+        "kind": "platform",
+        "scopes": ["app-engine:apps:run"],
+        "expires_in": "30d",
+    }
+    one, two = (
+        Controller(environment, store_from(shared, around), **platform) for _machine in range(2)
+    )
+    environment.set_faults(*({**lost, "path": "platform-tokens$"} for lost in FAULTS[fault]))
+    at_once(one, two)
+    environment.set_faults()
+    held = {issued(controller) for controller in (one, two)}
+    assert [made["id"] for made in account.tokens()] == [token_id for token_id, _secret in held]
+    assert all(account.works(secret) for _token_id, secret in held)

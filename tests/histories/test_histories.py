@@ -5,28 +5,20 @@
 """Some histories of a token with real requests and files: against the stand-in, with a store of
 type file.
 
-What has to be true stands in ``support/oracle.py``. A run happens in this process, and its requests
-and what it writes into the
-store pass by here. So it can be killed right before any of its writes: from then on nothing that it
-does has any effect, clean-up
-included. All that lies between two writes only reads, so no other moment leaves anything else.
-Beside the entry in the store a kill
-leaves half a file. No secret stands anywhere but under the key token of a result.
+What has to be true stands in ``support/oracle.py``. A run can be killed right before any of its
+writes, see ``support/process.py``. Beside the entry in the store a kill leaves half a file. No
+secret stands anywhere but under the key token of a result.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 import os
 import pathlib
 import tempfile
 import typing as t
 
-import pytest
-import requests
-from ansible_collections.community.dynatrace.plugins.module_utils._http import client
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     environment_key,
 )
@@ -46,12 +38,6 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.token i
 from ansible_collections.community.dynatrace.plugins.module_utils._options import TOKEN_OPTIONS
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import RunContext
 from ansible_collections.community.dynatrace.plugins.module_utils._tasks import manage_token
-from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.backend import (
-    Data,
-    Kept,
-    Key,
-    Version,
-)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.file import FileBackend
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.kept import EntryStore
 from hypothesis import example, given, settings
@@ -60,6 +46,7 @@ from hypothesis import strategies as st
 from support.histories import Step, histories, known_histories, live_through, normal_options
 from support.memory import Killed
 from support.oracle import DAY, NAME, Ledger, Options, Result, Trouble
+from support.process import Process, ProcessBackend, requests_of
 from support.stand_in import Environment, new_environment
 
 DATES = [
@@ -67,61 +54,6 @@ DATES = [
 ]
 DEFAULTS = {name: option.get("default") for name, option in TOKEN_OPTIONS.items()}
 NORMAL = normal_options(ACCESS)
-
-
-class Process:
-    """What a run has of the world, until it dies right before one of its writes."""
-
-    def __init__(self, dies_before: int | None, watch: t.Callable[[], None]) -> None:
-        self._writes = 0
-        self._dies_before = dies_before
-        self._watch = watch
-
-    def read(self, act: t.Callable[[], t.Any]) -> t.Any:
-        if self._dies_before is not None and self._writes >= self._dies_before:
-            raise Killed
-        return act()
-
-    def write(self, act: t.Callable[[], t.Any]) -> t.Any:
-        written = self.read(act)
-        self._writes += 1
-        self._watch()
-        return written
-
-
-class Session:
-    """A session whose requests are those of a process."""
-
-    def __init__(self, session: requests.Session, process: Process) -> None:
-        self._session = session
-        self._process = process
-        self.close = session.close
-
-    def __getattr__(self, name: str) -> t.Any:
-        return getattr(self._session, name)
-
-    def request(self, method: str, url: str, **more: t.Any) -> requests.Response:
-        send = functools.partial(self._session.request, method, url, **more)
-        if method == "GET" or url.endswith("/lookup"):
-            return self._process.read(send)
-        return self._process.write(send)
-
-
-class ProcessBackend(FileBackend):
-    """The files as a process has them."""
-
-    def __init__(self, path: str, process: Process) -> None:
-        super().__init__(path)
-        self._process = process
-
-    def read(self, key: Key) -> Kept | None:
-        return self._process.read(lambda: super(ProcessBackend, self).read(key))
-
-    def write(self, key: Key, data: Data, version: Version | None) -> Version:
-        return self._process.write(lambda: super(ProcessBackend, self).write(key, data, version))
-
-    def delete(self, key: Key, version: Version, keep_older: bool) -> None:
-        self._process.write(lambda: super(ProcessBackend, self).delete(key, version, keep_older))
 
 
 def _token(data: t.Mapping[str, t.Any]) -> Token:
@@ -198,12 +130,8 @@ class HttpScene:
         self, options: Options, trouble: Trouble, watch: t.Callable[[], None], check_mode: bool
     ) -> Result | DynatraceError | None:
         process = Process(trouble.dies_before, watch)
-        real = client.session_for
         try:
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(
-                    client, "session_for", lambda transport: Session(real(transport), process)
-                )
+            with requests_of(process):
                 return self._manage(options, process, check_mode)
         except Killed:
             self._leave_half_a_file()

@@ -348,6 +348,16 @@ class Account:
         """
         return _named(self.environment.url + "/_emulator/platformTokens", name)
 
+    def works(self, secret: str) -> bool:
+        """Whether a token with the scope app-engine:apps:run is taken in its environment."""
+        with _new_session() as session:
+            return session.post(
+                self.environment.url + "/platform/management/v1/effective-permissions:resolve",
+                json={"permissions": [{"permission": "app-engine:apps:run"}]},
+                headers={"Authorization": f"Bearer {secret}"},
+                timeout=10,
+            ).ok
+
     def behave(self, **switches: t.Any) -> None:
         """The switches are those of AccountBehaviour in the stand-in."""
         url = self.environment.url + "/_emulator/account/behaviour"

@@ -99,18 +99,20 @@ def test_a_token_that_cannot_be_used_is_neither_unused_nor_over_privileged(
     assert findings(token_) == [expected]
 
 
-def test_tokens_of_one_name_and_type_share_a_finding_but_for_predecessors() -> None:
+def test_tokens_of_one_name_kind_and_place_share_a_finding_but_for_predecessors() -> None:
     tokens = [
         token("twice"),
         token("twice"),
         token("Twice"),
         token("twice", personal_access_token=True),
+        token("twice", kind="platform", resources=["urn:dtenvironment:dev"]),
+        token("twice", kind="platform", resources=["urn:dtenvironment:prod"]),
         token("rotated"),
         token("rotated", retiring=RETIRING),
     ]
     for token_ in tokens:
         token_["scopes"] = ["logs.read"]
-    assert findings(*tokens) == [["same_name"], ["same_name"], [], [], [], ["retiring"]]
+    assert findings(*tokens) == [["same_name"], ["same_name"], [], [], [], [], [], ["retiring"]]
 
 
 def test_what_a_token_does_not_say_is_unknown() -> None:

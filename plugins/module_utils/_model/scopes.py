@@ -124,6 +124,7 @@ KNOWN_PLATFORM_SCOPES = (
     "openpipeline:traces:ingest",
     "settings:objects:read",
     "settings:objects:write",
+    "settings:schemas:read",
     "storage:bizevents:read",
     "storage:buckets:read",
     "storage:entities:read",
