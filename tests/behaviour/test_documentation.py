@@ -68,7 +68,7 @@ CLEAN_UP = """
 def account_of(environment: Environment) -> tuple[list[str], dict[str, str]]:
     """The options of a run and its environment, for examples that manage platform tokens too."""
     made = stand_in.account_of(environment)
-    own_address = {name: made.url for name in ("dynatrace_account_url", f"{PREFIX}account_url")}
+    own_address = dict.fromkeys(("dynatrace_account_url", f"{PREFIX}account_url"), made.url)
     return ["-e", json.dumps(own_address)], made.environment_variables()
 
 

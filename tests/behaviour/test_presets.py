@@ -121,9 +121,7 @@ def test_presets_work_in_every_way_to_use_the_role_and_outside_of_it(
             },
         ]
     ).succeeded()
-    issued = {
-        made["name"]: made["scopes"] for made in [*environment.tokens(), *account.tokens()]
-    }
+    issued = {made["name"]: made["scopes"] for made in [*environment.tokens(), *account.tokens()]}
     extended = {
         "imported": ["logs.ingest"],
         "extended": ["events.ingest", "metrics.ingest"],
