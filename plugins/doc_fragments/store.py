@@ -44,10 +44,14 @@ options:
         that could not connect or was answered with 412, 429 or 503; C(timeout) in seconds, by
         default V(30).'
       - 'To log in, C(auth_method) is V(token) by default, V(none), V(approle), V(userpass),
-        V(ldap), V(jwt), V(kubernetes) or V(cert). Its options are C(token), or E(VAULT_TOKEN), or
-        the file C(token_file) in the folder C(token_path), by default C(~/.vault-token);
+        V(ldap), V(jwt), V(kubernetes), V(aws_iam), V(azure) or V(cert). Its options are C(token),
+        or E(VAULT_TOKEN), or the file C(token_file) in the folder C(token_path), by default
+        C(~/.vault-token);
         C(role_id) and C(secret_id); C(username) and C(password); C(role_id) and C(jwt);
-        C(cert_auth_public_key) and C(cert_auth_private_key). C(mount_point) says where the method
+        C(cert_auth_public_key) and C(cert_auth_private_key); C(role_id), C(aws_access_key),
+        C(aws_secret_key), C(aws_security_token), C(aws_profile), C(region) and
+        C(aws_iam_server_id); C(role_id), C(jwt), C(azure_tenant_id), C(azure_client_id),
+        C(azure_client_secret) and C(azure_resource). C(mount_point) says where the method
         is mounted, by default at its own name.'
       - 'The variables E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too, the variables of Ansible
         C(ansible_hashi_vault_addr) and so on, and E(BAO_ADDR), E(BAO_TOKEN), E(BAO_NAMESPACE) and

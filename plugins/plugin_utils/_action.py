@@ -62,7 +62,7 @@ _SAID_EVERY = 3.0  # seconds
 
 # How the names of variables begin that options are read from. A shipped module gets the options as
 # arguments, and Ansible's ssh prints its variables at -vvv, also under no_log.
-_READ_FROM = ("DYNATRACE_", "DT_", "VAULT_", "BAO_", "AWS_")
+_READ_FROM = ("DYNATRACE_", "DT_", "ANSIBLE_HASHI_VAULT_", "VAULT_", "BAO_", "AWS_", "EC2_")
 
 # What ansible-console calls its play. Like ansible, it prints every result.
 _CONSOLE_PLAY = "Ansible Shell"

@@ -132,13 +132,9 @@ def _name(term: t.Any, redactor: Redactor) -> str:
 def _read(
     name: str, params: Params, store: Store, api: TokenApi | None, scopes: tuple[str, ...]
 ) -> t.Any:
-    identity = parse_identity({**params, "name": name}, around(params))
-    entry = store.load(identity)
+    entry = store.load(parse_identity({**params, "name": name}, around(params)))
     if entry.id is None:
-        raise _Missing(
-            f"The store holds no token named {name!r} of this environment and kind "
-            f"({store.describe(identity)})."
-        )
+        raise _missing(entry, store)
     secret = store.unseal(entry) if api is not None or params["return"] == "secret" else None
     token = _verify(entry, secret, api, scopes) if api is not None and secret is not None else None
     if params["return"] == "id":
@@ -146,6 +142,13 @@ def _read(
     if params["return"] == "metadata":
         return metadata(token) if token else _noted(entry)
     return mask(secret.reveal()) if secret else None
+
+
+def _missing(entry: Entry, store: Store) -> _Missing:
+    reason = entry.why_empty or store.describe(entry.identity)
+    return _Missing(
+        f"The store holds no token named {entry.name!r} of this environment and kind ({reason})."
+    )
 
 
 def _verify(entry: Entry, secret: Secret, api: TokenApi, scopes: tuple[str, ...]) -> Token:

@@ -188,7 +188,10 @@ def test_a_secret_that_was_deleted_behind_its_back_is_said_to_be_missing_and_can
         ]
     run = ansible.play(*tasks).succeeded()
     for name, made in lost.items():
-        assert "the store has no secret for it (secret" in run.results(name)[0]["msg"]
+        said = run.results(name)[0]["msg"]
+        where = f"the secret secret/{place(environment, name)} of {vault.url} was {name}"
+        assert f"the store has no secret for it ({where}" in said
+        assert ("; vault kv undelete -mount=secret -versions=1 " in said) is (name == "deleted")
         assert [found["id"] == made["id"] for found in environment.tokens(name)] == [False]
 
 
@@ -573,7 +576,7 @@ def test_of_a_folder_only_what_is_needed_is_read_and_what_was_deleted_stays_reco
     assert set(vault.stored()) == {
         place(environment, name) for name in ("deleted", "destroyed", "folder/ci", "Theirs")
     }
-    asked = {path for method, path in vault.requests if method == "GET"}
+    asked = {path for method, path in vault.requests if method == "GET" and "/sys/" not in path}
     assert asked == {
         f"/v1/secret/data/{place(environment, name)}" for name in ("ci", "deleted", "destroyed")
     }
@@ -630,7 +633,7 @@ def test_no_secret_is_shown_or_left(
         vars={"stores": {"token": vault.store, "approle": vault.by_approle()}},
     ).succeeded()
     secrets = [vault.token, vault.secret_id, *vault.client_tokens, *environment.secrets()]
-    assert len(secrets) > 10
+    assert len(secrets) > 7
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "playbook.yml"]
     assert {"ansible.log", "record.jsonl"} <= {file.name for file in files}
     places = {"output": run.output.encode(), **{str(file): file.read_bytes() for file in files}}

@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import alone
 import hosts
+import key_vault
 import memory
 import sets
 import tasks
@@ -25,7 +26,7 @@ from ansible.release import __version__
 
 def main() -> int:
     print(f"ansible-core {__version__}, Python {platform.python_version()}")
-    for part in (alone, tasks, sets, memory, hosts):
+    for part in (alone, tasks, sets, key_vault, memory, hosts):
         part.main()
     return 0
 

@@ -45,7 +45,7 @@ def installed(authority: trustme.CA) -> openbao.Server:
 def vault(installed: openbao.Server) -> openbao.Namespace:
     """A namespace whose policy is that of the guide."""
     namespace = openbao.Namespace(installed, "teams/a", "secret", ALL)
-    (policy,) = re.findall(r"```hcl\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    policy = re.findall(r"```hcl\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0]
     namespace.call("POST", "sys/policies/acl/test", {"policy": policy})
     return namespace
 

@@ -195,3 +195,9 @@ def test_a_server_that_speaks_tls_is_told_from_one_that_is_not_vault(server: Scr
 def test_an_engine_of_version_1_is_named(server: Scripted) -> None:
     message = refusal(server, answer("204 No Content", b"", b""), SAVE)
     assert "the engine at engine_mount_point is KV version 1. Upgrade it with" in message
+
+
+def test_a_standby_without_an_active_server_is_named(server: Scripted) -> None:
+    errors = ["local node not active but active cluster node not found"]
+    message = refusal(server, of_json({"errors": errors}, "500 Internal Server Error"), LOAD)
+    assert "Run again when the cluster has an active server, or give its address" in message

@@ -268,6 +268,7 @@ def test_nothing_is_written_when_a_store_is_opened(tmp_path: pathlib.Path) -> No
         pytest.param(
             {**HASHI, "auth_method": "github"},
             "auth_method must be one of: token, none, approle, userpass, ldap, jwt, kubernetes, "
+            "azure, aws_iam, "
             "cert",
             id="hashi_vault: method",
         ),

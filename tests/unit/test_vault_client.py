@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import dataclasses
+import json
 import operator
 import pathlib
+import re
 import ssl
+import sys
+import time
+import types
 import typing as t
 import urllib.parse
 
@@ -22,6 +28,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Redactor
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import Store
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores import vault_login
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.login_of_run import (
     SharedLogins,
 )
@@ -198,6 +205,12 @@ def test_more_threads_than_usual_log_nothing(
             {"role": "ci", "jwt": "a.b.c"},
             id="kubernetes",
         ),
+        pytest.param(
+            {"auth_method": "azure", "role_id": "ci", "jwt": "a.b.c"},
+            "azure/login",
+            {"role": "ci", "jwt": "a.b.c"},
+            id="azure",
+        ),
     ],
 )
 def test_each_method_logs_in_as_its_server_wants_it(
@@ -319,3 +332,198 @@ def test_variables_of_community_hashi_vault_are_templated() -> None:
         "ANSIBLE_HASHI_VAULT_ADDR": "https://vault.example.com",
         "ANSIBLE_HASHI_VAULT_RETRIES": "3",
     }
+
+
+def signed_for_aws(given: dict[str, t.Any]) -> bool:
+    """Whether this is a request to STS that the given role may be had with."""
+    headers = json.loads(base64.b64decode(given["iam_request_headers"]))
+    (authorization,) = headers["Authorization"]
+    return (
+        given["role"] == "ci"
+        and given["iam_http_request_method"] == "POST"
+        and base64.b64decode(given["iam_request_url"]) == b"https://sts.amazonaws.com/"
+        and headers["X-Vault-AWS-IAM-Server-ID"] == ["vault.example.com"]
+        and headers["X-Amz-Security-Token"] == ["session"]
+        and authorization.startswith("AWS4-HMAC-SHA256 Credential=AKIAOWN/")
+        and "/eu-central-1/sts/aws4_request, SignedHeaders=" in authorization
+        and "x-vault-aws-iam-server-id" in authorization
+    )
+
+
+def by_aws_iam(**options: str) -> dict[str, str | None]:
+    return {
+        "auth_method": "aws_iam",
+        "token": None,
+        "role_id": "ci",
+        "region": "eu-central-1",
+        "aws_iam_server_id": "vault.example.com",
+        **options,
+    }
+
+
+class FrozenCredentials(t.NamedTuple):
+    access_key: str
+    secret_key: str
+    token: str
+
+
+def boto3_with(credentials: FrozenCredentials | None) -> types.SimpleNamespace:
+    """What the login asks of boto3."""
+    refreshable = types.SimpleNamespace(get_frozen_credentials=lambda: credentials)
+
+    def session(profile_name: str | None) -> types.SimpleNamespace:
+        if profile_name == "unknown":
+            raise ValueError("hunter2")
+        return types.SimpleNamespace(get_credentials=lambda: credentials and refreshable)
+
+    return types.SimpleNamespace(session=types.SimpleNamespace(Session=session))
+
+
+def test_aws_iam_signs_with_the_keys_given_or_those_that_boto3_finds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = FrozenCredentials("AKIAOWN", "a/secret", "session")
+    keys = {
+        "aws_access_key": "AKIAOWN",
+        "aws_secret_key": "a/secret",
+        "aws_security_token": "session",
+    }
+    with stand_in_vault() as vault:
+        vault.logins = {"aws/login": signed_for_aws, "staff/aws/login": signed_for_aws}
+        assert opened(vault, **by_aws_iam(**keys)).load(REPORTS) == Entry(REPORTS)
+        monkeypatch.setitem(sys.modules, "boto3", boto3_with(found))
+        elsewhere = by_aws_iam(mount_point="staff/aws", aws_profile="ci")
+        assert opened(vault, **elsewhere).load(REPORTS) == Entry(REPORTS)
+        logins = [path for _method, path in vault.requests if path.endswith("/login")]
+        assert logins == ["/v1/auth/aws/login", "/v1/auth/staff/aws/login"]
+        with pytest.raises(DynatraceError, match=r"AWS cannot be had \(ValueError\)") as told:
+            opened(vault, **by_aws_iam(aws_profile="unknown")).load(REPORTS)
+        assert "hunter2" not in str(told.value)
+        monkeypatch.setitem(sys.modules, "boto3", boto3_with(None))
+        with pytest.raises(DynatraceError, match="There are no credentials of AWS"):
+            opened(vault, **by_aws_iam()).load(REPORTS)
+        monkeypatch.setitem(sys.modules, "boto3", None)
+        with pytest.raises(DynatraceError, match="boto3 is missing, which auth_method aws_iam"):
+            opened(vault, **by_aws_iam()).load(REPORTS)
+
+
+def test_azure_logs_in_with_a_token_of_a_service_principal_or_a_managed_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[t.Any, ...]] = []
+
+    def credential(*arguments: t.Any, **options: t.Any) -> types.SimpleNamespace:
+        def get_token(scope: str) -> types.SimpleNamespace:
+            asked.append((*arguments, *options.values(), scope))
+            return types.SimpleNamespace(token="a.b.c")
+
+        return types.SimpleNamespace(get_token=get_token)
+
+    login = {"auth_method": "azure", "role_id": "ci", "token": None}
+    principal = {"azure_tenant_id": "tenant", "azure_client_id": "id"}
+    with stand_in_vault() as vault:
+        vault.logins["azure/login"] = {"role": "ci", "jwt": "a.b.c"}
+        with pytest.raises(DynatraceError, match="azure-identity is missing, which auth_method az"):
+            opened(vault, **login).load(REPORTS)
+        library = types.SimpleNamespace(
+            ClientSecretCredential=credential, ManagedIdentityCredential=credential
+        )
+        monkeypatch.setitem(sys.modules, "azure", types.SimpleNamespace(identity=library))
+        monkeypatch.setitem(sys.modules, "azure.identity", library)
+        for options in (
+            {**principal, "azure_client_secret": "a/secret"},
+            {"azure_client_id": "id"},
+            {"azure_resource": "https://vault.example.com"},
+        ):
+            assert opened(vault, **login, **options).load(REPORTS) == Entry(REPORTS)
+        with pytest.raises(DynatraceError, match="Give its azure_tenant_id and azure_client_id"):
+            opened(vault, **login, azure_client_secret="a/secret").load(REPORTS)
+    assert asked == [
+        ("tenant", "id", "a/secret", "https://management.azure.com//.default"),
+        ("id", "https://management.azure.com//.default"),
+        (None, "https://vault.example.com/.default"),
+    ]
+
+
+def test_kubernetes_logs_in_with_the_token_of_the_pod(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setattr(vault_login, "_SERVICE_ACCOUNT_TOKEN", str(file))
+    login = {"auth_method": "kubernetes", "role_id": "ci", "token": None}
+    with stand_in_vault() as vault:
+        vault.logins["kubernetes/login"] = {"role": "ci", "jwt": "a.b.c"}
+        with pytest.raises(DynatraceError, match="jwt is missing, which auth_method kubernetes"):
+            opened(vault, **login)
+        file.write_text("a.b.c\n")
+        assert opened(vault, **login).load(REPORTS) == Entry(REPORTS)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_requests_go_through_the_proxy_for_the_scheme_of_the_address(as_text: bool) -> None:
+    with stand_in_vault() as vault:
+        proxies = vault.url if as_text else {"http": vault.url, "https": "http://127.0.0.1:9"}
+        store = opened(vault, url="http://vault.example.com:8200", allow_http=True, proxies=proxies)
+        assert store.load(REPORTS) == Entry(REPORTS)
+        assert vault.requests == [
+            ("GET", f"http://vault.example.com:8200/v1/secret/data/{PATH}"),
+        ]
+
+
+def test_an_engine_that_keeps_one_version_and_wants_check_and_set_is_enough(
+    vault: KeyVault,
+) -> None:
+    vault.configure(cas_required=True, max_versions=1)
+    store = opened(vault)
+    saved = store.save(store.save(kept(intents=(INTENT,))))
+    assert store.load(REPORTS) == saved
+    vault.delete(PATH)
+    lost = store.load(REPORTS)
+    assert store.entries(ENVIRONMENT) == []
+    store.remove(lost)
+    intended = store.save(dataclasses.replace(lost, intents=(INTENT,)))
+    store.remove(intended)
+    again = store.save(kept(version=store.load(REPORTS).version))
+    assert store.load(REPORTS) == again
+    store.remove(again)
+    assert vault.known() == {}
+
+
+def test_an_engine_that_deletes_by_itself_is_a_warning_once_and_later_the_way_back(
+    vault: KeyVault,
+) -> None:
+    warnings: list[str] = []
+    vault.configure(delete_version_after="1s")
+    store = store_from(vault.store, context(warn=warnings.append))
+    saved = store.save(store.save(kept()))
+    store.save(kept(identity("others")))
+    (warning,) = warnings
+    assert re.search(r"is deleted by the server on \d{4}-\d\d-\d\dT[\d:]{8}Z, because", warning)
+    deadline = time.monotonic() + 10
+    while (loaded := store.load(REPORTS)).id is not None:
+        assert time.monotonic() < deadline
+    assert loaded.version == saved.version
+    assert re.fullmatch(
+        rf"the secret secret/{PATH} of {vault.url} was deleted on [\dT:-]{{19}}Z, by hand or by "
+        rf"delete_version_after; vault kv undelete -mount=secret -versions=2 {PATH} brings it back",
+        loaded.why_empty,
+    )
+
+
+def test_an_engine_of_version_1_is_refused_before_anything_is_written(vault: KeyVault) -> None:
+    vault.add_kv1("old")
+    store = opened(vault, engine_mount_point="old")
+    assert store.load(REPORTS) == Entry(REPORTS)
+    with pytest.raises(DynatraceError, match=r"at engine_mount_point is KV version 1\. Upgrade"):
+        store.check_may("save", kept())
+    assert [method for method, path in vault.requests if "/old" in path] == ["GET"] * 2
+
+
+def test_what_is_permitted_is_asked_once_for_all_tokens(vault: KeyVault) -> None:
+    store = opened(vault)
+    entries = [kept(identity(f"t{number}"), version=number % 2 or None) for number in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda entry: store.check_may("save", entry), entries))
+    assert [path for _method, path in vault.requests].count("/v1/sys/capabilities-self") <= 2
+    store.check_may("remove", kept(version=1))
+    assert len(vault.requests) <= 4

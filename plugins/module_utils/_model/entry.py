@@ -71,6 +71,7 @@ class Entry:
     intents: tuple[Intent, ...] = ()  # the newest last
     predecessors: tuple[Predecessor, ...] = ()
     version: t.Hashable = dataclasses.field(default=None, compare=False, repr=False)
+    why_empty: str = dataclasses.field(default="", compare=False)  # as the store knows it
 
     @property
     def name(self) -> str:

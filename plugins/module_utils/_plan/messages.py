@@ -85,7 +85,7 @@ def _why_not_kept(current: Token, found: Found) -> str | None:
     if not found.stored:
         return None
     if entry.id is None:
-        return f"the store has no secret for it ({found.place})"
+        return f"the store has no secret for it ({entry.why_empty or found.place})"
     if entry.id == current.id:
         owner = found.kept_id or "no token that Dynatrace knows"
         return f"the secret in the store is not its own but that of {owner}"

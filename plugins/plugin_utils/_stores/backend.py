@@ -44,6 +44,7 @@ class Kept(t.NamedTuple):
     data: t.Any  # as it was found: anybody may have written it
     version: Version
     deleted: bool = False  # without data, and older versions may be recoverable
+    why: str = ""  # there is no data, and how to bring it back
 
 
 @dataclasses.dataclass(frozen=True)

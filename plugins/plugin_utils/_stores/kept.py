@@ -206,7 +206,7 @@ class EntryStore:
         if kept is None:
             return Entry(identity)
         if kept.deleted:
-            return Entry(identity, version=kept.version)
+            return Entry(identity, version=kept.version, why_empty=kept.why)
         with self._explained(key):
             return parse_entry(kept.data, identity, kept.version)
 

@@ -41,6 +41,7 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_
     check_login,
     credentials,
     login_request,
+    logs_in,
     with_files,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_session import (
@@ -72,7 +73,15 @@ _REFINED = (
 _TLS_EXPECTED = "http request to an https server"
 _REFUSALS = ("InvalidRequest", "Forbidden", "NotInPolicy", "Unauthorized", "InvalidPath")
 _MOST_RETRIES = 20
-_SECRETS = ("token", "secret_id", "password", "jwt")
+_SECRETS = (
+    "token",
+    "secret_id",
+    "password",
+    "jwt",
+    "aws_secret_key",
+    "aws_security_token",
+    "azure_client_secret",
+)
 _LONGEST_TIMEOUT = 3600.0  # seconds
 # Raised by hvac for an answer that is not from Vault. Its message may quote the answer.
 _NONSENSE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
@@ -113,7 +122,6 @@ class VaultClient:
         self.url = _parse_url(options["url"], options["allow_http"])
         self._options = options
         self._proxy = proxy
-        self._login_request = login_request(options)
         self._redactor = redactor
         self._lock = threading.Lock()
         self._client: Vault = None
@@ -134,8 +142,11 @@ class VaultClient:
         if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
             return dict(answer["data"])
         if getattr(answer, "status_code", None) == 204:  # how KV version 1 answers a write
-            raise self._failure(done, "the engine at engine_mount_point is KV version 1", "KV1")
+            raise self.is_version_1(done)
         raise self._failure(done, "the answer is not that of the engine KV v2", "InvalidPath")
+
+    def is_version_1(self, done: str) -> VaultFailure:
+        return self._failure(done, "the engine at engine_mount_point is KV version 1", "KV1")
 
     def remove(self, request: Request, needs: str) -> None:
         try:
@@ -158,7 +169,7 @@ class VaultClient:
 
     def _has_expired(self, client: Vault) -> bool:
         """Whether the server no longer knows the token of a login."""
-        if self._login_request is None:
+        if not logs_in(self._options):
             return False
         try:
             self._send(client, "read", lambda vault: vault.auth.token.lookup_self(), "read itself")
@@ -227,22 +238,15 @@ class VaultClient:
             verify=options["validate_certs"],
             allow_redirects=False,
         )
-        if self._login_request is not None:
+        if logs_in(options):
             token = login_of_run(options, self._proxy, lambda: self._log_in(client), refused)
             self._redactor.hide(token)
             client.token = token.reveal()
         return client
 
     def _log_in(self, client: Vault) -> Login:
-        request = self._login_request
-        assert request is not None
         try:
-            answer = self._send(
-                client,
-                "logged in to",
-                lambda vault: vault.login(request.path, use_token=False, json=request.body),
-                needs=f"log in at {request.path}",
-            )
+            answer = self._send(client, "logged in to", login_request(self._options), "log in")
         except (_Absent, VersionMismatch):
             raise self._failure(
                 "logged in to", "the answer is not that of Vault", "NoVault"
@@ -254,9 +258,8 @@ class VaultClient:
     def _login_refused(self, failure: VaultFailure) -> VaultFailure:
         if failure.kind not in _REFUSALS:
             return failure
-        names = " and ".join(credentials(self._options))
         next_step = (
-            f"See whether {names} are valid, and whether auth_method "
+            f"See whether {credentials(self._options)} are valid, and whether auth_method "
             f"{self._options['auth_method']} is mounted at mount_point."
         )
         return VaultFailure(failure.what, next_step, failure.kind)

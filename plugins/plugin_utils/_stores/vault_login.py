@@ -17,18 +17,17 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.errors 
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
     could_be_secret,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_cloud import (
+    aws_credentials,
+    azure_token,
+)
 
 Options = t.Mapping[str, t.Any]
+Vault = t.Any  # hvac.Client
 
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+_MOUNTS = {"aws_iam": "aws"}  # others are mounted at their own name
 _ONE_LINE = ("token", "secret_id", "jwt", "namespace")  # options without spaces
-
-
-class Login(t.NamedTuple):
-    """The request that answers with a token."""
-
-    path: str
-    body: dict[str, str]
 
 
 class _Method(t.NamedTuple):
@@ -45,6 +44,8 @@ METHODS = {
     "ldap": _Method(("username", "password"), {"password": "password"}, by_username=True),
     "jwt": _Method(("role_id", "jwt"), {"role": "role_id", "jwt": "jwt"}),
     "kubernetes": _Method(("role_id", "jwt"), {"role": "role_id", "jwt": "jwt"}),
+    "azure": _Method(("role_id",), {"role": "role_id", "jwt": "jwt"}),
+    "aws_iam": _Method((), {}),
     "cert": _Method(
         ("cert_auth_public_key", "cert_auth_private_key"),
         {"name": "role_id"},
@@ -86,27 +87,44 @@ def check_login(options: Options) -> None:
         existing_path(f"store: {option}", options[option])
 
 
-def login_request(options: Options) -> Login | None:
-    """The login with these options; None if none is needed."""
-    name = options["auth_method"]
-    if name in ("token", "none"):
-        return None
-    method = METHODS[name]
-    mount = (options["mount_point"] or name).strip("/")
+def logs_in(options: Options) -> bool:
+    return options["auth_method"] not in ("token", "none")
+
+
+def login_request(options: Options) -> t.Callable[[Vault], t.Any]:
+    """The request whose answer has a token.
+
+    :raises DynatraceError: if there are no credentials of AWS or Azure.
+    """
+    name: str = options["auth_method"]
+    mount = (options["mount_point"] or _MOUNTS.get(name, name)).strip("/")
+    if name == "aws_iam":
+        signed_with = aws_credentials(options)
+        return lambda vault: vault.auth.aws.iam_login(
+            **signed_with, mount_point=mount, use_token=False
+        )
+    if name == "azure" and not options["jwt"]:
+        options = {**options, "jwt": azure_token(options)}
+    path, body = _path(options, mount), _body(options)
+    return lambda vault: vault.login(path, use_token=False, json=body)
+
+
+def _path(options: Options, mount: str) -> str:
     path = f"/v1/auth/{urllib.parse.quote(mount)}/login"
-    if method.by_username:
+    if METHODS[options["auth_method"]].by_username:
         path += "/" + urllib.parse.quote(options["username"], safe="")
-    body = {
-        parameter: options[option]
-        for parameter, option in method.parameters.items()
-        if options[option]
-    }
-    return Login(path, body)
+    return path
 
 
-def credentials(options: Options) -> list[str]:
-    """The names of the options that hold the credentials, for messages."""
-    return list(METHODS[options["auth_method"]].needs)
+def _body(options: Options) -> dict[str, str]:
+    parameters = METHODS[options["auth_method"]].parameters
+    return {name: options[option] for name, option in parameters.items() if options[option]}
+
+
+def credentials(options: Options) -> str:
+    """The credentials, for messages."""
+    needs = METHODS[options["auth_method"]].needs
+    return " and ".join(needs) or "the credentials of AWS and role_id"
 
 
 def _hint(options: Options) -> str:
