@@ -26,27 +26,22 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
 )
 
 from support import stand_in
+from support.guides import COLLECTIONS, plays_of, write_files
 from support.runs import Ansible
 from support.stand_in import Environment
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROLE = ROOT / "roles" / "dynatrace_tokens"
 GUIDE_EXAMPLES = {
-    guide.stem: [
-        block
-        for block in re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
-        if "hosts:" in block
-    ]
+    guide.stem: plays_of(guide.stem)
     for guide in sorted((ROOT / "docs").glob("*.md"))
     if guide.stem != "store-aws-secrets-manager"  # run where there is such a store
 }
-GUIDE_FILES = {
-    name: content
-    for guide in sorted((ROOT / "docs").glob("*.md"))
-    for name, content in re.findall(
-        r"`([\w.]+)`, beside the playbook:\n\n```yaml\n(.*?)```", guide.read_text(), re.DOTALL
-    )
-}
+# As the user who runs the tests, with the Python that runs them.
+CALLED_BY_TESTS = [
+    "--extra-vars=ansible_become=false",
+    f"--extra-vars=ansible_python_interpreter={sys.executable}",
+]
 PREFIX = "dynatrace_tokens_"
 ADMIN_SCOPES = [
     "apiTokens.read",
@@ -150,14 +145,15 @@ def test_the_examples_of_the_plugins_run_twice(ansible: Ansible, environment: En
 def test_every_example_runs_in_check_mode_on_a_fresh_environment(
     ansible: Ansible, environment: Environment
 ) -> None:
-    for name, content in GUIDE_FILES.items():
-        (ansible.folder / name).write_text(content)
+    write_files(ansible.folder)
     guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
     pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
     everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *examples_of_the_role(), *guides])
     options, env = account_of(environment)
     run = ansible.playbook(
-        everything, ["--check", "--diff", "-i", "one,two,", "-c", "local", *options], env
+        everything,
+        ["--check", "--diff", "-i", "one,two,", "-c", "local", *CALLED_BY_TESTS, *options],
+        {**env, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "HANDED_OVER": str(ansible.folder)},
     ).succeeded()
     assert run.stdout.count("\nPLAY [") == everything.count("  hosts: ")
     assert environment.writes() == []
@@ -368,12 +364,15 @@ def test_the_lookup_documents_the_options_of_the_table_and_where_they_come_from(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("guide", [guide for guide, found in GUIDE_EXAMPLES.items() if found])
+@pytest.mark.parametrize(
+    "guide",
+    # That one has a test of its own, test_use_the_token.py.
+    [guide for guide, found in GUIDE_EXAMPLES.items() if found and guide != "use-the-token"],
+)
 def test_the_examples_of_the_guides_run_twice(
     ansible: Ansible, environment: Environment, guide: str
 ) -> None:
-    for name, content in GUIDE_FILES.items():
-        (ansible.folder / name).write_text(content)
+    write_files(ansible.folder)
     options, env = account_of(environment)
     run = ansible.playbook(
         "".join(example + example + CLEAN_UP for example in GUIDE_EXAMPLES[guide]), options, env
