@@ -5,7 +5,7 @@
 # make demo       run the main job twice against a local stand-in for Dynatrace, in a small environment of its own
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
 # make test-all   the same on every gated ansible-core that the Pythons at hand allow, and test-v1; what does not depend on it, once,
-#                 and between the oldest and the newest, a selection
+#                 and between the oldest and the newest, a selection; and ansible-test sanity of all files, tests included
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
@@ -22,6 +22,7 @@ AGAIN ?=
 VENV := .venv/$(if $(CORE),core-$(CORE),newest)
 BIN := $(VENV)/bin
 SITE := $(VENV)/docsite
+SANITY := plugins/ meta/
 SOME := $(if $(filter some,$(AGAIN)),tests/unit $(addprefix tests/behaviour/test_,token.py store.py lookup.py role.py role_hosts.py leaks.py shipped.py))
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories/test_histories.py
 
@@ -37,6 +38,7 @@ test: $(VENV)/ready
 
 test-all:
 	$(PYTHON) tests/matrix.py
+	$(MAKE) sanity SANITY=
 	$(MAKE) test-v1
 
 test-v1: $(VENV)/ready .venv/openbao/ready
@@ -78,7 +80,7 @@ docs: $(VENV)/ready
 	$(BIN)/sphinx-build -q -W -c docs/docsite $(SITE)/rst $(SITE)/html
 
 sanity: $(VENV)/ready
-	$(BIN)/python tests/sanity.py $(if $(AGAIN),plugins/ meta/)
+	$(BIN)/python tests/sanity.py $(SANITY)
 
 pytest: $(VENV)/ready .venv/openbao/ready
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(AGAIN),-m "not once") $(SOME)
