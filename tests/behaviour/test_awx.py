@@ -68,8 +68,9 @@ def injected(credential_type: str, inputs: dict[str, str], safe: bool = False) -
     }
 
 
-def credentials(environment: Environment, **store: str) -> dict[str, str]:
+def credentials(environment: Environment, vault: KeyVault, **login: str) -> dict[str, str]:
     inputs = {"environment_url": environment.url, "api_token": environment.api_token}
+    store = {"vault_url": vault.url, "vault_namespace": vault.namespace or "", **login}
     return {
         **injected("dynatrace_environment", inputs),
         **injected("dynatrace_token_store", store),
@@ -77,7 +78,7 @@ def credentials(environment: Environment, **store: str) -> dict[str, str]:
 
 
 def by_token(environment: Environment, vault: KeyVault) -> dict[str, str]:
-    return credentials(environment, vault_url=vault.url, vault_token=vault.token)
+    return credentials(environment, vault, vault_token=vault.token)
 
 
 class Jobs:
@@ -138,7 +139,8 @@ def read_by_awx(vault: KeyVault, path: str) -> str:
     assert fields["API Version, in the lookup credential"] == "v2"
     # awx/main/credential_plugins/hashivault.py of AWX 24.6.1, kv_backend
     address = f"{vault.url}/v1/{fields['Name of Secret Backend']}/data/{path}"
-    answer = requests.get(address, headers={"X-Vault-Token": vault.token}, timeout=10)
+    headers = {"X-Vault-Token": vault.token, "X-Vault-Namespace": vault.namespace or ""}
+    answer = requests.get(address, headers=headers, timeout=10)
     secret: str = answer.json()["data"]["data"][fields["Key Name"]]
     return secret
 
@@ -155,7 +157,7 @@ def test_a_token_that_is_asked_for_in_a_survey_is_issued_once(
     issue = template("issue a token")
     answers = {"token_name": "from-awx", "token_scopes": "metrics.read\nlogs.read"}
     job = launch(issue, {**answers, "token_expires_in": "90d"})
-    jobs = Jobs(ansible, credentials(environment, vault_url=vault.url, **login))
+    jobs = Jobs(ansible, credentials(environment, vault, **login))
 
     first = jobs.play(issue, job).succeeded()
     assert "created, scopes logs.read, metrics.read, expires 20" in first.stdout

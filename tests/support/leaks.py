@@ -13,8 +13,10 @@ from support.runs import Run
 
 
 def forms(secret: str) -> list[bytes]:
-    """The secret part in clear and in base64, at every offset that it can have there."""
-    part = secret.rpartition(".")[2].encode()
+    """The secret part, which is the longest, in clear and in base64, at every offset that it can
+    have there.
+    """
+    part = max(secret.split("."), key=len).encode()
     return [part, *(base64.b64encode(b"x" * offset + part)[4:-4] for offset in range(3))]
 
 
