@@ -249,6 +249,14 @@ class Namespace(KeyVault):
         elif path.startswith("auth/") and "auth" in event.get("response", {}):
             self._client_tokens.append(event["response"]["auth"]["client_token"])
 
+    def revoke(self, client_token: str) -> None:
+        self.call("POST", "auth/token/revoke", {"token": client_token})
+
+    def hand_out_batch_tokens(self) -> None:
+        assert self.role_id
+        role = {"token_policies": ["test"], "token_type": "batch"}
+        self.call("POST", "auth/approle/role/ci", role)
+
     def lives(self, client_token: str) -> bool:
         """Whether a token that was handed out can still be used."""
         headers = {"X-Vault-Token": client_token, "X-Vault-Namespace": self.namespace or ""}

@@ -83,6 +83,7 @@ class StandIn(KeyVault):
     role_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
     secret_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
     client_tokens: list[str] = dataclasses.field(default_factory=list)
+    token_type: str = "service"  # of those that logins are answered with
     revoked: set[str] = dataclasses.field(default_factory=set)
     # Further logins: the path below auth, and the body that is let in, or what tells that it is.
     logins: dict[str, Data | t.Callable[[Data], bool]] = dataclasses.field(default_factory=dict)
@@ -123,6 +124,12 @@ class StandIn(KeyVault):
 
     def add_kv1(self, mount: str) -> None:
         self.kv1 = mount
+
+    def revoke(self, client_token: str) -> None:
+        self.revoked.add(client_token)
+
+    def hand_out_batch_tokens(self) -> None:
+        self.token_type = "batch"
 
     def lives(self, client_token: str) -> bool:
         return client_token in self._valid_tokens()
@@ -182,7 +189,9 @@ class StandIn(KeyVault):
         if self.namespace and not headers.get("X-Vault-Namespace"):
             raise Failed(403, _DENIED)
         if path == "auth/token/revoke-self":
-            self.revoked.add(token)
+            if self.token_type == "batch" and token in self.client_tokens:
+                raise Failed(400, "batch tokens cannot be revoked")
+            self.revoke(str(token))
             return 204, None
         return self._route_of_a_token(method, path, body)
 
@@ -227,6 +236,7 @@ class StandIn(KeyVault):
                 "client_token": self.client_tokens[-1],
                 "lease_duration": 1200,
                 "renewable": True,
+                "token_type": self.token_type,
             },
         }
 

@@ -68,10 +68,12 @@ class SharedLogins:
     """The logins of a run, in memory that processes share if they are forked later."""
 
     def __init__(self) -> None:
-        """:raises OSError: where the system gives no such memory or no file to lock."""
+        """:raises OSError: where the system gives no such memory, or cannot lock a file."""
         self._memory = mmap.mmap(-1, _SIZE)
         self._lock_file = tempfile.TemporaryFile()  # noqa: SIM115 - always empty, never closed
         self._lock = threading.Lock()
+        with self._held():
+            pass  # a temporary folder on a network may have no locks
 
     def token(
         self, key: str, log_in: t.Callable[[], dict[str, t.Any]], refused: str | None
