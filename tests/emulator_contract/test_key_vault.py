@@ -225,10 +225,20 @@ def test_a_batch_token_says_so_and_cannot_be_revoked(vault: KeyVault) -> None:
         client = client_of(vault, token=None)
         answer = client.auth.approle.login(vault.role_id, vault.secret_id)
         kinds.append(answer["auth"]["token_type"])
-        vault.hand_out_batch_tokens()
+        vault.configure_role(token_type="batch")
     assert kinds == ["service", "batch"]
     with pytest.raises(hvac.exceptions.InvalidRequest, match="batch tokens cannot be revoked"):
         client.auth.token.revoke_self()
+
+
+def test_without_the_default_policy_a_token_cannot_revoke_itself(vault: KeyVault) -> None:
+    vault.configure_role(token_no_default_policy=True)
+    client = client_of(vault, token=None)
+    client.auth.approle.login(vault.role_id, vault.secret_id)
+    with pytest.raises(hvac.exceptions.Forbidden) as denied:
+        client.auth.token.revoke_self()
+    assert denied.value.errors == PERMISSION_DENIED
+    assert write(client, "ci", {}) == 1
 
 
 def test_the_version_of_an_engine_is_told(vault: KeyVault) -> None:

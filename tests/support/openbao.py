@@ -252,10 +252,9 @@ class Namespace(KeyVault):
     def revoke(self, client_token: str) -> None:
         self.call("POST", "auth/token/revoke", {"token": client_token})
 
-    def hand_out_batch_tokens(self) -> None:
+    def configure_role(self, **settings: t.Any) -> None:
         assert self.role_id
-        role = {"token_policies": ["test"], "token_type": "batch"}
-        self.call("POST", "auth/approle/role/ci", role)
+        self.call("POST", "auth/approle/role/ci", {"token_policies": ["test"], **settings})
 
     def lives(self, client_token: str) -> bool:
         """Whether a token that was handed out can still be used."""

@@ -43,8 +43,8 @@ class KeyVault(abc.ABC):
     policy: frozenset[str]
 
     @abc.abstractmethod
-    def hand_out_batch_tokens(self) -> None:
-        """Let logins be answered with tokens that cannot be revoked."""
+    def configure_role(self, **settings: t.Any) -> None:
+        """Change the tokens that logins are answered with: token_type, token_no_default_policy."""
 
     @property
     def store(self) -> Data:

@@ -86,7 +86,7 @@ def test_all_workers_share_one_login_which_ends_with_the_run(own_logins: Logins)
 def test_a_token_that_cannot_be_revoked_is_left_to_expire(
     vault: KeyVault, own_logins: Logins, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    vault.hand_out_batch_tokens()
+    vault.configure_role(token_type="batch")
     task(vault)
     own_logins.revoke()
     assert not [path for _method, path in vault.requests if path.endswith("revoke-self")]
@@ -165,6 +165,21 @@ def test_a_worker_that_is_killed_while_it_notes_its_login_is_made_up_for(
     own_logins._memory[8:12] = b"\0cut"
     task(vault)
     assert vault.requests.count(LOGIN) == 2
+
+
+def test_a_token_that_may_not_revoke_itself_is_a_warning_and_an_expired_one_is_not(
+    vault: KeyVault, own_logins: Logins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vault.configure_role(token_no_default_policy=True)
+    task(vault)
+    own_logins.revoke()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "could not be revoked: its policy does not allow to update auth/token/revoke" in said
+    vault.configure_role(token_no_default_policy=False)
+    task(vault)
+    vault.revoke(vault.client_tokens[-1])
+    own_logins.revoke()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("fault", [500, "gone"])
