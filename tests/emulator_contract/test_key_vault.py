@@ -219,6 +219,28 @@ def test_a_login_is_answered_with_a_token_that_lives_until_it_is_revoked(
         assert denied.value.errors == ["permission denied"]
 
 
+def test_a_batch_token_says_so_and_cannot_be_revoked(vault: KeyVault) -> None:
+    kinds = []
+    for _kind in ("service", "batch"):
+        client = client_of(vault, token=None)
+        answer = client.auth.approle.login(vault.role_id, vault.secret_id)
+        kinds.append(answer["auth"]["token_type"])
+        vault.configure_role(token_type="batch")
+    assert kinds == ["service", "batch"]
+    with pytest.raises(hvac.exceptions.InvalidRequest, match="batch tokens cannot be revoked"):
+        client.auth.token.revoke_self()
+
+
+def test_without_the_default_policy_a_token_cannot_revoke_itself(vault: KeyVault) -> None:
+    vault.configure_role(token_no_default_policy=True)
+    client = client_of(vault, token=None)
+    client.auth.approle.login(vault.role_id, vault.secret_id)
+    with pytest.raises(hvac.exceptions.Forbidden) as denied:
+        client.auth.token.revoke_self()
+    assert denied.value.errors == PERMISSION_DENIED
+    assert write(client, "ci", {}) == 1
+
+
 def test_the_version_of_an_engine_is_told(vault: KeyVault) -> None:
     vault.add_kv1("old")
     client = client_of(vault)

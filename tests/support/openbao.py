@@ -249,6 +249,13 @@ class Namespace(KeyVault):
         elif path.startswith("auth/") and "auth" in event.get("response", {}):
             self._client_tokens.append(event["response"]["auth"]["client_token"])
 
+    def revoke(self, client_token: str) -> None:
+        self.call("POST", "auth/token/revoke", {"token": client_token})
+
+    def configure_role(self, **settings: t.Any) -> None:
+        assert self.role_id
+        self.call("POST", "auth/approle/role/ci", {"token_policies": ["test"], **settings})
+
     def lives(self, client_token: str) -> bool:
         """Whether a token that was handed out can still be used."""
         headers = {"X-Vault-Token": client_token, "X-Vault-Namespace": self.namespace or ""}

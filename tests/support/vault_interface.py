@@ -42,6 +42,10 @@ class KeyVault(abc.ABC):
     client_tokens: list[str]  # those that logins were answered with
     policy: frozenset[str]
 
+    @abc.abstractmethod
+    def configure_role(self, **settings: t.Any) -> None:
+        """Change the tokens that logins are answered with: token_type, token_no_default_policy."""
+
     @property
     def store(self) -> Data:
         """The option store that means this, with the token in it."""
@@ -84,6 +88,9 @@ class KeyVault(abc.ABC):
     @abc.abstractmethod
     def add_kv1(self, mount: str) -> None:
         """Mount an engine of KV version 1, with which the token may do everything."""
+
+    @abc.abstractmethod
+    def revoke(self, client_token: str) -> None: ...
 
     @abc.abstractmethod
     def lives(self, client_token: str) -> bool:

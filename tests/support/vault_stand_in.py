@@ -83,6 +83,7 @@ class StandIn(KeyVault):
     role_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
     secret_id: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
     client_tokens: list[str] = dataclasses.field(default_factory=list)
+    role: Data = dataclasses.field(default_factory=lambda: {"token_type": "service"})
     revoked: set[str] = dataclasses.field(default_factory=set)
     # Further logins: the path below auth, and the body that is let in, or what tells that it is.
     logins: dict[str, Data | t.Callable[[Data], bool]] = dataclasses.field(default_factory=dict)
@@ -123,6 +124,12 @@ class StandIn(KeyVault):
 
     def add_kv1(self, mount: str) -> None:
         self.kv1 = mount
+
+    def revoke(self, client_token: str) -> None:
+        self.revoked.add(client_token)
+
+    def configure_role(self, **settings: t.Any) -> None:
+        self.role = {**self.role, **settings}
 
     def lives(self, client_token: str) -> bool:
         return client_token in self._valid_tokens()
@@ -182,8 +189,7 @@ class StandIn(KeyVault):
         if self.namespace and not headers.get("X-Vault-Namespace"):
             raise Failed(403, _DENIED)
         if path == "auth/token/revoke-self":
-            self.revoked.add(token)
-            return 204, None
+            return self._revoke_self(str(token))
         return self._route_of_a_token(method, path, body)
 
     def _route_of_a_token(self, method: str, path: str, body: bytes) -> Reply:
@@ -227,8 +233,17 @@ class StandIn(KeyVault):
                 "client_token": self.client_tokens[-1],
                 "lease_duration": 1200,
                 "renewable": True,
+                "token_type": self.role["token_type"],
             },
         }
+
+    def _revoke_self(self, token: str) -> Reply:
+        if token in self.client_tokens and self.role["token_type"] == "batch":
+            raise Failed(400, "batch tokens cannot be revoked")
+        if token in self.client_tokens and self.role.get("token_no_default_policy"):
+            raise Failed(403, _DENIED)
+        self.revoke(token)
+        return 204, None
 
     def _capabilities(self, given: Data) -> Reply:
         paths = given.get("paths")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import errno
 import multiprocessing
+import threading
 import typing as t
 
 import pytest
@@ -64,15 +66,31 @@ def in_workers(number: int, function: t.Callable[..., t.Any], *arguments: t.Any)
     assert [worker.exitcode for worker in workers] == [0] * number
 
 
-def test_all_workers_share_one_login_which_ends_with_the_run(
-    vault: KeyVault, own_logins: Logins
+def test_all_workers_share_one_login_which_ends_with_the_run(own_logins: Logins) -> None:
+    two_logins = threading.Barrier(2)
+
+    def meet(method: str, path: str) -> None:
+        if (method, path) == LOGIN:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                two_logins.wait(0.5)
+
+    with key_vault(meet) as vault:
+        in_workers(4, read, vault.by_approle())
+        task(vault, path="elsewhere")
+        assert vault.requests.count(LOGIN) == 1
+        assert alive(vault) == [True]
+        own_logins.revoke()
+        assert alive(vault) == [False]
+
+
+def test_a_token_that_cannot_be_revoked_is_left_to_expire(
+    vault: KeyVault, own_logins: Logins, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    in_workers(4, read, vault.by_approle())
-    task(vault, path="elsewhere")
-    assert vault.requests.count(LOGIN) == 1
-    assert alive(vault) == [True]
+    vault.configure_role(token_type="batch")
+    task(vault)
     own_logins.revoke()
-    assert alive(vault) == [False]
+    assert not [path for _method, path in vault.requests if path.endswith("revoke-self")]
+    assert capsys.readouterr().err == ""
 
 
 def test_other_credentials_have_another_login(vault: KeyVault, own_logins: Logins) -> None:
@@ -87,7 +105,7 @@ def test_who_is_refused_because_the_token_has_expired_logs_in_again(
 ) -> None:
     store = store_from(vault.by_approle(), context())
     saved = store.save(kept())
-    own_logins.revoke()
+    vault.revoke(*vault.client_tokens)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert set(pool.map(store.load, [REPORTS] * 16)) == {saved}
     assert vault.requests.count(LOGIN) == 2
@@ -128,11 +146,15 @@ def test_without_memory_to_share_each_worker_logs_in_and_leaves_no_token(
     assert alive(vault) == [False, False]
 
 
-def test_a_system_without_such_memory_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "function"), [("mmap", "mmap"), ("fcntl", "lockf")])
+def test_a_system_without_such_memory_or_locks_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, module: str, function: str
+) -> None:
     def refuse(*arguments: t.Any) -> t.NoReturn:
-        raise OSError("no memory")
+        raise OSError(errno.ENOLCK, "not here")
 
-    monkeypatch.setattr(login_of_run.mmap, "mmap", refuse)
+    assert login_of_run._shared_logins() is not None
+    monkeypatch.setattr(getattr(login_of_run, module), function, refuse)
     assert login_of_run._shared_logins() is None
 
 
@@ -143,6 +165,21 @@ def test_a_worker_that_is_killed_while_it_notes_its_login_is_made_up_for(
     own_logins._memory[8:12] = b"\0cut"
     task(vault)
     assert vault.requests.count(LOGIN) == 2
+
+
+def test_a_token_that_may_not_revoke_itself_is_a_warning_and_an_expired_one_is_not(
+    vault: KeyVault, own_logins: Logins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vault.configure_role(token_no_default_policy=True)
+    task(vault)
+    own_logins.revoke()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "could not be revoked: its policy does not allow to update auth/token/revoke" in said
+    vault.configure_role(token_no_default_policy=False)
+    task(vault)
+    vault.revoke(vault.client_tokens[-1])
+    own_logins.revoke()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("fault", [500, "gone"])

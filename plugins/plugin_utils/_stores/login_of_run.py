@@ -68,10 +68,12 @@ class SharedLogins:
     """The logins of a run, in memory that processes share if they are forked later."""
 
     def __init__(self) -> None:
-        """:raises OSError: where the system gives no such memory or no file to lock."""
+        """:raises OSError: where the system gives no such memory, or cannot lock a file."""
         self._memory = mmap.mmap(-1, _SIZE)
         self._lock_file = tempfile.TemporaryFile()  # noqa: SIM115 - always empty, never closed
         self._lock = threading.Lock()
+        with self._held():
+            pass  # a temporary folder on a network may have no locks
 
     def token(
         self, key: str, log_in: t.Callable[[], dict[str, t.Any]], refused: str | None
@@ -175,8 +177,7 @@ def _revoke(login: dict[str, t.Any]) -> None:
             headers=headers,
             timeout=_REVOCATION_TIMEOUT,
         )
-        # Forbidden: the token has expired already.
-        failure = "" if answer.ok or answer.status_code == 403 else f"status {answer.status_code}"
+        failure = _why_not_revoked(answer)
     except requests.exceptions.RequestException as error:
         failure = reason_of(error)
     except DynatraceError as error:
@@ -186,3 +187,10 @@ def _revoke(login: dict[str, t.Any]) -> None:
             f"The token that this run has got from {login['url']} could not be revoked: {failure}. "
             "It can be used until it expires."
         )
+
+
+def _why_not_revoked(answer: t.Any) -> str:
+    if answer.status_code == 403 and "1 error occurred" in answer.text:
+        return "its policy does not allow to update auth/token/revoke-self"
+    # Forbidden in another way: the token has expired already.
+    return "" if answer.ok or answer.status_code == 403 else f"status {answer.status_code}"
