@@ -164,7 +164,9 @@ class AwsBackend:
         put = self._call("put_secret_value", name, VersionStages=[_NEXT], **value)
         if _CURRENT in put.get("VersionStages", ()):
             return  # the first version of a secret is the current one
-        move = {"MoveToVersionId": value["ClientRequestToken"], "RemoveFromVersionId": version}
+        move = {"MoveToVersionId": value["ClientRequestToken"]}
+        if version is not None:
+            move["RemoveFromVersionId"] = str(version)
         # Refused if another version is the current one by now.
         self._call("update_secret_version_stage", name, VersionStage=_CURRENT, **move)
 
