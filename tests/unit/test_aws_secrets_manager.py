@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import itertools
 import json
 import pathlib
 import re
+import threading
+import time
 import typing as t
 
 import pytest
@@ -391,6 +394,31 @@ def test_a_write_whose_answer_is_lost_is_tried_again_and_is_done_once(
     aws.rule = nth("DeleteSecret", "lose")
     store.remove(entry)
     assert aws.stored() == {}
+
+
+@pytest.mark.usefixtures("own_client")
+def test_many_writes_that_aws_throttles_are_slowed_down_and_none_fails(
+    aws: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    allowed_at_once, allowed_each_second = 5, 15
+    lock, began, granted = threading.Lock(), time.monotonic(), 0
+
+    def throttle(operation: str, given: Data) -> Fault:
+        nonlocal granted
+        with lock:
+            elapsed = time.monotonic() - began
+            if granted > allowed_at_once + elapsed * allowed_each_second:
+                return "ThrottlingException"
+            granted += 1
+            return None
+
+    aws.rule = throttle
+    store = opened(aws)
+    entries = [kept(identity(f"t{number}")) for number in range(50)]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        assert len(list(pool.map(store.save, entries))) == 50
+    assert len(aws.operations()) > 50
 
 
 def test_a_deletion_that_fails_leaves_the_secret_and_one_whose_answer_is_lost_is_done(
