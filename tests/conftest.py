@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import pathlib
 import typing as t
 
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in ONCE:
             item.add_marker("once")
+
+
+def pytest_configure() -> None:
+    """No test uses the profile, the credentials or the region of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
 
 
 def pytest_report_header() -> str:

@@ -154,6 +154,11 @@ def unusable_stores(
             "store: endpoint_url: http:// would send the token in the clear",
         ),
         "misspelt": ({**aws.store, "regoin": "x"}, {}, "Did you mean 'region'"),
+        "waiting": (
+            aws.store,
+            {},
+            f"restore-secret --secret-id {place(environment, 'waiting')} brings it back",
+        ),
         "damaged": (
             aws.store,
             {},
@@ -167,6 +172,9 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
     ansible: Ansible, environment: Environment, aws: SecretsManager
 ) -> None:
     aws.plant(place(environment, "damaged"), {"password": "theirs"})
+    environment.issue("waiting", READ)
+    aws.plant(place(environment, "waiting"), {"password": "theirs"})
+    aws.delete(place(environment, "waiting"))
     expected = unusable_stores(aws, environment)
     tasks = [
         token(
@@ -192,7 +200,7 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
     } == {}
     assert [message for message in said.values() if "Please report" in message] == []
     assert SECRET_KEY not in run.output
-    assert environment.tokens() == []
+    assert [found["name"] for found in environment.tokens()] == ["waiting"]
 
 
 @pytest.mark.once

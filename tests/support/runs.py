@@ -216,7 +216,7 @@ class Ansible:
         """The environment of a run: that of the tests without what belongs to their user, and the
         stand-in's variables.
         """
-        own = ("ANSIBLE_", "DT_", "DYNATRACE_", "VAULT_")
+        own = ("ANSIBLE_", "AWS_", "BAO_", "DT_", "DYNATRACE_", "VAULT_")
         kept = {
             name: value
             for name, value in os.environ.items()

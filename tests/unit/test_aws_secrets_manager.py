@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import itertools
 import json
 import pathlib
 import re
+import threading
+import time
 import typing as t
 
 import pytest
@@ -58,6 +61,7 @@ from support.secrets_manager import (
 
 pytestmark = pytest.mark.once
 
+GUIDE = "store-aws-secrets-manager"
 NAME = f"dynatrace/{ENVIRONMENT}/reports"
 OLD, NEW = kept(), kept(scopes=("logs.read",))
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
@@ -65,9 +69,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials, region or profile of whoever runs the tests; nothing is tried again."""
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", *CREDENTIALS):
-        monkeypatch.delenv(name, raising=False)
+    """No credentials but those of a test; nothing is tried again."""
     for name, value in {**NOWHERE, "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
 
@@ -149,7 +151,7 @@ def test_secrets_of_others_and_of_other_environments_are_not_listed(aws: Secrets
     store = opened(aws)
     mine = store.save(kept())
     for name in (
-        f"dynatrace/{ENVIRONMENT}/a=62",
+        f"dynatrace/{ENVIRONMENT}/repor=74s",  # which nobody writes so
         f"dynatrace/{ENVIRONMENT}/folder/ci",
         f"dynatrace/{ENVIRONMENT}2/ci",
         f"other/dynatrace/{ENVIRONMENT}/ci",
@@ -244,7 +246,11 @@ def test_a_secret_that_was_made_without_a_value_is_filled_by_one_of_two(
     with pytest.raises(StoreChanged):
         store.save(NEW)
     assert store.load(REPORTS) == OLD
-    assert store.save(store.load(REPORTS)) == OLD
+    assert aws.operations("PutSecretValue", "UpdateSecretVersionStage") == [
+        "PutSecretValue",
+        "PutSecretValue",
+        "UpdateSecretVersionStage",
+    ]
 
 
 # Deletion.
@@ -262,6 +268,9 @@ def test_an_entry_that_was_removed_waits_for_its_deletion_and_comes_back_when_it
     store.remove(store.load(REPORTS))
     assert store.entries(ENVIRONMENT) == []
     assert aws.all() == before
+    hint = f"restore-secret --secret-id {NAME} brings it back"
+    assert store.describe(REPORTS).endswith(hint)
+    assert "restore" not in store.describe(identity("others"))
     saved = store.save(NEW)
     assert aws.stored()[NAME]["scopes"] == ["logs.read"]
     assert store.load(REPORTS).version == saved.version
@@ -385,6 +394,31 @@ def test_a_write_whose_answer_is_lost_is_tried_again_and_is_done_once(
     aws.rule = nth("DeleteSecret", "lose")
     store.remove(entry)
     assert aws.stored() == {}
+
+
+@pytest.mark.usefixtures("own_client")
+def test_many_writes_that_aws_throttles_are_slowed_down_and_none_fails(
+    aws: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    allowed_at_once, allowed_each_second = 5, 15
+    lock, began, granted = threading.Lock(), time.monotonic(), 0
+
+    def throttle(operation: str, given: Data) -> Fault:
+        nonlocal granted
+        with lock:
+            elapsed = time.monotonic() - began
+            if granted > allowed_at_once + elapsed * allowed_each_second:
+                return "ThrottlingException"
+            granted += 1
+            return None
+
+    aws.rule = throttle
+    store = opened(aws)
+    entries = [kept(identity(f"t{number}")) for number in range(50)]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        assert len(list(pool.map(store.save, entries))) == 50
+    assert len(aws.operations()) > 50
 
 
 def test_a_deletion_that_fails_leaves_the_secret_and_one_whose_answer_is_lost_is_done(
@@ -514,6 +548,12 @@ def test_an_answer_that_is_not_that_of_aws_is_refused(server: Scripted, says: by
         assert f"secret {NAME} of AWS Secrets Manager" in refusal(act)
 
 
+def test_what_is_listed_beside_what_was_asked_for_is_not_read(server: Scripted) -> None:
+    listed = [{"Name": f"Dynatrace/{ENVIRONMENT}/reports"}, {}]
+    server.says = answer("200 OK", b"", json.dumps({"SecretList": listed}).encode())
+    assert opened(region="eu-central-1", endpoint_url=server.url).entries(ENVIRONMENT) == []
+
+
 # Credentials and where they are looked for.
 
 
@@ -577,6 +617,30 @@ def test_credentials_come_from_the_profile_then_from_the_nearest_environment(
     assert "security token" in refusal(lambda: load(aws.store, bad, CREDENTIALS))
     assert "security token" in refusal(lambda: load({"profile": "bad"}, CREDENTIALS))
     assert "http://" in refusal(lambda: load({"profile": "plain"}, CREDENTIALS))
+
+
+ROLE = """[default]
+aws_access_key_id = {key}
+aws_secret_access_key = {secret}
+"""
+
+
+@pytest.mark.usefixtures("own_client")
+def test_the_profile_of_the_guide_assumes_its_role(
+    aws: SecretsManager, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (pathlib.Path(__file__).parents[2] / "docs" / f"{GUIDE}.md").read_text()
+    [profile] = re.findall(r"```ini\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "config").write_text(profile.replace("eu-central-1", aws.region))
+    (tmp_path / "keys").write_text(ROLE.format(key=ACCESS_KEY, secret=SECRET_KEY))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws.url)
+    option = {"type": "aws_secrets_manager", "profile": "tokens", "endpoint_url": aws.url}
+    store_from(option, context(**CREDENTIALS)).save(OLD)
+    assert aws.operations() == ["AssumeRole", "CreateSecret"]
+    [role] = [given["RoleArn"] for operation, given in aws.requests if operation == "AssumeRole"]
+    assert role.endswith(":role/dynatrace-tokens")
 
 
 def test_an_address_that_would_send_secrets_in_the_clear_is_refused() -> None:

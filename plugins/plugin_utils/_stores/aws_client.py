@@ -233,7 +233,7 @@ def _connected(
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=_READ_TIMEOUT,
         max_pool_connections=_MOST_CONNECTIONS,
-        retries={"mode": "standard"},
+        retries={"mode": "adaptive"},  # slows down all threads if AWS throttles one
     )
     return session, session.client("secretsmanager", endpoint_url=endpoint_url, config=config)
 

@@ -65,7 +65,8 @@ def open_aws_secrets_manager(options: t.Mapping[str, t.Any], context: StoreConte
     attributes: Data = {"KmsKeyId": options["kms_key_id"]} if options["kms_key_id"] else {}
     if tags:
         attributes["Tags"] = tags
-    return EntryStore(AwsBackend(client, prefix, attributes))
+    backend = AwsBackend(client, prefix, attributes)
+    return EntryStore(backend, elsewhere=backend.explain_missing)
 
 
 class _State(t.NamedTuple):
@@ -163,7 +164,9 @@ class AwsBackend:
         put = self._call("put_secret_value", name, VersionStages=[_NEXT], **value)
         if _CURRENT in put.get("VersionStages", ()):
             return  # the first version of a secret is the current one
-        move = {"MoveToVersionId": value["ClientRequestToken"], "RemoveFromVersionId": version}
+        move = {"MoveToVersionId": value["ClientRequestToken"]}
+        if version is not None:
+            move["RemoveFromVersionId"] = str(version)
         # Refused if another version is the current one by now.
         self._call("update_secret_version_stage", name, VersionStage=_CURRENT, **move)
 
@@ -195,6 +198,20 @@ class AwsBackend:
 
     def may(self, operation: Operation, key: Key, version: Version | None) -> Permission:
         return UNKNOWN  # to ask AWS needs a permission of its own, which few have
+
+    def explain_missing(self, key: Key) -> str:
+        """What to say of an entry that is missing, if its secret can be restored."""
+        name = self._name(key)
+        try:
+            waits = self._state(name).waits
+        except AwsFailure:
+            waits = False
+        if not waits:
+            return ""
+        return (
+            "; it waits for its deletion, and aws secretsmanager restore-secret --secret-id "
+            f"{name} brings it back"
+        )
 
     def _state(self, name: str) -> _State:
         try:

@@ -76,7 +76,7 @@ class EntryStore:
         sealing: Sealing | None = None,
         elsewhere: t.Callable[[Key], str] = lambda key: "",
     ) -> None:
-        """:param elsewhere: what to say where an entry is missing that another store has."""
+        """:param elsewhere: what to say of an entry that is missing, such as who else has it."""
         self._backend = backend
         self._sealing = sealing
         self._elsewhere = elsewhere
