@@ -62,6 +62,10 @@ options:
         C(kms_key_id), a KMS key for new secrets; C(tags), a dictionary of tags for new secrets;
         C(endpoint_url), another address of the service, or E(AWS_ENDPOINT_URL).'
     type: raw
+seealso:
+  - name: Stores
+    description: The types of stores, their options, and the entries in them.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/stores.md
 """
 
     PLUGIN = r"""
