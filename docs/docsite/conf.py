@@ -14,7 +14,7 @@ import re
 import typing as t
 
 project = "community.dynatrace"
-copyright = "2026, the community.dynatrace project"  # noqa: A001
+copyright = "2026, the community.dynatrace project"
 extensions = ["sphinx.ext.intersphinx", "sphinx_antsibull_ext", "myst_parser"]
 highlight_language = "YAML+Jinja"
 default_role = "any"

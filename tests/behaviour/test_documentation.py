@@ -146,9 +146,7 @@ def connections(environment: Environment) -> t.Iterator[tuple[list[str], dict[st
     """The options of a run and its environment, for examples of all ways to connect."""
     options, env = account_of(environment)
     client = environment.oauth_client()
-    admin = environment.plant(
-        "admin", ["apiTokens.read", "apiTokens.write", "TenantTokenManagement"]
-    )["token"]
+    admin = environment.plant("admin", [*ADMIN_SCOPES, "TenantTokenManagement"])["token"]
     variables = {
         "vault_dynatrace_api_token": admin,
         "vault_dynatrace_client_id": client["client_id"],
