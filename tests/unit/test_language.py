@@ -28,7 +28,7 @@ USUAL = {
     r"in passing": "transient",
     r"half-made": "provisional",
     r"hands? out": "return",
-    r"public (line|facts)": "summary line, metadata",
+    r"public line": "summary line",
     r"one-liners?": "ad hoc command",
     r"ways in\b": "connecting",
     r"what is there|what was found": "the existing token",
