@@ -9,6 +9,7 @@
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
+# make pictures   draw the pictures of docs/audit.md, with Chromium
 # make release    the version, the changelog, the artefact and its checksum; says what to push and tag
 # make dist       the artefact and its checksum only, in dist
 #
@@ -26,7 +27,7 @@ SANITY := plugins/ meta/
 SOME := $(if $(filter some,$(AGAIN)),tests/unit $(addprefix tests/behaviour/test_,token.py store.py lookup.py role.py role_hosts.py leaks.py shipped.py))
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories/test_histories.py
 
-.PHONY: demo test test-all test-v1 test-next bench release dist lint types docs sanity pytest clean
+.PHONY: demo test test-all test-v1 test-next bench pictures release dist lint types docs sanity pytest clean
 
 demo: .venv/demo/ready
 	@.venv/demo/bin/python tests/demo.py
@@ -50,6 +51,9 @@ test-next:
 
 bench: $(VENV)/ready .venv/openbao/ready
 	$(BIN)/python tests/benchmark
+
+pictures: $(VENV)/ready
+	$(BIN)/python tests/pictures.py
 
 # These look for their tools on the path, and write below ANSIBLE_HOME.
 lint docs release dist: export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -12,7 +12,8 @@ author:
   - The community.dynatrace project (@ansible-collections)
 description:
   - Adds C(findings) to each of the tokens that M(community.dynatrace.dynatrace_token_info) returns.
-  - The tokens that expire first come first. Tokens that never expire come last, sorted by name.
+  - The most urgent tokens come first. Tokens of the same urgency are sorted by expiration date, and
+    then by name.
   - The playbook C(community.dynatrace.audit_tokens) writes its report with this filter.
 options:
   _input:
@@ -83,7 +84,7 @@ _value:
     - V(ended), the token has expired.
     - V(ending), the token expires within O(expires_within).
     - V(wide), the token has more than O(max_scopes) scopes, or any of O(over_privileged_scopes).
-    - V(never_used), the token was never used.
+    - V(never_used), the token was never used, and is older than O(unused_for).
     - V(unused), the token was used, but not within O(unused_for).
     - V(no_end), the token never expires.
     - V(same_name), another token has the same name, kind and resources. Predecessors do not count.
@@ -91,6 +92,8 @@ _value:
     - V(retiring), the token is a predecessor of another token.
     - Only usable tokens, which are enabled and have not expired, have V(ending), V(wide),
       V(never_used), V(unused) and V(no_end).
+    - Each token also has C(commands), a dictionary of commands for a shell, by the finding that a
+      command settles. A token whose name or id needs quotes has fewer commands.
   type: list
   elements: dict
   sample:

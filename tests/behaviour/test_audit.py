@@ -10,6 +10,7 @@ import html.parser
 import json
 import pathlib
 import re
+import shlex
 import typing as t
 
 import pytest
@@ -19,6 +20,8 @@ from support.runs import Ansible, Env, Run, token
 from support.stand_in import Environment
 
 VOID = ("meta", "link", "input")
+PAGE = "dynatrace-tokens.html"
+SUNDAY = 1795946400  # 2026-11-29, when the first week of the year ahead is the last of a month
 CHARACTERS = [*map(chr, (0, 7, 27, 127, 0x9B, 0x200B, 0x202E, 0x2066, 0xFEFF))]
 
 # Each finding, by the token that has it and nothing else.
@@ -31,6 +34,7 @@ PLANTED: dict[str, dict[str, t.Any]] = {
     "many": {"scopes": ["logs.read", "slo.read", "metrics.read", "entities.read"]},
     "not many": {"scopes": ["logs.read", "slo.read", "metrics.read"]},
     "never_used": {"last_used": None},
+    "new": {"created": "now-89d", "last_used": None},
     "unused": {"last_used": "now-91d"},
     "not unused": {"last_used": "now-89d"},
     "no_end": {"expires": None},
@@ -42,6 +46,17 @@ PLANTED: dict[str, dict[str, t.Any]] = {
         "scopes": ["settings.write"],
     },
     "personal": {"personal_access_token": True},
+}
+TITLES = {
+    "ending": "Expire soon",
+    "wide": "Over-privileged",
+    "never_used": "Never used",
+    "unused": "Unused",
+    "no_end": "Never expire",
+    "same_name": "Same name",
+    "ended": "Expired",
+    "disabled": "Disabled",
+    "retiring": "Predecessors",
 }
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -58,7 +73,8 @@ HOSTILE = [
 
 
 def plant(environment: Environment, name: str, **facts: t.Any) -> None:
-    kept = {"expires": "now+100d", "last_used": "now-1d", **facts}
+    usual = {"created": "now-100d", "expires": "now+100d", "last_used": "now-1d"}
+    kept = {**usual, **facts}
     environment.plant(name, **{key: value for key, value in kept.items() if value is not None})
 
 
@@ -80,7 +96,8 @@ class Page(html.parser.HTMLParser):
         assert len(dict(attrs)) == len(attrs)
         self.elements.append((tag, dict(attrs)))
         if tag == "tr" and "tbody" in self.open:
-            self.rows.append((dict(attrs)["class"] or "", ""))
+            classes = (dict(attrs)["class"] or "").split()
+            self.rows.append((" ".join(one for one in classes if one in TITLES), ""))
             self.kinds.append(dict(attrs)["data-kind"] or "")
         if tag not in VOID:
             self.open.append(tag)
@@ -96,18 +113,24 @@ class Page(html.parser.HTMLParser):
 
     def figures(self) -> dict[str, int]:
         """The figure of each finding."""
-        said = re.findall(
-            r"(\d+)\s+(All tokens|Ended|End soon|Wide scopes|Never used|Unused|No end|Same name"
-            r"|Disabled|Retiring)\b",
-            self.text,
-        )
+        titles = "|".join([*TITLES.values(), "All tokens"])
+        said = re.findall(rf"(\d+)\s+({titles})\b", self.text)
         return {title: int(figure) for figure, title in said}
 
 
-def audit(ansible: Ansible, env: Env = None, **variables: t.Any) -> Run:
-    extra = json.dumps({f"dynatrace_audit_{name}": value for name, value in variables.items()})
+def audit(
+    ansible: Ansible,
+    env: Env = None,
+    others: t.Mapping[str, t.Any] | None = None,
+    **variables: t.Any,
+) -> Run:
+    extra = {f"dynatrace_audit_{name}": value for name, value in variables.items()}
     return ansible.command(
-        "ansible-playbook", "community.dynatrace.audit_tokens", "-e", extra, env=env
+        "ansible-playbook",
+        "community.dynatrace.audit_tokens",
+        "-e",
+        json.dumps({**extra, **(others or {})}),
+        env=env,
     )
 
 
@@ -166,35 +189,19 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
         report["tokens"][0]
     )
 
-    ends = [listed["expiration_date"] or "never" for listed in report["tokens"]]
-    assert ends == sorted(ends)
+    ends = sorted(listed["expiration_date"] or "never" for listed in report["tokens"])
+    assert report["tokens"][0]["name"] == "ending"
     assert page.rows == [
         (" ".join(listed["findings"]), listed["name"]) for listed in report["tokens"]
     ]
     figures = page.figures()
     assert figures.pop("All tokens") == len(report["tokens"]) == len(PLANTED) + 5
     classes = " ".join(classes for classes, _name in page.rows).split()
-    by_title = dict(
-        zip(
-            figures,
-            (
-                "ended",
-                "ending",
-                "wide",
-                "never_used",
-                "unused",
-                "no_end",
-                "same_name",
-                "disabled",
-                "retiring",
-            ),
-        )
-    )
-    assert figures == {title: classes.count(finding) for title, finding in by_title.items()}
+    assert figures == {title: classes.count(finding) for finding, title in TITLES.items()}
     kept = artifact(run)
     assert (kept["environment"], kept["tokens"]) == (environment.url, len(report["tokens"]))
     assert kept["findings"] == {
-        finding: classes.count(finding) for finding in by_title.values() if finding in classes
+        finding: classes.count(finding) for finding in TITLES if finding in classes
     }
     keys = ("id", "kind", "name", "expiration_date", "findings")
     assert (kept["listed"], kept["not_listed"]) == (
@@ -207,10 +214,44 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
     in_a_year = [end for end in ends if end != "never"][
         1:-1
     ]  # but what has ended, and what ends later
-    assert sum(int((week.get("style") or ": 0").rpartition(":")[2]) for week in weeks) == len(
-        in_a_year
-    )
+    bars = [re.fullmatch(r"--n: (\d+); --soon: (\d+)", week.get("style") or "") for week in weeks]
+    assert sum(int(bar[1]) for bar in bars if bar) == len(in_a_year)
+    assert sum(int(bar[2]) for bar in bars if bar) == figures["Expire soon"]
     assert environment.writes() == []
+
+
+@pytest.mark.once
+def test_the_commands_of_the_page_do_what_they_are_for(
+    ansible: Ansible, environment: Environment
+) -> None:
+    for name in ("ended", "ending", "never_used", "unused", "no_end", "disabled"):
+        plant(environment, name, **PLANTED[name])
+    plant(environment, "wide", scopes=["logs.read", "settings.write"])
+    plant(environment, "same")
+    plant(environment, "same")
+    audit(ansible, **files(ansible.folder), wide_scopes=["settings.write"]).succeeded()
+    _page, report = written(ansible.folder)
+    commands = {
+        command
+        for listed in report["tokens"]
+        for command in listed["commands"].values()
+        if listed["name"] != "admin"
+    }
+    assert len(commands) == 8
+    before = {token["name"]: token["id"] for token in environment.tokens()}
+    tasks: list[dict[str, t.Any]] = []
+    for command in sorted(commands):
+        _ansible, _host, _m, module, _a, arguments = shlex.split(command)
+        tasks.append({"name": command, module: arguments, "register": "done"})
+    ansible.play(*tasks).succeeded()
+    left = {token["name"]: token for token in environment.tokens()}
+    assert set(left) == set(before) - {"ended", "disabled"}
+    assert [left[name]["enabled"] for name in ("never_used", "unused")] == [False, False]
+    assert left["wide"]["scopes"] == ["logs.read"]
+    for name in ("ending", "no_end"):
+        newest, oldest = environment.tokens(name)
+        assert oldest["id"] == before[name]
+        assert newest["expirationDate"]
 
 
 def test_hostile_names_stay_text_and_empty_variables_are_not_given(
@@ -227,8 +268,16 @@ def test_hostile_names_stay_text_and_empty_variables_are_not_given(
         "",
     )
     # The folder that Ansible was started in, whatever PWD says.
-    run = audit(ansible, {"PWD": "/nonexistent"}, **empty).succeeded()
+    run = audit(ansible, {"PWD": "/nonexistent"}, {"__dynatrace_audit_now": SUNDAY}, **empty)
+    run.succeeded()
     page, report = written(ansible.folder)
+    commands = [c for listed in report["tokens"] for c in listed["commands"].values()]
+    assert not [command for command in commands if re.search(r"[^\w .:=,\"-]", command)]
+    labels = re.findall(r"<li\b[^>]*>(?:<i>(\w+)</i>)?", (ansible.folder / PAGE).read_text())
+    assert labels[:2] == ["", "Dec"]  # a label for November would reach into this
+    places = [place for place, label in enumerate(labels) if label]
+    assert min(after - place for place, after in zip(places, places[1:])) >= 3
+    assert places[-1] < 51
     assert (report["ending_days"], report["unused_days"], report["max_scopes"]) == (30, 90, 10)
     assert "WARNING" not in run.output
     kept = {listed["name"] for listed in artifact(run)["listed"]}
@@ -252,7 +301,11 @@ def test_hostile_names_stay_text_and_empty_variables_are_not_given(
         "header",
         "main",
         "section",
+        "div",
         "form",
+        "button",
+        "select",
+        "option",
         "label",
         "input",
     }
@@ -321,7 +374,7 @@ def test_a_playbook_imports_it_check_mode_writes_nothing_and_a_store_tells_what_
     assert "retiring" in found["ci", True]
     assert "same_name" not in found["ci", True] + found["ci", False]
     page = Page((ansible.folder / "page.html").read_text(encoding="utf-8"))
-    assert page.figures()["Retiring"] == 1
+    assert page.figures()["Predecessors"] == 1
     assert "usable until" in page.text
 
     for name in ("page.html", "report.json"):
@@ -374,12 +427,13 @@ def test_tokens_of_every_kind_are_found_and_can_be_looked_at_by_themselves(
         ("activegate", "ci", "ending"),
     }
     assert page.kinds == [listed["kind"] for listed in report["tokens"]]
-    filters = [made["value"] for tag, made in page.elements if made.get("name") == "kind"]
+    filters = [made["value"] for tag, made in page.elements if tag == "option"]
+    filters = filters[: filters.index("anybody")]
     assert filters == ["any", "access", "platform", "activegate"]
     source = (ansible.folder / "dynatrace-tokens.html").read_text(encoding="utf-8")
     for kind in filters[1:]:
         shown = f"body:has([value={kind}]:checked) tbody tr:not([data-kind={kind}])"
-        assert f"{shown} {{ display: none }}" in source
+        assert f"{shown} {{ display: none !important }}" in source
     assert account.resource in page.text
     assert "None" not in page.text
     assert {listed["kind"] for listed in artifact(run)["listed"]} == {

@@ -40,6 +40,7 @@ def token(name: str = "ci", **facts: t.Any) -> dict[str, t.Any]:
         "enabled": True,
         "scopes": ["logs.read"],
         "expiration_date": at(days=100),
+        "creation_date": at(days=-200),
         "last_used_date": at(days=-1),
         "retiring": None,
         **facts,
@@ -68,6 +69,9 @@ def findings(*tokens: dict[str, t.Any], **settings: t.Any) -> list[list[str]]:
         ({"scopes": ["settings.write"]}, ["wide"]),
         ({"scopes": []}, []),
         ({"last_used_date": None}, ["never_used"]),
+        ({"last_used_date": None, "creation_date": None}, ["never_used"]),
+        ({"last_used_date": None, "creation_date": at(days=-90)}, ["never_used"]),
+        ({"last_used_date": None, "creation_date": at(days=-90, seconds=1)}, []),
         ({"last_used_date": at(days=-90)}, ["unused"]),
         ({"last_used_date": at(days=-90, seconds=1)}, []),
         ({"enabled": False}, ["disabled"]),
@@ -127,16 +131,78 @@ def test_settings_of_zero_are_limits_too() -> None:
     ]
 
 
-def test_tokens_that_expire_first_come_first_and_those_that_never_do_come_last_by_name() -> None:
-    tokens = [
-        token("b", expiration_date=None),
-        token("A", expiration_date=None),
-        token("later", expiration_date=at(days=2)),
+def test_the_most_urgent_come_first_then_those_that_expire_first_then_the_names_in_order() -> None:
+    expected = [
         token("sooner", expiration_date=at(days=1)),
+        token("later", expiration_date=at(days=2)),
+        token("wide", scopes=["settings.write"]),
+        token("unused", last_used_date=at(days=-100)),
+        token("ci-9", expiration_date=None),
+        token("CI-10", expiration_date=None),
+        token("expired", expiration_date=at(days=-1)),
+        token("predecessor", expiration_date=at(days=1), retiring=RETIRING),
+        token("disabled", enabled=False),
+        token("²", expiration_date=at(days=99)),
+        token("fine-2"),
+        token("fine-10"),
     ]
-    found = token_findings(tokens, NOW, parse_settings(DEFAULTS))
-    assert [token_["name"] for token_ in found] == ["sooner", "later", "A", "b"]
-    assert "findings" not in tokens[0]
+    found = token_findings(expected[::-1], NOW, parse_settings(DEFAULTS))
+    assert [token_["name"] for token_ in found] == [token_["name"] for token_ in expected]
+    assert "findings" not in expected[0]
+
+
+def commands(**facts: t.Any) -> dict[str, str]:
+    """The arguments of each command for a token."""
+    settings = parse_settings(DEFAULTS)
+    made = token(**{"id": "dt0c01.ID", "kind": "access", **facts})
+    (found,) = token_findings([made], NOW, settings)
+    return {finding: command.split('"')[1] for finding, command in found["commands"].items()}
+
+
+THIS = "token_id=dt0c01.ID kind="
+ROTATE = "rotate=always on_missing_secret=rotate expires_in=90d overlap=7d store=tokens"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, {}),
+        ({"expiration_date": at(days=-1)}, {"ended": f"{THIS}access state=absent"}),
+        ({"enabled": False}, {"disabled": f"{THIS}access state=absent"}),
+        ({"last_used_date": None}, {"never_used": f"{THIS}access enabled=false"}),
+        (
+            {"last_used_date": None, "kind": "activegate"},
+            {"never_used": f"{THIS}activegate state=absent"},
+        ),
+        ({"expiration_date": at(days=1)}, {"ending": f"name=ci kind=access {ROTATE}"}),
+        ({"expiration_date": at(days=1), "kind": "platform"}, {}),
+        ({"expiration_date": None, "kind": "personal_access"}, {}),
+        ({"expiration_date": at(days=1), "retiring": RETIRING}, {}),
+        (
+            {"scopes": ["logs.read", "settings.write"]},
+            {"wide": f"{THIS}access scopes=settings.write scopes_mode=remove"},
+        ),
+        ({"scopes": ["settings.write"]}, {}),
+        ({"scopes": ["a", "b", "c"]}, {}),
+        ({"scopes": ["logs.read", "settings.write"], "kind": "platform"}, {}),
+        ({"enabled": False, "kind": "unheard-of"}, {}),
+    ],
+)
+def test_a_finding_has_the_command_that_settles_it(
+    facts: dict[str, t.Any], expected: dict[str, str]
+) -> None:
+    assert commands(**facts) == expected
+
+
+@pytest.mark.parametrize("name", ["a b", "$(id)", "`id`", "{{ 7 }}", "a'b", 'a"b', "-x", "", "a=b"])
+def test_what_needs_quotes_is_in_no_command(name: str) -> None:
+    assert commands(name=name, expiration_date=at(days=1)) == {}
+    assert commands(id=name, enabled=False) == {}
+    unused = token(name=name, id="dt0c01.ID", last_used_date=None)
+    (found,) = token_findings([unused], NOW, parse_settings(DEFAULTS))
+    assert found["commands"]["never_used"].endswith(
+        '-a "token_id=dt0c01.ID kind=access enabled=false"'
+    )
 
 
 def test_the_clock_counts_if_no_time_is_given() -> None:
