@@ -22,6 +22,7 @@ from support.secrets_manager import (
     NOWHERE,
     SECRET_KEY,
     VARIABLES,
+    WRITES,
     Data,
     Fault,
     SecretsManager,
@@ -72,6 +73,8 @@ def test_the_second_run_changes_nothing_and_every_face_reads_the_same_secret(
     [(name, kept)] = aws.stored().items()
     assert name == f"teams/a/{environment.url.rpartition('/')[2]}/ci"
     assert kept["token"] in environment.secrets()
+    one_write = ["PutSecretValue", "UpdateSecretVersionStage"]
+    assert aws.operations(*WRITES) == ["CreateSecret", *one_write, *one_write]
     aws.requests.clear()
     environment.forget_requests()
     role = {
@@ -91,6 +94,8 @@ def test_the_second_run_changes_nothing_and_every_face_reads_the_same_secret(
     assert set(aws.operations()) == {"GetSecretValue"}
     assert environment.writes() == []
     assert kept["token"] not in run.output
+    ansible.play(token("ci", scopes=["logs.read"]), env={**variables, **around}).succeeded()
+    assert aws.operations(*WRITES) == one_write
 
 
 def test_absent_schedules_the_deletion_and_present_restores(
