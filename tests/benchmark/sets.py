@@ -167,17 +167,19 @@ def by_script(environment: Environment, number: int) -> dict[str, float]:
     }
 
 
-def against_an_empty_play() -> None:
+def against_an_empty_play(times: int = 5) -> None:
     with (
         serve("--preload", str(LISTED - DECLARED - 1)) as environment,
         tempfile.TemporaryDirectory() as name,
     ):
         folder = pathlib.Path(name)
         task = {
+            "name": "set",
             "community.dynatrace.dynatrace_token_set": {
                 "tokens": specifications(DECLARED),
                 "store": f"{folder}/store",
-            }
+                "workers": WORKERS,
+            },
         }
         run(folder, environment, task)
         rounds = [
@@ -190,9 +192,10 @@ def against_an_empty_play() -> None:
                 ).whole,
                 "listing": raw_listing(environment),
                 "no-op": run(folder, environment, task).whole,
-                "registered": run(folder, environment, {**task, "register": "got"}).whole,
+                "decrypting": decrypting(folder),
+                "registered": run(folder, environment, {**task, "register": "got"}).tasks["set"][0],
             }
-            for _round in range(5)
+            for _round in range(times)
         ]
         environment.forget_requests()
         run(folder, environment, task)
@@ -200,22 +203,28 @@ def against_an_empty_play() -> None:
             f"{request['method']} {request['path'].rpartition('/')[2]}"
             for request in environment.requests()
         ]
-    empty, debug, listing, no_op, registered = (
+    empty, debug, listing, no_op, decrypted, registered = (
         statistics.median(one[what] for one in rounds) for what in rounds[0]
     )
+    of_debug = statistics.median(one["no-op"] / one["debug"] for one in rounds)
+    of_decrypting = statistics.median(one["registered"] / one["decrypting"] for one in rounds)
     print(
         f"\n{DECLARED} declared tokens among {LISTED}, nothing to change, seconds: "
         f"empty play {empty:.2f}, raw listing {listing:.2f}"
     )
     print(f"debug with the same {DECLARED} specifications {debug:.2f}")
+    print(f"set {no_op:.2f}, {of_debug:.2f} times debug; requests: {', '.join(requests)}")
     print(
-        f"set {no_op:.2f}, {no_op / (empty + listing):.2f} times both; "
-        f"requests: {', '.join(requests)}"
+        f"registered, the task alone {registered:.2f}, {of_decrypting:.2f} times decrypting "
+        f"{DECLARED} values on {WORKERS} threads, {decrypted:.2f}"
     )
-    print(
-        f"registered {registered:.2f}, "
-        f"{(registered - no_op) / DECLARED * 1000:.1f} ms more for each secret"
-    )
+
+
+def decrypting(folder: pathlib.Path) -> float:
+    script = pathlib.Path(__file__).parent / "decrypt.py"
+    password = str(folder / "vault-password")
+    command = [sys.executable, str(script), str(folder / "store"), password, str(WORKERS)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def raw_listing(environment: Environment) -> float:

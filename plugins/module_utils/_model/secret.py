@@ -17,6 +17,7 @@ _LONGEST_WORD_ONLY = 4
 
 # Documented: <prefix>.<public part>.<secret part>. The lengths are looser than documented, because
 # tokens with a shorter public part and cut-off ones are secrets too.
+_DOTTED_BEGINS = "dt0"
 _DOTTED = re.compile(r"(dt0[a-zA-Z][0-9]{2}\.[A-Za-z0-9]{4,})\.[A-Za-z0-9]{8,}")
 
 
@@ -117,7 +118,8 @@ class Redactor:
         """The text, with ``***`` in place of each secret."""
         for finder in self._first:
             text = finder.hidden(text)
-        text = _DOTTED.sub(r"\1." + HIDDEN, text)
+        if _DOTTED_BEGINS in text:
+            text = _DOTTED.sub(r"\1." + HIDDEN, text)
         for finder in self._last:
             text = finder.hidden(text)
         return text

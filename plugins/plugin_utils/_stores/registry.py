@@ -142,17 +142,22 @@ def _check_public(given: Options) -> None:
 
 def known_secrets(params: Options, options: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Secret]:
     """The secrets in these options, in ``store`` and in the options of options."""
-    names = [name for name, option in options.items() if option.get("no_log")]
-    secrets = [Secret(str(params[name])) for name in names if params.get(name)]
+    secrets = _secrets_of([params], options)
     secrets += _secrets_in(params.get("store"))
     login = login_of(params.get("proxy"))
     if login:
         secrets.append(login)
     for name, option in options.items():
         if "options" in option:
-            for given in _dicts(params.get(name)):
-                secrets += known_secrets(given, option["options"])
+            secrets += _secrets_of(_dicts(params.get(name)), option["options"])
     return secrets
+
+
+def _secrets_of(
+    each: t.Iterable[Options], options: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> list[Secret]:
+    names = [name for name, option in options.items() if option.get("no_log")]
+    return [Secret(str(params[name])) for params in each for name in names if params.get(name)]
 
 
 def _dicts(value: t.Any) -> list[Options]:
