@@ -77,6 +77,11 @@ docs: $(VENV)/ready
 	rm -rf $(SITE)
 	mkdir -p -m 755 $(SITE)/rst
 	$(BIN)/antsibull-docs collection --use-current --fail-on-error --squash-hierarchy --dest-dir $(SITE)/rst community.dynatrace
+	mv $(SITE)/rst/index.rst $(SITE)/rst/content.rst
+	cp *.md docs/docsite/index.md $(SITE)/rst
+	mkdir $(SITE)/rst/docs
+	cp docs/*.md docs/*.png $(SITE)/rst/docs
+	rm $(SITE)/rst/README.md $(SITE)/rst/docs/architecture.md $(SITE)/rst/docs/inclusion.md
 	$(BIN)/sphinx-build -q -W -c docs/docsite $(SITE)/rst $(SITE)/html
 
 sanity: $(VENV)/ready

@@ -175,12 +175,24 @@ options:
     type: float
     default: 60.0
 requirements:
+  - Python 3.9 or newer, on the controller Python 3.11 or newer
   - requests, on the machine that talks to Dynatrace
+seealso:
+  - name: Connecting
+    description: Addresses, credentials, environment variables, proxies, and the API v1.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/ways-in.md
+  - name: Troubleshooting
+    description: Messages, their causes, and the next step.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/troubleshooting.md
 """
 
     # For tasks.
     ACTION = r"""
 attributes:
+  action_group:
+    description: Use C(group/community.dynatrace.dynatrace) in C(module_defaults) to set defaults.
+    support: full
+    membership: [community.dynatrace.dynatrace]
   async:
     description: Supports being used with the C(async) keyword.
     support: none

@@ -13,59 +13,226 @@ options:
   store:
     description:
       - Where secrets are kept, on the controller. Either the path of a folder, which is a file
-        store, or a dictionary with C(type) and the options of that type, or such a dictionary as
-        JSON.
+        store, or a dictionary with O(store.type) and the options of that type, or such a dictionary
+        as JSON.
       - If not given, the environment variable E(DYNATRACE_TOKEN_STORE) is used. An empty string
         means no store.
-      - 'C(type: file) keeps a YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or
-        C(NAME.pat.yml) for a personal access token. If a name has other characters than lower case
-        letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum. Folders
-        have mode V(0700), files have mode V(0600).'
-      - A file store in a checkout goes with the checkout. C(git clean) removes it if it is not
-        committed, C(ansible-pull --purge) in any case.
-      - 'Options of C(type: file): C(path), a folder, relative to the folder of the playbook that
-        the play is in;
-        C(encrypt), by default V(true), whether the secret is encrypted with the vault secret of the
-        play, as an inline vault value that C(ansible-vault) and M(ansible.builtin.include_vars)
-        can read, and as the other secrets in the folder of the environment; C(encrypt_vault_id),
-        the vault id of the vault secret to encrypt with, if there
-        are several and C(vault_encrypt_identity) is not set; C(allow_other_writers), by default
-        V(false), whether a folder or file is accepted that others than the user who runs Ansible
-        and C(root) own or may write. Whoever can write it can then replace or remove secrets.'
-      - 'C(type: hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
-        OpenBao, written with check-and-set. It requires the Python library C(hvac).'
-      - 'Options of C(type: hashi_vault), named as in the collection C(community.hashi_vault):
-        C(url), or E(VAULT_ADDR); C(engine_mount_point), by default V(secret); C(path), the folder
-        in that engine, by default V(dynatrace); C(namespace), or E(VAULT_NAMESPACE); C(ca_cert), or
-        E(VAULT_CACERT), a file or a folder of certificates to trust instead of those of the system;
-        C(validate_certs), by default V(true); C(allow_http), by default V(false), whether the
-        token may be sent without TLS to another machine; C(proxies), an address, or a dictionary
-        with C(http) and C(https); C(retries), by default V(0), how often a request is repeated
-        that could not connect or was answered with 412, 429 or 503; C(timeout) in seconds, by
-        default V(30).'
-      - 'To log in, C(auth_method) is V(token) by default, V(none), V(approle), V(userpass),
-        V(ldap), V(jwt), V(kubernetes), V(aws_iam), V(azure) or V(cert). Its options are C(token),
-        or E(VAULT_TOKEN), or the file C(token_file) in the folder C(token_path), by default
-        C(~/.vault-token);
-        C(role_id) and C(secret_id); C(username) and C(password); C(role_id) and C(jwt);
-        C(cert_auth_public_key) and C(cert_auth_private_key); C(role_id), C(aws_access_key),
-        C(aws_secret_key), C(aws_security_token), C(aws_profile), C(region) and
-        C(aws_iam_server_id); C(role_id), C(jwt), C(azure_tenant_id), C(azure_client_id),
-        C(azure_client_secret) and C(azure_resource). C(mount_point) says where the method
-        is mounted, by default at its own name.'
-      - 'The variables E(ANSIBLE_HASHI_VAULT_ADDR) and so on work too, the variables of Ansible
-        C(ansible_hashi_vault_addr) and so on, and E(BAO_ADDR), E(BAO_TOKEN), E(BAO_NAMESPACE) and
-        E(BAO_CACERT).'
-      - 'C(type: aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager, replaced
-        only if nobody else has written it meanwhile. It requires the Python library C(boto3), whose
-        sources of credentials apply. C(state=absent) schedules the deletion of the secret in 30
-        days; until then, C(state=present) restores it.'
-      - 'Options of C(type: aws_secrets_manager), named as in the collection C(amazon.aws):
-        C(region), or E(AWS_REGION); C(profile), a profile of C(~/.aws/config), which can assume a
-        role; C(name_prefix), the beginning of the names of its secrets, by default V(dynatrace/);
-        C(kms_key_id), a KMS key for new secrets; C(tags), a dictionary of tags for new secrets;
-        C(endpoint_url), another address of the service, or E(AWS_ENDPOINT_URL).'
+      - An option of a store that is not given is taken from the variables named below. The
+        C(environment) of the task comes before that of the controller.
     type: raw
+    suboptions:
+      type:
+        description:
+          - The type of the store. If only O(store.path) is given, it is V(file).
+          - V(file) keeps a YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or
+            C(NAME.pat.yml) for a personal access token. If a name has other characters than lower
+            case letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum.
+            Folders have mode V(0700), files have mode V(0600). A file store in a checkout goes with
+            the checkout. C(git clean) removes it if it is not committed, C(ansible-pull --purge) in
+            any case.
+          - V(hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
+            OpenBao, written with check-and-set. Requires the Python library C(hvac). Its options
+            are those of the collection C(community.hashi_vault).
+          - V(aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager, replaced
+            only if nobody else has written it meanwhile. Requires the Python library C(boto3),
+            whose sources of credentials apply. Its options are those of the collection
+            C(amazon.aws). O(community.dynatrace.dynatrace_token#module:state=absent) schedules the
+            deletion of the secret in 30 days. Until then, issuing the token again restores it.
+        type: str
+        choices: [file, hashi_vault, aws_secrets_manager]
+      path:
+        description:
+          - With O(store.type=file), the folder. A relative path is relative to the folder of the
+            playbook that the play is in. Required.
+          - With O(store.type=hashi_vault), the folder in the engine, by default V(dynatrace).
+        type: str
+      encrypt:
+        description:
+          - With O(store.type=file), whether the secret is encrypted with the vault secret of the
+            play. It is an inline vault value that C(ansible-vault) and
+            M(ansible.builtin.include_vars) can read. The default is V(true).
+        type: bool
+      encrypt_vault_id:
+        description:
+          - With O(store.type=file), the vault id of the vault secret to encrypt with, if there are
+            several and C(vault_encrypt_identity) is not set.
+        type: str
+      allow_other_writers:
+        description:
+          - With O(store.type=file), whether a folder or file is accepted that others than C(root)
+            and the user who runs Ansible own or may write. They can replace or remove secrets. The
+            default is V(false).
+        type: bool
+      url:
+        description:
+          - With O(store.type=hashi_vault), the address of the server. Or E(VAULT_ADDR) or
+            E(BAO_ADDR).
+        type: str
+      engine_mount_point:
+        description:
+          - With O(store.type=hashi_vault), where the KV v2 engine is mounted, by default V(secret).
+        type: str
+      auth_method:
+        description:
+          - With O(store.type=hashi_vault), how to log in, by default V(token).
+        type: str
+        choices: [token, none, approle, userpass, ldap, jwt, kubernetes, azure, aws_iam, cert]
+      mount_point:
+        description:
+          - With O(store.type=hashi_vault), where O(store.auth_method) is mounted, by default at its
+            own name.
+        type: str
+      token:
+        description:
+          - With O(store.auth_method=token), the token to log in with. Or E(VAULT_TOKEN) or
+            E(BAO_TOKEN), or else the file O(store.token_file).
+        type: str
+      token_path:
+        description:
+          - With O(store.auth_method=token), the folder of O(store.token_file), by default the home
+            of the user.
+        type: path
+      token_file:
+        description:
+          - With O(store.auth_method=token), the name of the file with the token, by default
+            V(.vault-token).
+        type: str
+      role_id:
+        description:
+          - With O(store.auth_method=approle), the id of the role. With V(jwt), V(kubernetes),
+            V(aws_iam), V(azure) and V(cert), the name of the role.
+        type: str
+      secret_id:
+        description:
+          - With O(store.auth_method=approle), the secret id of the role.
+        type: str
+      username:
+        description:
+          - With O(store.auth_method=userpass) and V(ldap), the user.
+        type: str
+      password:
+        description:
+          - With O(store.auth_method=userpass) and V(ldap), the password of the user.
+        type: str
+      jwt:
+        description:
+          - With O(store.auth_method=jwt), V(kubernetes) and V(azure), the JSON Web Token.
+        type: str
+      cert_auth_public_key:
+        description:
+          - With O(store.auth_method=cert), the file of the client certificate, in PEM format.
+        type: path
+      cert_auth_private_key:
+        description:
+          - With O(store.auth_method=cert), the file of its key, in PEM format.
+        type: path
+      aws_access_key:
+        description:
+          - With O(store.auth_method=aws_iam), the id of the access key. Or E(AWS_ACCESS_KEY_ID).
+        type: str
+      aws_secret_key:
+        description:
+          - With O(store.auth_method=aws_iam), the secret of the access key. Or
+            E(AWS_SECRET_ACCESS_KEY).
+        type: str
+      aws_security_token:
+        description:
+          - With O(store.auth_method=aws_iam), the token of the session. Or E(AWS_SESSION_TOKEN).
+        type: str
+      aws_profile:
+        description:
+          - With O(store.auth_method=aws_iam), a profile of boto3. Or E(AWS_PROFILE).
+        type: str
+      aws_iam_server_id:
+        description:
+          - With O(store.auth_method=aws_iam), the value of the header C(X-Vault-AWS-IAM-Server-ID).
+        type: str
+      azure_tenant_id:
+        description:
+          - With O(store.auth_method=azure), the id of the tenant.
+        type: str
+      azure_client_id:
+        description:
+          - With O(store.auth_method=azure), the id of the service principal or the managed
+            identity.
+        type: str
+      azure_client_secret:
+        description:
+          - With O(store.auth_method=azure), the secret of the service principal.
+        type: str
+      azure_resource:
+        description:
+          - With O(store.auth_method=azure), the resource that the token is for, by default
+            V(https://management.azure.com/).
+        type: str
+      namespace:
+        description:
+          - With O(store.type=hashi_vault), the namespace. Or E(VAULT_NAMESPACE) or
+            E(BAO_NAMESPACE).
+        type: str
+      ca_cert:
+        description:
+          - With O(store.type=hashi_vault), a file or a folder of certificates to trust instead of
+            those of the system. Or E(VAULT_CACERT) or E(BAO_CACERT).
+        type: path
+      validate_certs:
+        description:
+          - With O(store.type=hashi_vault), whether the certificate of the server is verified. The
+            default is V(true).
+        type: bool
+      allow_http:
+        description:
+          - With O(store.type=hashi_vault), whether the token may be sent without TLS to another
+            machine. The default is V(false).
+        type: bool
+      proxies:
+        description:
+          - With O(store.type=hashi_vault), the address of a proxy, or a dictionary with C(http) and
+            C(https).
+        type: raw
+      retries:
+        description:
+          - With O(store.type=hashi_vault), how often a request is repeated that could not connect
+            or was answered with 412, 429 or 503. The default is V(0).
+        type: int
+      timeout:
+        description:
+          - With O(store.type=hashi_vault), the time limit of a request in seconds, by default
+            V(30).
+        type: float
+      region:
+        description:
+          - With O(store.type=aws_secrets_manager), the region. Or E(AWS_REGION) or
+            E(AWS_DEFAULT_REGION).
+          - With O(store.auth_method=aws_iam), the region of the login. Or E(AWS_REGION).
+        type: str
+      profile:
+        description:
+          - With O(store.type=aws_secrets_manager), a profile of C(~/.aws/config), which can assume
+            a role.
+        type: str
+      endpoint_url:
+        description:
+          - With O(store.type=aws_secrets_manager), another address of the service. Or
+            E(AWS_ENDPOINT_URL_SECRETS_MANAGER) or E(AWS_ENDPOINT_URL).
+        type: str
+      name_prefix:
+        description:
+          - With O(store.type=aws_secrets_manager), the beginning of the names of its secrets, by
+            default V(dynatrace/).
+        type: str
+      kms_key_id:
+        description:
+          - With O(store.type=aws_secrets_manager), a KMS key for new secrets.
+        type: str
+      tags:
+        description:
+          - With O(store.type=aws_secrets_manager), tags for new secrets.
+        type: dict
+seealso:
+  - name: Stores
+    description: The types of stores, their options, and the entries in them.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/stores.md
 """
 
     PLUGIN = r"""

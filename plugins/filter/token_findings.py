@@ -51,6 +51,9 @@ options:
     type: str
 seealso:
   - module: community.dynatrace.dynatrace_token_info
+  - name: Audit
+    description: The playbook C(community.dynatrace.audit_tokens) writes a page of all tokens.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/audit.md
 """
 
 EXAMPLES = r"""
@@ -90,6 +93,10 @@ _value:
       V(never_used), V(unused) and V(no_end).
   type: list
   elements: dict
+  sample:
+    - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      name: reports
+      findings: [wide, never_used]
 """
 
 import typing as t

@@ -69,6 +69,9 @@ options:
     default: error
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - name: The role dynatrace_tokens
+    description: P(community.dynatrace.dynatrace_tokens#role) issues tokens for many hosts.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/roles/dynatrace_tokens/README.md
 """
 
 EXAMPLES = r"""
@@ -78,7 +81,7 @@ EXAMPLES = r"""
   tasks:
     - name: A token that lists tokens
       community.dynatrace.dynatrace_token:
-        name: reports
+        name: lister
         scopes: [apiTokens.read, metrics.read]
         store: tokens
 
@@ -87,24 +90,32 @@ EXAMPLES = r"""
         url: "{{ lookup('ansible.builtin.env', 'DYNATRACE_ENV_URL') }}/api/v2/apiTokens"
         headers:
           Authorization: "Api-Token {{
-            lookup('community.dynatrace.api_token', 'reports', store='tokens') }}"
+            lookup('community.dynatrace.api_token', 'lister', store='tokens') }}"
       no_log: true
       # In check mode, a token that would be issued is not in the store yet.
       when: not ansible_check_mode
 
-    - name: Make sure that it still works and may read metrics
+- name: Verify a token before you rely on it
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: The token is enabled, has not expired, and has the scope
       ansible.builtin.assert:
         that: token_id is string
         quiet: true
       vars:
-        token_id: "{{ lookup('community.dynatrace.api_token', 'reports', store='tokens',
+        token_id: "{{ lookup('community.dynatrace.api_token', 'lister', store='tokens',
           verify=true, scopes=['metrics.read'], return='id') }}"
       when: not ansible_check_mode
 
-    - name: Which of these tokens there are, and what they may do
+- name: List tokens of a store without their secrets
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Names that the store does not have are left out
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
-      loop: "{{ query('community.dynatrace.api_token', 'reports', 'other', store='tokens',
+      loop: "{{ query('community.dynatrace.api_token', 'lister', 'other', store='tokens',
         return='metadata', on_missing='skip') }}"
       loop_control:
         label: "{{ item.id }}"
@@ -120,6 +131,7 @@ _list:
       C(owner) are null.
   type: list
   elements: raw
+  sample: [dt0c01.ST2EY72KQINMH574WMNVI7YN.THE-SECRET-PART]
 """
 
 import typing as t

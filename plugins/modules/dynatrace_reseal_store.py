@@ -21,7 +21,7 @@ description:
   - If a secret cannot be decrypted with any of them, nothing is changed.
   - If the task is interrupted, each secret is encrypted with the old password or with the new one.
     The same task does the rest.
-  - The playbook P(community.dynatrace.reseal_store#playbook) runs this module.
+  - The playbook C(community.dynatrace.reseal_store) runs this module.
 options:
   folders:
     description:

@@ -51,10 +51,24 @@ attributes:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation
         indicates no change.
-    support: full
+    support: partial
+    details: >-
+      Not with O(rotate=always), which issues a new token in each run, and not with
+      O(on_missing_secret=rotate) without O(store), because nothing keeps the secret between runs.
 seealso:
   - module: community.dynatrace.dynatrace_token_set
   - module: community.dynatrace.dynatrace_token_info
+  - plugin: community.dynatrace.api_token
+    plugin_type: lookup
+  - name: The role dynatrace_tokens
+    description: P(community.dynatrace.dynatrace_tokens#role) issues tokens for many hosts.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/roles/dynatrace_tokens/README.md
+  - name: Rotation
+    description: Replace tokens without an outage.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/rotation.md
+  - name: Migrating
+    description: Adopt existing tokens, from Terraform or C(uri).
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/migrating.md
 """
 
 EXAMPLES = r"""
@@ -83,147 +97,202 @@ EXAMPLES = r"""
       # In check mode, a token that would be issued has no secret yet.
       when: reports.token is not none
 
-- name: Replace tokens before they expire
+- name: Rotate a token before it expires
   hosts: localhost
   gather_facts: false
-  module_defaults:
-    group/community.dynatrace.dynatrace:
-      store: tokens
   tasks:
-    - name: A token that is replaced in the last two weeks of its 90 days
+    - name: In the last two weeks of its 90 days, a new token replaces it; both work for two days
       community.dynatrace.dynatrace_token:
         name: agents
         scopes: [metrics.ingest]
         expires_in: 90d
         rotate: expiring
         rotate_before: 2w
-
-    - name: Replace it now
-      community.dynatrace.dynatrace_token:
-        name: agents
-        scopes: [metrics.ingest]
-        rotate: always
-
-    - name: Replace it, leave the old one usable for two days, then disabled for a week
-      community.dynatrace.dynatrace_token:
-        name: agents
-        scopes: [metrics.ingest]
-        rotate: always
         overlap: 2d
-        delete_after: 1w
-      register: rotated
+        store: tokens
+      register: agents
 
-    - name: Take the old one back, so that it stays
+- name: Give the connection once for all tasks
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/community.dynatrace.dynatrace:
+      environment_url: https://abc12345.live.dynatrace.com
+      api_token: "{{ vault_dynatrace_api_token }}"
+      store: tokens
+  tasks:
+    - name: A token of this environment
       community.dynatrace.dynatrace_token:
-        token_id: "{{ item.id }}"
-        enabled: true
-      loop: "{{ rotated.retiring }}"
-      loop_control:
-        label: "{{ item.id }}"
+        name: dashboards
+        scopes: [metrics.read]
 
-    - name: Replace it, and leave the old one alone
+- name: Call Dynatrace as an OAuth client
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: The token is issued by the client, which has no access token
       community.dynatrace.dynatrace_token:
-        name: agents
+        environment_url: https://abc12345.live.dynatrace.com
+        oauth_client_id: "{{ vault_dynatrace_client_id }}"
+        oauth_client_secret: "{{ vault_dynatrace_client_secret }}"
+        account_uuid: "{{ dynatrace_account_uuid }}"
+        name: pipeline
+        scopes: [logs.ingest]
+        store: tokens
+
+- name: Manage tokens of an older Dynatrace Managed cluster
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: The admin token needs the scope TenantTokenManagement
+      community.dynatrace.dynatrace_token:
+        api_version: v1
+        name: legacy
+        scopes: [metrics.ingest]
+        store: tokens
+
+- name: Keep the secret in HashiCorp Vault or OpenBao
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    # The login comes from VAULT_TOKEN or ~/.vault-token.
+    - name: The secret is in secret/dynatrace
+      community.dynatrace.dynatrace_token:
+        name: ingest
+        scopes: [metrics.ingest, logs.ingest]
+        store:
+          type: hashi_vault
+          url: https://vault.example.com:8200
+
+- name: Replace a token now, and hand over its secret before the old token stops
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/community.dynatrace.dynatrace:
+      store: tokens
+  tasks:
+    - name: Replace the token, and leave its predecessor alone
+      community.dynatrace.dynatrace_token:
+        name: replaced
         scopes: [metrics.ingest]
         rotate: always
         retire: false
-      register: agents
+      register: replaced
 
-    - name: Bring the new secret to those who use it
+    - name: Bring the new secret to its consumer
       ansible.builtin.copy:
-        content: "{{ agents.token }}"
-        dest: "{{ playbook_dir }}/agents.secret"
+        content: "{{ replaced.token }}"
+        dest: "{{ playbook_dir }}/replaced.secret"
         mode: "0600"
       no_log: true
-      when: agents.token is not none
+      when: replaced.token is not none
 
-    - name: Now the old one goes
+    - name: Disable the predecessor now, and delete it after a week
       community.dynatrace.dynatrace_token:
-        name: agents
+        name: replaced
         scopes: [metrics.ingest]
+        delete_after: 1w
+      register: replaced
 
-- name: Change and delete tokens
+    - name: Go back. Enable the predecessor again, so that it stays
+      community.dynatrace.dynatrace_token:
+        token_id: "{{ item.id }}"
+        enabled: true
+      loop: "{{ replaced.retiring }}"
+      loop_control:
+        label: "{{ item.id }}"
+
+- name: Change a token and delete it
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/community.dynatrace.dynatrace:
+      store: tokens
+  tasks:
+    - name: A token that expires on a date
+      community.dynatrace.dynatrace_token:
+        name: changed
+        scopes: [metrics.read, entities.read]
+        expiration_date: "2040-01-31T12:00:00Z"
+      register: changed
+
+    - name: Let the token read problems too
+      community.dynatrace.dynatrace_token:
+        name: changed
+        scopes: [problems.read]
+        scopes_mode: add
+      when: changed.token_id is not none
+
+    - name: Take a scope away again
+      community.dynatrace.dynatrace_token:
+        name: changed
+        scopes: [problems.read]
+        scopes_mode: remove
+      when: changed.token_id is not none
+
+    - name: Rename the token and disable it
+      community.dynatrace.dynatrace_token:
+        token_id: "{{ changed.token_id }}"
+        name: renamed
+        enabled: false
+      # In check mode, a token that would be issued has no id yet.
+      when: changed.token_id is not none
+
+    - name: Delete the token and its entry in the store
+      community.dynatrace.dynatrace_token:
+        name: renamed
+        state: absent
+
+- name: Adopt an existing token
   hosts: localhost
   gather_facts: false
   tasks:
     - name: A token whose secret only this play has
       community.dynatrace.dynatrace_token:
-        name: one-play
-        scopes: [metrics.read, entities.read]
-        expires_in: 1d
+        name: adopted
+        scopes: [metrics.read]
         on_missing_secret: rotate
-      register: made
+      register: adopted
 
-    - name: Change it. In check mode, a token that would be issued has no id yet
-      when: made.token_id is not none
-      block:
-        - name: Let the token read problems too
-          community.dynatrace.dynatrace_token:
-            name: one-play
-            scopes: [problems.read]
-            scopes_mode: add
+    - name: Keep its secret from now on
+      community.dynatrace.dynatrace_token:
+        name: adopted
+        token: "{{ adopted.token }}"
+        store: tokens
+      when: adopted.token is not none
 
-        - name: Take a scope away again
-          community.dynatrace.dynatrace_token:
-            name: one-play
-            scopes: [problems.read]
-            scopes_mode: remove
-
-        - name: Rename the token and disable it
-          community.dynatrace.dynatrace_token:
-            token_id: "{{ made.token_id }}"
-            name: renamed
-            enabled: false
-
-        - name: Enable it again, going on from the secret that is already held
-          community.dynatrace.dynatrace_token:
-            name: renamed
-            enabled: true
-            token: "{{ made.token }}"
-            on_missing_secret: fail
-
-        - name: Keep the secret from now on
-          community.dynatrace.dynatrace_token:
-            name: renamed
-            token: "{{ made.token }}"
-            store: tokens
-
-        - name: Delete the token and what the store has of it
-          community.dynatrace.dynatrace_token:
-            name: renamed
-            state: absent
-            store: tokens
-
-    - name: A personal access token that expires at a given moment
+- name: Manage personal access tokens
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: If nobody has the secret of the existing token, replace it
       community.dynatrace.dynatrace_token:
         name: laptop
-        personal_access_token: true
-        scopes: [logs.read]
-        expiration_date: "2040-01-31T12:00:00Z"
-        on_immutable_change: ignore
-      register: laptop
-
-    - name: Of several tokens of one name, disable the newest
-      community.dynatrace.dynatrace_token:
-        name: laptop
-        personal_access_token: true
-        on_duplicates: newest
-        enabled: false
-      when: laptop.token_id is not none
-
-    - name: Replace a token whose secret nobody has, and keep that of the new one
-      community.dynatrace.dynatrace_token:
-        name: laptop
-        personal_access_token: true
+        kind: personal_access
         scopes: [logs.read]
         on_missing_secret: rotate
-        enabled: true
         store:
           type: file
           path: tokens
           encrypt_vault_id: default
+      register: laptop
 
-# From the command line, where the secret is printed:
+    - name: Of several tokens of this name, disable the newest
+      community.dynatrace.dynatrace_token:
+        name: laptop
+        kind: personal_access
+        on_duplicates: newest
+        enabled: false
+      when: laptop.token_id is not none
+
+    - name: Enable it again
+      community.dynatrace.dynatrace_token:
+        name: laptop
+        kind: personal_access
+        enabled: true
+      when: laptop.token_id is not none
+
+# On the command line, where Ansible prints the secret:
 # ansible localhost -m community.dynatrace.dynatrace_token \
 #   -a "name=ci scopes=metrics.read reveal=true"
 """
@@ -251,6 +320,7 @@ token:
       C(ansible-console). Null otherwise, and in check mode if a token would be issued.
   returned: success
   type: str
+  sample: dt0c01.ST2EY72KQINMH574WMNVI7YN.THE-SECRET-PART
 secret_available:
   description: Whether the secret of the token is known.
   returned: success
@@ -268,6 +338,16 @@ metadata:
     - Times are in UTC, as V(2030-01-31T12:00:00.000Z).
   returned: success
   type: dict
+  sample:
+    id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+    name: reports
+    enabled: true
+    owner: john.smith
+    scopes: [entities.read, metrics.read]
+    kind: access
+    personal_access_token: false
+    creation_date: "2026-11-05T08:15:30.144Z"
+    expiration_date: "2027-02-03T08:15:30.144Z"
   contains:
     id:
       description: The id of the token.
@@ -316,6 +396,9 @@ retired:
   returned: success
   type: list
   elements: dict
+  sample:
+    - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      action: deleted
   contains:
     id:
       description: The id of the token.
@@ -331,6 +414,10 @@ retiring:
   returned: success
   type: list
   elements: dict
+  sample:
+    - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      disable_date: "2026-11-07T08:15:30.144Z"
+      delete_date: null
   contains:
     id:
       description: The id of the token.

@@ -102,58 +102,86 @@ attributes:
     support: full
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - module: community.dynatrace.dynatrace_token_set
+  - plugin: community.dynatrace.token_findings
+    plugin_type: filter
+  - name: The role dynatrace_tokens
+    description: P(community.dynatrace.dynatrace_tokens#role) issues tokens for many hosts.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/roles/dynatrace_tokens/README.md
+  - name: Audit
+    description: The playbook C(community.dynatrace.audit_tokens) writes a page of all tokens.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/audit.md
 """
 
 EXAMPLES = r"""
-- name: Look at tokens
+- name: Find tokens that expire soon
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: API tokens that end within 30 days
+    - name: Tokens that expire within 30 days
       community.dynatrace.dynatrace_token_info:
-        personal_access_token: false
         expires_within: 30d
-      register: ending
+      register: expiring
 
-    - name: Enabled tokens that nobody has used for 90 days
+    - name: Show when
+      ansible.builtin.debug:
+        msg: "{{ item.name }} of {{ item.owner }} expires on {{ item.expiration_date }}"
+      loop: "{{ expiring.tokens }}"
+      loop_control:
+        label: "{{ item.id }}"
+
+- name: Find tokens that nobody uses
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Enabled API tokens that were not used for 90 days
       community.dynatrace.dynatrace_token_info:
         enabled: true
+        personal_access_token: false
         unused_for: 90d
       register: unused
 
-    - name: Tokens of one owner, by a pattern of their name, that may write settings
+- name: Find tokens by their owner, name and scopes
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Tokens of an owner, by a pattern of their name, that may write settings
       community.dynatrace.dynatrace_token_info:
         owner: john.smith
         name_regex: ^ci-
         scopes: [settings.write]
       register: writers
 
-    - name: All tokens of one name
-      community.dynatrace.dynatrace_token_info:
-        name: reports
-      register: reports
-
-    - name: One token by its id
+- name: Look up a single token
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: By its id
       community.dynatrace.dynatrace_token_info:
         token_id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      register: by_id
 
-    - name: Tokens of one name, and which of them are retiring
+    - name: By its secret. Here, the token that this play calls Dynatrace with
+      community.dynatrace.dynatrace_token_info:
+        token: "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
+      register: mine
+
+- name: See which tokens are predecessors, and until when they work
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: All tokens of a name, with the dates from the store
       community.dynatrace.dynatrace_token_info:
         name: reports
         store: tokens
       register: reports
 
-    - name: Those that others have replaced, each with the time until when it is usable
+    - name: Show the dates
       ansible.builtin.debug:
-        msg: "{{ dict(retiring | map(attribute='id')
-          | zip(retiring | map(attribute='retiring.disable_date'))) }}"
-      vars:
-        retiring: "{{ reports.tokens | selectattr('retiring') }}"
-
-    - name: What the token is that this play itself uses
-      community.dynatrace.dynatrace_token_info:
-        token: "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
-      register: mine
+        msg: "{{ item.id }} works until {{ item.retiring.disable_date }}"
+      loop: "{{ reports.tokens | selectattr('retiring') }}"
+      loop_control:
+        label: "{{ item.id }}"
 """
 
 RETURN = r"""
@@ -164,6 +192,20 @@ tokens:
   returned: success
   type: list
   elements: dict
+  sample:
+    - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      name: reports
+      enabled: true
+      owner: john.smith
+      scopes: [entities.read, metrics.read]
+      kind: access
+      personal_access_token: false
+      creation_date: "2026-11-05T08:15:30.144Z"
+      expiration_date: "2027-02-03T08:15:30.144Z"
+      modified_date: null
+      last_used_date: "2026-11-07T08:15:30.144Z"
+      last_used_ip_address: 34.197.2.44
+      retiring: null
   contains:
     id:
       description: The id of the token.

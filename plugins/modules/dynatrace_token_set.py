@@ -70,51 +70,68 @@ attributes:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation
         indicates no change.
-    support: full
+    support: partial
+    details: >-
+      Not with O(tokens[].rotate=always), which issues a new token in each run, and not with
+      O(tokens[].on_missing_secret=rotate) without O(store), because nothing keeps the secret
+      between runs.
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - module: community.dynatrace.dynatrace_token_info
+  - plugin: community.dynatrace.api_token
+    plugin_type: lookup
+  - name: The role dynatrace_tokens
+    description: P(community.dynatrace.dynatrace_tokens#role) issues tokens for many hosts.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/roles/dynatrace_tokens/README.md
+  - name: Performance
+    description: The time and the number of requests that a set of tokens takes.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/performance.md
 """
 
 EXAMPLES = r"""
 - name: Manage all tokens of a team
   hosts: localhost
   gather_facts: false
-  module_defaults:
-    group/community.dynatrace.dynatrace:
-      store: tokens
   tasks:
-    - name: Two tokens for 90 days, replaced in time, and one that is to be gone
+    # The store is the folder tokens beside the playbook. Give a vault password, for example with
+    # --ask-vault-pass.
+    - name: Two tokens for 90 days, rotated in time, and a token that shall not exist
       community.dynatrace.dynatrace_token_set:
         tokens:
-          - name: reports
+          - name: team-reports
             scopes: [metrics.read, entities.read]
             expires_in: 90d
             rotate: expiring
             overlap: 2d
-          - name: ingest
+          - name: team-ingest
             scopes: [metrics.ingest, logs.ingest]
             expires_in: 90d
             rotate: expiring
             overlap: 2d
-          - name: old-reports
+          - name: team-old
             state: absent
+        store: tokens
       register: team
 
-    - name: The secrets stand in the order of the list, and are not printed
+    - name: The results are in the order of the list, and Ansible does not print the secrets
       ansible.builtin.assert:
         that: team.tokens[1].token.startswith(team.tokens[1].token_id)
         quiet: true
       # In check mode, a token that would be issued has no secret yet.
       when: team.tokens[1].token is not none
 
-    - name: Nothing but this one is to be left of what this store holds
+- name: Delete the tokens of a store that the list no longer names
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Only these tokens stay, of those in the store for-stage-dev
       community.dynatrace.dynatrace_token_set:
         tokens:
-          - name: reports
-            scopes: [metrics.read, entities.read]
+          - name: stage-dev-reports
+            scopes: [metrics.read]
         purge: true
         max_deletes: 3
-        workers: 4
+        store: for-stage-dev
 """
 
 RETURN = r"""
@@ -134,6 +151,16 @@ tokens:
       token: null
       secret_available: true
       usable: true
+      metadata:
+        id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+        name: reports
+        enabled: true
+        owner: null
+        scopes: [entities.read, metrics.read]
+        kind: access
+        personal_access_token: false
+        creation_date: null
+        expiration_date: "2027-02-03T08:15:30.144Z"
       retired: []
       retiring: []
       store_updated: true
@@ -143,6 +170,9 @@ purged:
   returned: when requests could be made
   type: list
   elements: dict
+  sample:
+    - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
+      name: reports
   contains:
     id:
       description: The id of the token.

@@ -27,6 +27,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._options impor
 
 from support import stand_in
 from support.guides import COLLECTIONS, plays_of, write_files
+from support.key_vault import stand_in_vault
 from support.runs import Ansible
 from support.stand_in import Environment
 
@@ -50,6 +51,11 @@ ADMIN_SCOPES = [
     "InstallerDownload",
 ]
 EXAMPLE_ID = "dt0c01.ST2EY72KQINMH574WMNVI7YN"
+# The servers that examples name, and the variables with those of a test.
+ADDRESSES = {
+    "https://abc12345.live.dynatrace.com": "DYNATRACE_ENV_URL",
+    "https://vault.example.com:8200": "VAULT_ADDR",
+}
 # So that the next example has to issue its tokens by itself, whatever their names are.
 CLEAN_UP = """
 - name: Delete the tokens of the last example
@@ -121,15 +127,41 @@ EXAMPLES_OF_PLUGINS = [
 ]
 
 
-def test_the_examples_of_the_plugins_run_twice(ansible: Ansible, environment: Environment) -> None:
-    made = environment.issue("example")
+def here(example: str) -> str:
+    """The example with the servers of the test."""
+    for address, variable in ADDRESSES.items():
+        example = example.replace(
+            address, f"\"{{{{ lookup('ansible.builtin.env', '{variable}') }}}}\""
+        )
+    return example
+
+
+@pytest.fixture
+def connections(environment: Environment) -> t.Iterator[tuple[list[str], dict[str, str]]]:
+    """The options of a run and its environment, for examples of all ways to connect."""
     options, env = account_of(environment)
+    client = environment.oauth_client()
+    admin = environment.plant("admin", [*ADMIN_SCOPES, "TenantTokenManagement"])["token"]
+    variables = {
+        "vault_dynatrace_api_token": admin,
+        "vault_dynatrace_client_id": client["client_id"],
+        "vault_dynatrace_client_secret": client["client_secret"],
+        "dynatrace_account_uuid": client["account_uuid"],
+    }
+    with stand_in_vault() as vault:
+        own = {"DYNATRACE_API_TOKEN": admin, "VAULT_ADDR": vault.url, "VAULT_TOKEN": vault.token}
+        yield [*options, "--extra-vars", json.dumps(variables)], {**env, **own}
+
+
+def test_the_examples_of_the_plugins_run_twice(
+    ansible: Ansible,
+    environment: Environment,
+    connections: tuple[list[str], dict[str, str]],
+) -> None:
+    made = environment.issue("example")
+    everything = "".join(example * 2 + CLEAN_UP for example in EXAMPLES_OF_PLUGINS)
     run = ansible.playbook(
-        "".join(example * 2 + CLEAN_UP for example in EXAMPLES_OF_PLUGINS).replace(
-            EXAMPLE_ID, made["id"]
-        ),
-        options,
-        env,
+        here(everything).replace(EXAMPLE_ID, made["id"]), *connections
     ).succeeded()
     plays = [example.count("  hosts: ") for example in EXAMPLES_OF_PLUGINS]
     said = run.stdout.split("\nPLAY [")[1:]
@@ -143,21 +175,37 @@ def test_the_examples_of_the_plugins_run_twice(ansible: Ansible, environment: En
 
 
 def test_every_example_runs_in_check_mode_on_a_fresh_environment(
-    ansible: Ansible, environment: Environment
+    ansible: Ansible,
+    environment: Environment,
+    connections: tuple[list[str], dict[str, str]],
 ) -> None:
     write_files(ansible.folder)
     guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
     pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
     everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *examples_of_the_role(), *guides])
-    options, env = account_of(environment)
+    options, env = connections
     run = ansible.playbook(
-        everything,
+        here(everything),
         ["--check", "--diff", "-i", "one,two,", "-c", "local", *CALLED_BY_TESTS, *options],
         {**env, "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "HANDED_OVER": str(ansible.folder)},
     ).succeeded()
     assert run.stdout.count("\nPLAY [") == everything.count("  hosts: ")
     assert environment.writes() == []
     assert not (ansible.folder / "tokens").exists()
+
+
+@pytest.mark.once
+def test_examples_of_different_plugins_do_not_issue_the_same_token() -> None:
+    names = [names_in(example) for example in [*EXAMPLES_OF_PLUGINS, *examples_of_the_role()]]
+    every_name = [name for found in names for name in found]
+    assert len(every_name) > 15
+    assert sorted(every_name) == sorted(set(every_name))
+
+
+def names_in(example: str) -> set[str]:
+    """The names of the tokens that an example issues: those that are given scopes."""
+    found = re.findall(r"name: (\S+|\"[^\"]+\")\n(?:\s+(?!- )\w+:.*\n)*?\s+scopes:", example)
+    return {name.strip('"') for name in found}
 
 
 @pytest.mark.once

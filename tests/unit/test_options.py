@@ -32,6 +32,7 @@ from ansible_collections.community.dynatrace.plugins.modules import (
     dynatrace_token,
     dynatrace_token_set,
 )
+from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.registry import TYPES
 
 pytestmark = pytest.mark.once
 
@@ -114,6 +115,24 @@ def test_the_documentation_names_the_environment_variables_of_an_option(name: st
     description = " ".join(SHARED[name]["description"])
     for variable in ENVIRONMENT[name]:
         assert f"E({variable})" in description, f"{name}: nothing is said of {variable}"
+
+
+@pytest.mark.parametrize("store_type", TYPES)
+def test_the_documentation_has_the_options_of_each_type_of_store(store_type: str) -> None:
+    documented = OF_A_STORE["store"]["suboptions"]
+    assert store_type in documented["type"]["choices"]
+    for name, option in TYPES[store_type].options.items():
+        assert name in documented, f"store: nothing is said of {name}"
+        assert documented[name]["type"] == option["type"]
+        assert documented[name].get("choices") == option.get("choices")
+        if "default" in option:
+            default = str(option["default"]).removesuffix(".0")
+            assert f"V({default})".lower() in str(documented[name]["description"]).lower()
+
+
+def test_no_type_of_store_lacks_an_option_that_is_documented() -> None:
+    options = {name for store_type in TYPES.values() for name in store_type.options}
+    assert set(OF_A_STORE["store"]["suboptions"]) == {"type", *options}
 
 
 @pytest.mark.parametrize("name", OF_A_TOKEN)
