@@ -77,7 +77,7 @@ options:
         description:
           - With O(store.type=hashi_vault), how to log in, by default V(token).
         type: str
-        choices: [token, none, approle, userpass, ldap, jwt, kubernetes, cert, aws_iam, azure]
+        choices: [token, none, approle, userpass, ldap, jwt, kubernetes, azure, aws_iam, cert]
       mount_point:
         description:
           - With O(store.type=hashi_vault), where O(store.auth_method) is mounted, by default at its
@@ -101,7 +101,7 @@ options:
       role_id:
         description:
           - With O(store.auth_method=approle), the id of the role. With V(jwt), V(kubernetes),
-            V(cert), V(aws_iam) and V(azure), the name of the role.
+            V(aws_iam), V(azure) and V(cert), the name of the role.
         type: str
       secret_id:
         description:
@@ -119,45 +119,6 @@ options:
         description:
           - With O(store.auth_method=jwt), V(kubernetes) and V(azure), the JSON Web Token.
         type: str
-      aws_access_key:
-        description:
-          - With O(store.auth_method=aws_iam), the access key to sign with. Without it, the sources
-            of credentials of C(boto3) apply.
-        type: str
-      aws_secret_key:
-        description:
-          - With O(store.auth_method=aws_iam), the secret key of O(store.aws_access_key).
-        type: str
-      aws_security_token:
-        description:
-          - With O(store.auth_method=aws_iam), the session token of temporary credentials.
-        type: str
-      aws_profile:
-        description:
-          - With O(store.auth_method=aws_iam), a profile of C(~/.aws/config).
-        type: str
-      aws_iam_server_id:
-        description:
-          - With O(store.auth_method=aws_iam), the value of the header C(X-Vault-AWS-IAM-Server-ID).
-        type: str
-      azure_tenant_id:
-        description:
-          - With O(store.auth_method=azure), the tenant to get the token from, where O(store.jwt) is
-            not given.
-        type: str
-      azure_client_id:
-        description:
-          - With O(store.auth_method=azure), the id of the service principal or of the managed
-            identity.
-        type: str
-      azure_client_secret:
-        description:
-          - With O(store.auth_method=azure), the secret of the service principal.
-        type: str
-      azure_resource:
-        description:
-          - With O(store.auth_method=azure), the resource that the token is for.
-        type: str
       cert_auth_public_key:
         description:
           - With O(store.auth_method=cert), the file of the client certificate, in PEM format.
@@ -166,6 +127,45 @@ options:
         description:
           - With O(store.auth_method=cert), the file of its key, in PEM format.
         type: path
+      aws_access_key:
+        description:
+          - With O(store.auth_method=aws_iam), the id of the access key. Or E(AWS_ACCESS_KEY_ID).
+        type: str
+      aws_secret_key:
+        description:
+          - With O(store.auth_method=aws_iam), the secret of the access key. Or
+            E(AWS_SECRET_ACCESS_KEY).
+        type: str
+      aws_security_token:
+        description:
+          - With O(store.auth_method=aws_iam), the token of the session. Or E(AWS_SESSION_TOKEN).
+        type: str
+      aws_profile:
+        description:
+          - With O(store.auth_method=aws_iam), a profile of boto3. Or E(AWS_PROFILE).
+        type: str
+      aws_iam_server_id:
+        description:
+          - With O(store.auth_method=aws_iam), the value of the header C(X-Vault-AWS-IAM-Server-ID).
+        type: str
+      azure_tenant_id:
+        description:
+          - With O(store.auth_method=azure), the id of the tenant.
+        type: str
+      azure_client_id:
+        description:
+          - With O(store.auth_method=azure), the id of the service principal or the managed
+            identity.
+        type: str
+      azure_client_secret:
+        description:
+          - With O(store.auth_method=azure), the secret of the service principal.
+        type: str
+      azure_resource:
+        description:
+          - With O(store.auth_method=azure), the resource that the token is for, by default
+            V(https://management.azure.com/).
+        type: str
       namespace:
         description:
           - With O(store.type=hashi_vault), the namespace. Or E(VAULT_NAMESPACE) or
@@ -205,7 +205,7 @@ options:
         description:
           - With O(store.type=aws_secrets_manager), the region. Or E(AWS_REGION) or
             E(AWS_DEFAULT_REGION).
-          - With O(store.auth_method=aws_iam), the region to sign for.
+          - With O(store.auth_method=aws_iam), the region of the login. Or E(AWS_REGION).
         type: str
       profile:
         description:

@@ -20,22 +20,32 @@ from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.regist
 pytestmark = pytest.mark.once
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "environment-variables.md"
-ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
-READ: dict[str, t.Sequence[str]] = {
-    **CONNECTION_ENVIRONMENT,
-    **STORE_ENVIRONMENT,
-    **{option: names for type_ in TYPES.values() for option, names in type_.environment.items()},
+READ: dict[str, t.Mapping[str, t.Sequence[str]]] = {
+    "Connection": CONNECTION_ENVIRONMENT,
+    "Store": STORE_ENVIRONMENT,
+    "Options of a store in HashiCorp Vault or OpenBao": TYPES["hashi_vault"].environment,
+    "Options of a store in AWS Secrets Manager": TYPES["aws_secrets_manager"].environment,
 }
+OTHERWISE = {"Connection": {"proxy"}}  # by rules of its own
 BY_RULE = "ANSIBLE_HASHI_VAULT_"  # and the name of the option
 
 
-@pytest.mark.parametrize("option", sorted(READ))
-def test_an_option_that_variables_stand_in_for_is_on_the_page(option: str) -> None:
-    if tuple(READ[option]) == (BY_RULE + option.upper(),):
-        assert option not in ROWS
-    else:
-        assert re.findall(r"`([A-Z_]+)`", ROWS[option]) == list(READ[option])
+@pytest.mark.parametrize("section", READ)
+def test_the_page_has_the_variables_that_are_read_and_no_others(section: str) -> None:
+    text = re.split("(?m)^#+ ", PAGE.read_text().partition(f"# {section}\n")[2])[0]
+    rows = {
+        option: re.findall(r"`([A-Z_0-9]+)`", variables)
+        for option, variables in re.findall(r"(?m)^\| `(\w+)` \| (.*) \|$", text)
+        if option not in OTHERWISE.get(section, ())
+    }
+    assert rows == {
+        option: list(variables)
+        for option, variables in READ[section].items()
+        if list(variables) != [BY_RULE + option.upper()]
+    }
 
 
-def test_the_page_names_no_variable_that_is_not_read() -> None:
-    assert {*ROWS} - {*READ} == {"proxy"}
+def test_every_type_of_store_with_variables_is_on_the_page() -> None:
+    assert [dict(type_.environment) for type_ in TYPES.values() if type_.environment] == [
+        dict(variables) for section, variables in READ.items() if section.startswith("Options")
+    ]
