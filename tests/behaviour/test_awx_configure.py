@@ -35,6 +35,7 @@ def test_it_passes_and_passes_again_unchanged(ansible: Ansible) -> None:
             "CONTROLLER_HOST": held.url,
             "DYNATRACE_ENV_URL": "https://abc12345.live.dynatrace.com",
             "VAULT_ADDR": "https://vault.example.com:8200",
+            "ANSIBLE_PIPELINING": "1",
             **SECRETS,
         }
         command = ("ansible-playbook", str(GUIDE / "configure.yml"), "-v")
