@@ -174,15 +174,24 @@ def test_the_examples_of_the_plugins_run_twice(
     assert not [secret for secret in environment.secrets() if secret in run.output]
 
 
+OF_PLUGINS = [
+    example_of(ROOT / "README.md"),
+    example_of(ROLE / "README.md"),
+    *EXAMPLES_OF_PLUGINS,
+    *examples_of_the_role(),
+]
+OF_GUIDES = [example for found in GUIDE_EXAMPLES.values() for example in found]
+
+
+@pytest.mark.parametrize("examples", [OF_PLUGINS, OF_GUIDES], ids=["plugins", "guides"])
 def test_every_example_runs_in_check_mode_on_a_fresh_environment(
     ansible: Ansible,
     environment: Environment,
     connections: tuple[list[str], dict[str, str]],
+    examples: list[str],
 ) -> None:
     write_files(ansible.folder)
-    guides = [example for found in GUIDE_EXAMPLES.values() for example in found]
-    pages = [example_of(ROOT / "README.md"), example_of(ROLE / "README.md")]
-    everything = "".join([*pages, *EXAMPLES_OF_PLUGINS, *examples_of_the_role(), *guides])
+    everything = "".join(examples)
     options, env = connections
     run = ansible.playbook(
         here(everything),
