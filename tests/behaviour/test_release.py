@@ -42,7 +42,7 @@ SHIPPED = {
     "roles",
     "tests",
 }
-LARGEST = 250_000  # bytes; a folder that should not be there makes itself felt
+LARGEST = 300_000  # bytes; a folder that should not be there makes itself felt
 
 
 def build(ansible: Ansible, folder: str) -> pathlib.Path:

@@ -382,7 +382,10 @@ class World:
     def look_up(self, terms: t.Any, options: Options) -> Said:
         said: list[str] = []
         return self.observed(
-            lambda: read_tokens(terms, options, self.loader(), said.append, Redactor(), {}), []
+            lambda: read_tokens(
+                terms, options, self.loader(), said.append, said.append, Redactor(), {}
+            ),
+            [],
         )
 
     def loader(self) -> DataLoader:

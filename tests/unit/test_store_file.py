@@ -108,9 +108,10 @@ class Place(t.NamedTuple):
         return self.folder / ".vault-check"
 
     def files(self) -> list[str]:
-        """All there is but the check value of the vault password."""
+        """All there is but the check value of the vault password, and its lock."""
         paths = sorted(self.root.rglob("*"))
-        return [str(path.relative_to(self.root)) for path in paths if path != self.check]
+        files = [path for path in paths if not path.name.startswith(self.check.name)]
+        return [str(path.relative_to(self.root)) for path in files]
 
 
 @pytest.fixture
@@ -193,7 +194,13 @@ def test_only_the_owner_may_read_what_is_written(place: Place, umask: int) -> No
         path.name: path.stat().st_mode & 0o7777 for path in [place.root, *place.root.rglob("*")]
     }
     assert {modes.pop(name) for name in ("tokens", ENVIRONMENT)} == {0o700}
-    assert set(modes) == {"reports.yml", ".lock", ".gitignore", ".vault-check"}
+    assert set(modes) == {
+        "reports.yml",
+        ".lock",
+        ".gitignore",
+        ".vault-check",
+        ".vault-check.lock",
+    }
     assert set(modes.values()) == {0o600}
 
 

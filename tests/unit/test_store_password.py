@@ -347,3 +347,21 @@ def test_an_entry_that_a_run_is_at_work_on_is_waited_for(
     store = folder.store(NEW)
     assert store.load(REPORTS).scopes == ("logs.read",)
     assert store.unseal(store.load(REPORTS)) == Secret(DOTTED_SECRET)
+
+
+def begin(store: EntryStore, name: str) -> None:
+    """Up to the moment before a task writes anything."""
+    store.check_may("save", store.load(identity(name)))
+
+
+def test_tasks_that_begin_in_an_empty_folder_at_once_have_one_password(folder: Folder) -> None:
+    one, two, other = (folder.store(secret) for secret in (OLD, OLD, TYPO))
+    for number, store in enumerate((one, two, other)):
+        begin(store, f"token{number}")
+    issue(one, "token0")
+    issue(two, "token1")
+    with pytest.raises(DynatraceError, match="was changed while this task was at work"):
+        issue(other, "token2")
+    issue(one, "token3")
+    assert set(folder.openers(OLD, TYPO)) == {"token0", "token1", "token3"}
+    assert all(found == ["default"] for found in folder.openers(OLD).values())

@@ -66,7 +66,7 @@ _WITH_LOCKS = (
 )
 _IGNORED = (
     b"# Locks, and files of a killed run. Written by the collection community.dynatrace.\n"
-    b".lock\n.*.new\n"
+    b".*lock\n.*.new\n"
 )
 _HEADER = (
     b"# A Dynatrace token. Written by the collection community.dynatrace, which replaces the file "
@@ -188,6 +188,13 @@ class FileBackend:
                     return _read(folder, file, self._check)
             except FileNotFoundError:
                 return None
+
+    def lock_file(self, place: str, file: str) -> contextlib.AbstractContextManager[None]:
+        # Not in the file of the other locks: closing that one twice would end those of this task.
+        with self._explained("written"), self._opened(place, create=True):
+            pass
+        path = os.path.join(self.folder(place), file + ".lock")
+        return identity_locks(path, [(place, file)], remedy=_WITH_LOCKS)
 
     def write_file(self, place: str, file: str, content: bytes) -> None:
         with self._explained("written"), self._opened(place, create=True) as folder:

@@ -56,6 +56,9 @@ class Folders(Backend, t.Protocol):
     def write_file(self, place: str, file: str, content: bytes) -> None:
         """Replace this file."""
 
+    def lock_file(self, place: str, file: str) -> contextlib.AbstractContextManager[None]:
+        """What to hold while this file is compared and replaced, in a folder that is there."""
+
 
 class _Due(t.NamedTuple):
     """A secret that is to be encrypted anew."""
@@ -76,7 +79,8 @@ class OnePassword:
         self._lock = threading.Lock()
         # The check value of each folder that was looked at; None where several passwords go on.
         self._seen: dict[str, bytes | None] = {}
-        self._missing: set[str] = set()  # folders that get theirs with the first secret
+        # The folders that get theirs with the first secret, and what is in its place until then.
+        self._missing: dict[str, bytes | None] = {}
 
     def check(self, place: str) -> None:
         """:raises OptionError: if the secrets of this folder have another password."""
@@ -91,15 +95,27 @@ class OnePassword:
         :raises DynatraceError: if the password of the folder was changed meanwhile.
         """
         with self._lock:
-            seen = self._seen.get(place)
             if place in self._missing:
-                self._folders.write_file(place, CHECK_FILE, seen or b"")
-                self._missing.discard(place)
-            elif seen is not None and self._folders.read_file(place, CHECK_FILE) != seen:
-                raise DynatraceError(
-                    f"The vault password of {self._folders.folder(place)} was changed while this "
-                    "task was at work. Nothing was written. Run again with the new one."
-                )
+                self._write_missing(place)
+            self._compare(place)
+
+    def _write_missing(self, place: str) -> None:
+        """Write the check value, unless another task has done so meanwhile."""
+        with self._folders.lock_file(place, CHECK_FILE):
+            if self._folders.read_file(place, CHECK_FILE) == self._missing[place]:
+                self._folders.write_file(place, CHECK_FILE, self._seen[place] or b"")
+        del self._missing[place]
+
+    def _compare(self, place: str) -> None:
+        seen, there = self._seen.get(place), self._folders.read_file(place, CHECK_FILE)
+        if seen is None or there == seen:
+            return
+        if there is None or not self._opens(there):
+            raise DynatraceError(
+                f"The vault password of {self._folders.folder(place)} was changed while this "
+                "task was at work. Nothing was written. Run again with the new one."
+            )
+        self._seen[place] = there
 
     def seal(self, secret: Secret, place: str) -> Secret | Sealed:
         self.check(place)
@@ -119,7 +135,7 @@ class OnePassword:
                 return
             if False in opened:
                 raise self._another(place)
-            self._missing.add(place)  # nothing in this folder has another password
+            self._missing[place] = check  # nothing in this folder has another password
             check = self._new_check()
         self._seen[place] = check
 
@@ -174,7 +190,8 @@ class OnePassword:
         return [self._folders.describe(key) for key in due]
 
     def _reseal_folder(self, place: str) -> t.Iterable[Key]:
-        self._folders.write_file(place, CHECK_FILE, self._new_check())
+        with self._folders.lock_file(place, CHECK_FILE):
+            self._folders.write_file(place, CHECK_FILE, self._new_check())
         done: dict[Key, None] = {}
         while True:  # until nobody who began with the old password has written since
             changed = [key for key in self._keys(place) if self._reseal(key)]
