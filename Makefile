@@ -4,8 +4,8 @@
 
 # make demo       run the main job twice against a local stand-in for Dynatrace, in a small environment of its own
 # make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   the same on every gated ansible-core that the Pythons at hand allow, and test-v1; what does not depend on it, once,
-#                 and between the oldest and the newest, a selection; and ansible-test sanity of all files, tests included
+# make test-all   what depends on ansible-core, a selection of it, on every other gated ansible-core that the Pythons at hand allow; test-v1; and
+#                 ansible-test sanity of all files, tests included
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
@@ -15,7 +15,7 @@
 #
 # PYTHON is the Python to use (3.11 or newer), CORE an ansible-core to use instead of the newest, such as 2.16.
 # AGAIN=yes leaves out what has the same outcome on every ansible-core, for when it has been seen on another. AGAIN=some leaves out most of the rest
-# too: it is for an ansible-core between an older and a newer one that have seen the rest.
+# too.
 
 PYTHON ?= python3
 CORE ?=

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs make test on every gated ansible-core for which a Python is at hand, and says what could not
-be run.
+"""Runs make test on every gated ansible-core for which a Python is at hand, whole on the first and a
+selection on the others, and says what could not be run.
 
 Called by make test-all. What make test has passed already with these very files is not run again:
 it leaves a note of them, by calling this with the folder of its environment.
@@ -53,7 +53,7 @@ def main() -> int:
             not_run.append(f"ansible-core {core}: needs Python {' or '.join(versions)}")
             continue
         print(f"\n===== ansible-core {core}, {python} =====", flush=True)
-        again = how_much(core, is_first=not (done_already or passed))
+        again = ["AGAIN=some"] if done_already or passed else []
         done = subprocess.run(
             ["make", "test", f"CORE={core}", f"PYTHON={python}", *again], cwd=ROOT, check=False
         )
@@ -64,14 +64,6 @@ def main() -> int:
     for reason in not_run:
         print(f"not run: {reason}")
     return 1 if failed or not passed else 0
-
-
-def how_much(core: str, is_first: bool) -> list[str]:
-    """What make leaves out: nothing on the first, and most between the oldest and the newest."""
-    if is_first:
-        return []
-    oldest, *_between, newest = GATED
-    return ["AGAIN=yes" if core in (oldest, newest) else "AGAIN=some"]
 
 
 def core_passed_already() -> str | None:

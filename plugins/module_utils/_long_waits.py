@@ -27,6 +27,9 @@ def in_a_thread(seconds: float, act: t.Callable[[], None]) -> t.Iterator[None]:
         yield
     finally:
         timer.cancel()
+        # What it says may be under way, and a process that ends meanwhile would keep the lock of
+        # the queue that all of Ansible's processes write to.
+        timer.join()
 
 
 def local_time(seconds: float) -> str:
