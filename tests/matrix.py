@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs make test on every gated ansible-core for which a Python is at hand, whole on the first and a
-selection on the others, and says what could not be run.
+"""Runs make test on every gated ansible-core for which a Python is at hand, whole on the first and
+a selection on the others, and says what could not be run.
 
 Called by make test-all. What make test has passed already with these very files is not run again:
 it leaves a note of them, by calling this with the folder of its environment.

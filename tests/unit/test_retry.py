@@ -286,3 +286,17 @@ def test_a_pause_is_never_nothing_and_never_longer_than_its_bound(
 
 def test_many_who_wait_for_the_same_come_back_at_different_moments() -> None:
     assert [pause_after(3, jitter) for jitter in (0.0, 0.5, 1.0)] == [1.0, 1.5, 2.0]
+
+
+def test_a_line_that_is_under_way_is_said_before_the_block_ends() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    said = []
+
+    def say() -> None:
+        begun.set()
+        said.append(may_end.wait(10))
+
+    with in_a_thread(0, say):
+        assert begun.wait(10)
+        threading.Timer(0.05, may_end.set).start()
+    assert said == [True]
