@@ -202,7 +202,7 @@ class Ansible:
             )
             self.running.append(run.pid)
             try:
-                returncode = run.wait(timeout=120)
+                returncode = run.wait(timeout=300)
             except TimeoutError:
                 self.kill()
                 raise
