@@ -215,8 +215,8 @@ def test_every_kind_of_token_is_found(ansible: Ansible, environment: Environment
         1:-1
     ]  # but what has ended, and what ends later
     bars = [re.fullmatch(r"--n: (\d+); --soon: (\d+)", week.get("style") or "") for week in weeks]
-    assert sum(int(bar[1]) for bar in bars if bar) == len(in_a_year)
-    assert sum(int(bar[2]) for bar in bars if bar) == figures["Expire soon"]
+    assert sum(int(week[1]) for week in bars if week) == len(in_a_year)
+    assert sum(int(week[2]) for week in bars if week) == figures["Expire soon"]
     assert environment.writes() == []
 
 

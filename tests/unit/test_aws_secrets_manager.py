@@ -563,7 +563,7 @@ def test_without_credentials_or_a_region_the_store_is_not_opened(aws: SecretsMan
 
     assert "Give profile, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID" in without()
     assert "AWS_SECRET_ACCESS_KEY beside it is not" in without(AWS_ACCESS_KEY_ID=ACCESS_KEY)
-    message = refusal(lambda: opened())
+    message = refusal(opened)
     assert "Give region, or set AWS_REGION" in message
     assert "See whether profile is right" in refusal(lambda: opened(aws, profile="nobody"))
     assert "Give a region such as eu-central-1" in refusal(lambda: opened(region="eu central"))
