@@ -30,25 +30,13 @@ options:
     type: list
     elements: str
 attributes:
-  action:
-    description:
-      - Indicates this has a corresponding action plugin so some parts of the options can be
-        executed on the controller.
-    support: full
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
   check_mode:
-    description:
-      - Can run in C(check_mode) and return the changed status prediction without modifying the
-        target.
     support: full
   diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-        in diff mode.
     support: none
 extends_documentation_fragment:
+  - community.dynatrace.attributes
+  - community.dynatrace.attributes.on_controller
   - community.dynatrace.store
 seealso:
   - module: community.dynatrace.dynatrace_token

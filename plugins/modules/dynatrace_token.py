@@ -24,6 +24,8 @@ description:
   - With O(store), the next run repairs a run that was interrupted at any point. If the secret of
     the new token was saved, the token gets its name. Otherwise the token is deleted.
 extends_documentation_fragment:
+  - community.dynatrace.attributes
+  - community.dynatrace.attributes.idempotent
   - community.dynatrace.connection
   - community.dynatrace.connection.action
   - community.dynatrace.store
@@ -38,19 +40,10 @@ options:
     default: false
 attributes:
   check_mode:
-    description:
-      - Can run in C(check_mode) and return the changed status prediction without modifying the
-        target.
     support: full
   diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-        in diff mode.
     support: full
   idempotent:
-    description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation
-        indicates no change.
     support: partial
     details: >-
       Not with O(rotate=always), which issues a new token in each run, and not with

@@ -19,6 +19,8 @@ description:
     when they are kept. Secrets are not decrypted for that.
   - Never returns a secret, and changes nothing.
 extends_documentation_fragment:
+  - community.dynatrace.attributes
+  - community.dynatrace.attributes.idempotent
   - community.dynatrace.connection
   - community.dynatrace.connection.action
   - community.dynatrace.store
@@ -85,20 +87,11 @@ options:
     type: str
 attributes:
   check_mode:
-    description:
-      - Can run in C(check_mode) and return the changed status prediction without modifying the
-        target.
     support: full
   diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-        in diff mode.
     support: N/A
     details: It changes nothing.
   idempotent:
-    description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation
-        indicates no change.
     support: full
 seealso:
   - module: community.dynatrace.dynatrace_token

@@ -19,6 +19,8 @@ description:
     failed token, and still returns the tokens that it issued.
   - On a local connection, a task that takes long reports its progress on stderr every few seconds.
 extends_documentation_fragment:
+  - community.dynatrace.attributes
+  - community.dynatrace.attributes.idempotent
   - community.dynatrace.connection
   - community.dynatrace.connection.action
   - community.dynatrace.store
@@ -57,19 +59,10 @@ options:
     default: false
 attributes:
   check_mode:
-    description:
-      - Can run in C(check_mode) and return the changed status prediction without modifying the
-        target.
     support: full
   diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when
-        in diff mode.
     support: full
   idempotent:
-    description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation
-        indicates no change.
     support: partial
     details: >-
       Not with O(tokens[].rotate=always), which issues a new token in each run, and not with

@@ -476,6 +476,14 @@ def test_a_failure_that_quotes_the_request_is_not_repeated(aws: SecretsManager) 
         assert len(refusal(lambda: store.load(REPORTS))) < 1_000
 
 
+def test_a_secret_that_stands_where_a_reason_is_cut_is_hidden_whole() -> None:
+    with scripted() as server:
+        says = {"__type": "InternalFailure", "message": "x" * 490 + SECRET_KEY}
+        server.says = answer("400 Bad", b"", json.dumps(says).encode())
+        store = opened(region="eu-central-1", endpoint_url=server.url)
+        assert SECRET_KEY[:5] not in refusal(lambda: store.load(REPORTS))
+
+
 NEEDS = {
     "GetSecretValue": lambda store: store.load(REPORTS),
     "CreateSecret": lambda store: store.save(kept(identity("new"))),

@@ -170,8 +170,9 @@ class AwsClient:
         next_step = _NEXT_STEP.get(code, _OTHERWISE)
         if code.startswith("AccessDenied"):
             next_step = _permission(reason, action)
-        what = f"{what}: {printable(reason)[:_LONGEST_REASON].rstrip('.')}."
-        return AwsFailure(self._redactor.text(what), next_step, code)
+        # Hidden before it is cut, because a part of a secret would not be found.
+        reason = printable(self._redactor.text(reason))[:_LONGEST_REASON].rstrip(".")
+        return AwsFailure(f"{self._redactor.text(what)}: {reason}.", next_step, code)
 
 
 def _reason(error: Exception) -> tuple[str, str]:

@@ -66,7 +66,7 @@ _WITH_LOCKS = (
 )
 _IGNORED = (
     b"# Locks, and files of a killed run. Written by the collection community.dynatrace.\n"
-    b".*lock\n.*.new\n"
+    b".lock\n.*.lock\n.*.new\n"
 )
 _HEADER = (
     b"# A Dynatrace token. Written by the collection community.dynatrace, which replaces the file "

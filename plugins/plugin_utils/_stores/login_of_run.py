@@ -25,6 +25,7 @@ import threading
 import typing as t
 
 from ansible.utils.display import Display
+from ansible_collections.community.dynatrace.plugins.module_utils._http.address import login_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
     requests,
@@ -32,7 +33,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import (
     DynatraceError,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
+from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
+)
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_session import (
     vault_session,
 )
@@ -183,9 +187,13 @@ def _revoke(login: dict[str, t.Any]) -> None:
     except DynatraceError as error:
         failure = str(error)
     if failure:
+        redactor = Redactor()
+        redactor.hide(Secret(login["token"]), login_of(login["proxy"]))
         Display().warning(
-            f"The token that this run has got from {login['url']} could not be revoked: {failure}. "
-            "It can be used until it expires."
+            redactor.text(
+                f"The token that this run has got from {login['url']} could not be revoked: "
+                f"{failure}. It can be used until it expires."
+            )
         )
 
 
