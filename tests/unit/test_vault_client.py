@@ -393,7 +393,9 @@ def test_aws_iam_signs_with_the_keys_given_or_those_that_boto3_finds(
         assert opened(vault, **by_aws_iam(**keys)).load(REPORTS) == Entry(REPORTS)
         monkeypatch.setitem(sys.modules, "boto3", boto3_with(found))
         elsewhere = by_aws_iam(mount_point="staff/aws", aws_profile="ci")
-        assert opened(vault, **elsewhere).load(REPORTS) == Entry(REPORTS)
+        redactor = Redactor()
+        assert opened(vault, redactor, **elsewhere).load(REPORTS) == Entry(REPORTS)
+        assert redactor.text("a/secret session") == "*** ***"
         logins = [path for _method, path in vault.requests if path.endswith("/login")]
         assert logins == ["/v1/auth/aws/login", "/v1/auth/staff/aws/login"]
         with pytest.raises(DynatraceError, match=r"AWS cannot be had \(ValueError\)") as told:
@@ -435,7 +437,9 @@ def test_azure_logs_in_with_a_token_of_a_service_principal_or_a_managed_identity
             {"azure_client_id": "id"},
             {"azure_resource": "https://vault.example.com"},
         ):
-            assert opened(vault, **login, **options).load(REPORTS) == Entry(REPORTS)
+            redactor = Redactor()
+            assert opened(vault, redactor, **login, **options).load(REPORTS) == Entry(REPORTS)
+            assert redactor.text("a.b.c") == "***"
         with pytest.raises(DynatraceError, match="Give its azure_tenant_id and azure_client_id"):
             opened(vault, **login, azure_client_secret="a/secret").load(REPORTS)
     assert asked == [

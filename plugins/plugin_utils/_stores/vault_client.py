@@ -246,7 +246,8 @@ class VaultClient:
 
     def _log_in(self, client: Vault) -> Login:
         try:
-            answer = self._send(client, "logged in to", login_request(self._options), "log in")
+            request = login_request(self._options, self._redactor)
+            answer = self._send(client, "logged in to", request, "log in")
         except (_Absent, VersionMismatch):
             raise self._failure(
                 "logged in to", "the answer is not that of Vault", "NoVault"

@@ -15,6 +15,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.address 
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import (
+    Redactor,
+    Secret,
     could_be_secret,
 )
 from ansible_collections.community.dynatrace.plugins.plugin_utils._stores.vault_cloud import (
@@ -91,20 +93,23 @@ def logs_in(options: Options) -> bool:
     return options["auth_method"] not in ("token", "none")
 
 
-def login_request(options: Options) -> t.Callable[[Vault], t.Any]:
+def login_request(options: Options, redactor: Redactor) -> t.Callable[[Vault], t.Any]:
     """The request whose answer has a token.
 
+    :param redactor: learns the credentials that are found elsewhere than in the options.
     :raises DynatraceError: if there are no credentials of AWS or Azure.
     """
     name: str = options["auth_method"]
     mount = (options["mount_point"] or _MOUNTS.get(name, name)).strip("/")
     if name == "aws_iam":
         signed_with = aws_credentials(options)
+        redactor.hide(*(Secret(signed_with[one] or "") for one in ("secret_key", "session_token")))
         return lambda vault: vault.auth.aws.iam_login(
             **signed_with, mount_point=mount, use_token=False
         )
     if name == "azure" and not options["jwt"]:
         options = {**options, "jwt": azure_token(options)}
+        redactor.hide(Secret(options["jwt"]))
     path, body = _path(options, mount), _body(options)
     return lambda vault: vault.login(path, use_token=False, json=body)
 
