@@ -124,6 +124,14 @@ def test_a_token_that_may_not_ask_for_its_permissions_is_tried() -> None:
                 store.check_may(t.cast(t.Any, operation), kept(version=version))
 
 
+def test_what_is_granted_for_one_operation_is_not_granted_for_another(vault: KeyVault) -> None:
+    vault.policy = frozenset({"create", "read", "update"})
+    store = opened(vault)
+    store.check_may("save", kept())
+    with pytest.raises(DynatraceError, match=f"may not delete secret/metadata/{PATH}"):
+        store.check_may("remove", kept(version=1))
+
+
 def test_what_the_policy_has_to_allow_is_named(vault: KeyVault) -> None:
     vault.policy = frozenset()
     store = opened(vault)
