@@ -16,7 +16,16 @@ import typing as t
 import pytest
 
 from support.relay import Call
-from support.runs import Ansible, Task, check, in_check_mode, info, token, works
+from support.runs import (
+    Ansible,
+    Task,
+    check,
+    in_check_mode,
+    info,
+    token,
+    without_library,
+    works,
+)
 from support.secrets_manager import (
     ACCESS_KEY,
     NOWHERE,
@@ -212,12 +221,9 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
 def test_without_boto3_the_error_says_so(
     ansible: Ansible, environment: Environment, aws: SecretsManager, tmp_path: pathlib.Path
 ) -> None:
-    without = tmp_path / "without"
-    without.mkdir()
-    (without / "boto3.py").write_text("raise ImportError\n")
+    without = without_library("boto3", tmp_path / "without")
     run = ansible.play(
-        token("ci", scopes=READ, store=aws.store),
-        env={**VARIABLES, "PYTHONPATH": str(without)},
+        token("ci", scopes=READ, store=aws.store), env={**VARIABLES, **without}
     ).failed()
     assert "pip install boto3" in run.result("ci")["msg"]
     assert environment.requests() == []

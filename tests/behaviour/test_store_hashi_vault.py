@@ -20,7 +20,7 @@ import trustme
 
 from support import stand_in
 from support.key_vault import ALL, KeyVault, key_vault, stand_in_vault
-from support.runs import Ansible, Run, Task, check, in_check_mode, info, token
+from support.runs import Ansible, Run, Task, check, in_check_mode, info, token, without_library
 from support.stand_in import Environment
 
 READ = ["metrics.read"]
@@ -297,12 +297,8 @@ def test_a_store_that_cannot_work_is_explained_and_nothing_is_issued_or_shown(
 def test_without_hvac_the_error_says_so(
     ansible: Ansible, environment: Environment, vault: KeyVault, tmp_path: pathlib.Path
 ) -> None:
-    without = tmp_path / "without"
-    without.mkdir()
-    (without / "hvac.py").write_text("raise ImportError\n")
-    run = ansible.play(
-        token("ci", scopes=READ, store=vault.store), env={"PYTHONPATH": str(without)}
-    ).failed()
+    without = without_library("hvac", tmp_path / "without")
+    run = ansible.play(token("ci", scopes=READ, store=vault.store), env=without).failed()
     assert "pip install hvac" in run.result("ci")["msg"]
     assert environment.writes() == []
 

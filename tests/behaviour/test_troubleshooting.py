@@ -21,7 +21,7 @@ import pytest
 import trustme
 
 from support.relay import relay
-from support.runs import Ansible, Run, info, token
+from support.runs import Ansible, Run, info, token, without_library
 from support.stand_in import Environment, new_environment
 
 pytestmark = pytest.mark.once
@@ -164,12 +164,11 @@ def test_a_module_that_is_not_found_and_a_library_that_is_missing_are_named(
 ) -> None:
     misspelled = {"name": "misspelled", "community.dynatrace.dynatrace_tokn": {}}
     assert matches(OF_OTHERS["misspelled"], ansible.play(misspelled).failed().text)
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without" / "requests.py").write_text("raise ImportError('No requests here')\n")
+    without = without_library("requests", tmp_path / "without")
     # Not by the parents of other runs, which need it.
     run = subprocess.run(
         [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", MODULE],
-        env={**ansible.variables(), "PYTHONPATH": str(tmp_path / "without")},
+        env={**ansible.variables(), **without},
         capture_output=True,
         text=True,
         check=False,

@@ -125,6 +125,13 @@ def check(*conditions: str) -> Task:
     return {"name": "check", "ansible.builtin.assert": {"that": list(conditions)}}
 
 
+def without_library(library: str, folder: pathlib.Path) -> dict[str, str]:
+    """The variables of a run that cannot import this library."""
+    folder.mkdir()
+    (folder / f"{library}.py").write_text("raise ImportError\n")
+    return {"PYTHONPATH": str(folder)}
+
+
 def set_clock(environment: Environment, now: str) -> Task:
     """A task after which it is that moment in the environment, such as now+30d."""
     return {"name": now, "set_clock": {"url": f"{environment.url}/_emulator/clock", "now": now}}
