@@ -53,17 +53,19 @@ options:
         C(api-tokens:tokens:write).
       - ActiveGate tokens need other scopes, see the guide to kinds of tokens. Platform tokens are
         not managed with a token at all, but with O(oauth_client_id).
-      - Mutually exclusive with O(oauth_client_id). Credentials are taken from the first source that
-        has any, which is the task, then the C(environment) of the task, then the environment of the
-        controller. If an environment has both, O(api_token) is used.
+      - Mutually exclusive with O(oauth_client_id).
+      - >-
+        Credentials are taken from the first source that has any: 1. the options of the task, 2. the
+        C(environment) of the task, 3. the environment of the controller. If an environment has
+        both, O(api_token) is used.
       - If not given, the first of the environment variables E(DYNATRACE_API_TOKEN),
         E(DT_API_TOKEN), E(DYNATRACE_PLATFORM_TOKEN) and E(DT_PLATFORM_TOKEN) that is set is used.
     type: str
   api_version:
     description:
       - The version of the token API. V(v1) is for older Dynatrace Managed clusters. It cannot issue
-        personal access tokens, cannot change the token that it is called with, and needs a request
-        for each token that it reads.
+        personal access tokens and cannot change the token that it is called with. It needs a
+        request for each token that it reads.
     type: str
     choices: [v1, v2]
     default: v2
@@ -126,7 +128,8 @@ options:
   allow_http:
     description:
       - Whether V(http://) is accepted for addresses other than loopback. The secrets of
-        O(api_token) and of issued tokens are then sent in the clear. Meant for isolated networks.
+        O(api_token) and of issued tokens are then sent in the clear. Use it only in isolated
+        networks.
     type: bool
     default: false
   validate_certs:

@@ -12,12 +12,11 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where secrets are kept, on the controller. Either the path of a folder, which is a file
-        store, or a dictionary with O(store.type) and the options of that type, or such a dictionary
-        as JSON.
+      - Where secrets are kept, on the controller. Either the path of a folder, for a file store, or
+        a dictionary with O(store.type) and the options of that type. The dictionary may be JSON.
       - If not given, the environment variable E(DYNATRACE_TOKEN_STORE) is used. An empty string
         means no store.
-      - An option of a store that is not given is taken from the variables named below. The
+      - If an option of a store is not given, the environment variables named below are used. The
         C(environment) of the task comes before that of the controller.
     type: raw
     suboptions:
@@ -27,15 +26,15 @@ options:
           - V(file) keeps a YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or
             C(NAME.pat.yml) for a personal access token. If a name has other characters than lower
             case letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum.
-            Folders have mode V(0700), files have mode V(0600). A file store in a checkout goes with
-            the checkout. C(git clean) removes it if it is not committed, C(ansible-pull --purge) in
-            any case.
+            Folders have mode V(0700), files have mode V(0600). A store in a checkout disappears
+            with the checkout. C(git clean) removes it if it is not committed, C(ansible-pull
+            --purge) in any case.
           - V(hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
             OpenBao, written with check-and-set. Requires the Python library C(hvac). Its options
             are those of the collection C(community.hashi_vault).
-          - V(aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager, replaced
-            only if nobody else has written it meanwhile. Requires the Python library C(boto3),
-            whose sources of credentials apply. Its options are those of the collection
+          - V(aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager. It replaces
+            a secret only if nobody else has written it meanwhile. Requires the Python library
+            C(boto3), whose sources of credentials apply. Its options are those of the collection
             C(amazon.aws). O(community.dynatrace.dynatrace_token#module:state=absent) schedules the
             deletion of the secret in 30 days. Until then, issuing the token again restores it.
         type: str
@@ -49,9 +48,9 @@ options:
       encrypt:
         description:
           - With O(store.type=file), whether the secret is encrypted with the vault secret of the
-            play, the same for all secrets in the folder of an environment. It is an inline vault
-            value that C(ansible-vault) and M(ansible.builtin.include_vars) can read. The default is
-            V(true).
+            play. All secrets in the folder of an environment have the same vault secret. An
+            encrypted secret is an inline vault value that C(ansible-vault) and
+            M(ansible.builtin.include_vars) can read. The default is V(true).
         type: bool
       encrypt_vault_id:
         description:
@@ -60,9 +59,9 @@ options:
         type: str
       allow_other_writers:
         description:
-          - With O(store.type=file), whether a folder or file is accepted that others than C(root)
-            and the user who runs Ansible own or may write. They can replace or remove secrets. The
-            default is V(false).
+          - With O(store.type=file), whether a folder or file is accepted if another user than
+            C(root) and the user who runs Ansible owns it or may write it. Such a user can replace
+            or remove secrets. The default is V(false).
         type: bool
       url:
         description:
@@ -75,7 +74,7 @@ options:
         type: str
       auth_method:
         description:
-          - With O(store.type=hashi_vault), how to log in, by default V(token).
+          - With O(store.type=hashi_vault), the login method, by default V(token).
         type: str
         choices: [token, none, approle, userpass, ldap, jwt, kubernetes, azure, aws_iam, cert]
       mount_point:
@@ -193,7 +192,7 @@ options:
         type: raw
       retries:
         description:
-          - With O(store.type=hashi_vault), how often a request is repeated that could not connect
+          - With O(store.type=hashi_vault), how often a request is repeated if it could not connect
             or was answered with 412, 429 or 503. The default is V(0).
         type: int
       timeout:

@@ -26,7 +26,7 @@ options:
     description:
       - With V(present), the token is issued if it does not exist, and updated if it differs.
       - With V(absent), the token is deleted, together with expired tokens of the same name and
-        type, its predecessors, and its entry in O(store).
+        kind, its predecessors, and its entry in O(store).
     type: str
     choices: [present, absent]
     default: present
@@ -47,8 +47,8 @@ options:
       - Platform tokens need an OAuth client, with O(oauth_client_id), O(oauth_client_secret) and
         O(account_uuid). Their scopes and their name cannot be changed, see O(on_immutable_change).
         O(enabled) and O(expiration_date) can.
-      - ActiveGate tokens have no scopes and cannot be disabled. Nothing of them can be changed.
-        They live two years at most.
+      - ActiveGate tokens have no scopes, and cannot be disabled or changed. They expire after two
+        years at the latest.
     type: str
     choices: [access, personal_access, platform, activegate]
     version_added: 1.1.0
@@ -65,7 +65,7 @@ options:
     version_added: 1.1.0
   tags:
     description:
-      - For O(kind=platform) only. Tags that a new token gets. Dynatrace does not tell the tags of a
+      - For O(kind=platform) only. The tags of a new token. Dynatrace does not return the tags of a
         token, so they are never compared.
     type: list
     elements: str
@@ -73,8 +73,8 @@ options:
   user_uuid:
     description:
       - For O(kind=platform) only. The UUID of the user or service user who owns a new token. The
-        default is the owner of the OAuth client. Dynatrace does not tell the owner of a token, so
-        it is never compared.
+        default is the owner of the OAuth client. Dynatrace does not return the owner of a platform
+        token, so it is never compared.
     type: str
     version_added: 1.1.0
   activegate_type:
@@ -139,8 +139,7 @@ options:
     description:
       - When to replace an existing token with a new token.
       - With V(expiring), the token is replaced if it expires within O(rotate_before). Requires
-        O(expires_in), which is the lifetime of the new token. A token that never expires is not
-        replaced.
+        O(expires_in), the lifetime of the new token. A token that never expires is not replaced.
       - With V(always), the token is replaced in each run, which is not idempotent.
       - The new token gets the same scopes, unless other O(scopes) are given. Its secret is saved
         and verified with a request. Only then is the predecessor retired, after O(overlap). If the
@@ -180,9 +179,9 @@ options:
   retire:
     description:
       - Whether predecessors are disabled and deleted in this run.
-      - With V(false), they are left as they are, even if their time is over. A later run with
-        V(true) retires them. Between the two runs, the new secret can be given to its consumers,
-        and RV(handed_over) is V(false).
+      - With V(false), they are left as they are, even after O(overlap) or O(delete_after). A later
+        run with V(true) retires them. Between the two runs, RV(handed_over) is V(false), and you
+        can give the new secret to its consumers.
       - V(false) requires O(store). O(state=absent) also deletes all predecessors, whatever
         O(retire) says.
     type: bool
@@ -198,7 +197,7 @@ options:
     default: fail
   on_duplicates:
     description:
-      - What to do if several tokens have this name and type, and neither O(store) nor O(token)
+      - What to do if several tokens have this name and kind, and neither O(store) nor O(token)
         identifies the right token.
       - With V(fail), the error lists their ids. With V(newest) or V(oldest), the token created last
         or first is managed, and the others are left as they are.

@@ -15,7 +15,7 @@ version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - A part of the role P(community.dynatrace.dynatrace_tokens#role), and of no use without it.
+  - An internal part of the role P(community.dynatrace.dynatrace_tokens#role), useless without it.
   - Returns a list for the option O(community.dynatrace.dynatrace_token_set#module:tokens).
 positional: gathered, leader
 options:
@@ -24,13 +24,15 @@ options:
     type: dict
     required: true
   gathered:
-    description: What the step V(gather) of M(community.dynatrace.dynatrace_tokens_step) returned.
+    description: The result of the step V(gather) of M(community.dynatrace.dynatrace_tokens_step).
     type: dict
     required: true
   leader:
-    description: The host that stands for its group.
+    description: The host that represents its group.
     type: str
     required: true
+seealso:
+  - module: community.dynatrace.dynatrace_token_set
 """
 
 EXAMPLES = r"""
@@ -45,6 +47,9 @@ _value:
   description: The specifications, each once.
   type: list
   elements: dict
+  sample:
+    - name: reports
+      scopes: [metrics.read]
 """
 
 from ansible_collections.community.dynatrace.plugins.plugin_utils._role.gather import wanted_by

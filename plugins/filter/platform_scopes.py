@@ -12,8 +12,8 @@ author:
   - The community.dynatrace project (@ansible-collections)
 description:
   - Returns the scopes that a platform token needs to do the same as an access token.
-  - A scope without a known translation is an error that names it, so that no platform token lacks a
-    scope in silence.
+  - A scope without a known translation is an error, so that no platform token lacks a scope
+    unnoticed.
   - The playbook C(community.dynatrace.migrate_to_platform_tokens) translates with this filter. The
     guide to migrating has the table, with the page of Dynatrace's documentation for each scope.
 options:
@@ -25,23 +25,26 @@ options:
     required: true
   more:
     description:
-      - Further translations, by scope. Each is a list of scopes of a platform token. They win over
-        the known ones.
+      - Further translations, by scope. Each is a list of scopes of a platform token. They take
+        precedence over the known translations.
     type: dict
     default: {}
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - name: Migrating
+    description: Replace access tokens by platform tokens, with the table of translations.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/migrating.md
 """
 
 EXAMPLES = r"""
-- name: Scopes of a platform token in place of those of an access token
+- name: Translate scopes of an access token
   hosts: localhost
   gather_facts: false
   vars:
     extra:
       entities.read: [storage:entities:read]
   tasks:
-    - name: Show them
+    - name: Show the scopes of a platform token
       ansible.builtin.debug:
         msg: >-
           {{ ['logs.ingest', 'entities.read']
@@ -54,6 +57,7 @@ _value:
     - The scopes of the platform token, sorted.
   type: list
   elements: str
+  sample: [openpipeline:logs:ingest, storage:entities:read]
 """
 
 import typing as t

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: token_findings
-short_description: Find Dynatrace tokens that deserve a look
+short_description: Find Dynatrace tokens that need attention
 version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
@@ -18,8 +18,8 @@ description:
 options:
   _input:
     description:
-      - The tokens, as in RV(community.dynatrace.dynatrace_token_info#module:tokens). A token that
-        is a predecessor of another token is known only if the module was given a store.
+      - The tokens, as in RV(community.dynatrace.dynatrace_token_info#module:tokens). Predecessors
+        are recognized only if the module was given a store.
     type: list
     elements: dict
     required: true
@@ -58,7 +58,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look for tokens that deserve a look
+- name: Find tokens that need attention
   hosts: localhost
   gather_facts: false
   tasks:
@@ -66,7 +66,7 @@ EXAMPLES = r"""
       community.dynatrace.dynatrace_token_info:
       register: listed
 
-    - name: Show the names of those that are over-privileged or unused
+    - name: Show the tokens that are over-privileged or unused
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.findings | join(', ') }}"
       loop: >-
@@ -80,7 +80,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The tokens, each with C(findings), a list of any of these.
+    - The tokens, each with C(findings), a list of any of the following values.
     - V(ended), the token has expired.
     - V(ending), the token expires within O(expires_within).
     - V(wide), the token has more than O(max_scopes) scopes, or any of O(over_privileged_scopes).
@@ -92,14 +92,18 @@ _value:
     - V(retiring), the token is a predecessor of another token.
     - Only usable tokens, which are enabled and have not expired, have V(ending), V(wide),
       V(never_used), V(unused) and V(no_end).
-    - Each token also has C(commands), a dictionary of commands for a shell, by the finding that a
-      command settles. A token whose name or id needs quotes has fewer commands.
+    - Each token also has C(commands), a dictionary from a finding to the shell command that
+      resolves it. A token whose name or id needs quotes has fewer commands.
   type: list
   elements: dict
   sample:
     - id: dt0c01.ST2EY72KQINMH574WMNVI7YN
       name: reports
-      findings: [wide, never_used]
+      findings: [never_used]
+      commands:
+        never_used: >-
+          ansible localhost -m community.dynatrace.dynatrace_token
+          -a "token_id=dt0c01.ST2EY72KQINMH574WMNVI7YN kind=access enabled=false"
 """
 
 import typing as t

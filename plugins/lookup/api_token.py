@@ -6,15 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: api_token
-short_description: Secrets of Dynatrace access tokens from a store
+short_description: Read secrets of Dynatrace tokens from a store
 version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Returns the secrets of access tokens that M(community.dynatrace.dynatrace_token) has saved in a
-    store.
-  - Read only. A lookup cannot issue tokens, because it does not know whether the play runs in check
-    mode, and it is evaluated each time that its variable is used.
+  - Returns the secrets of tokens that M(community.dynatrace.dynatrace_token) has saved in a store.
+  - Read only. A lookup cannot issue tokens. It does not know whether the play runs in check mode,
+    and Ansible evaluates it again for each use of its variable.
 extends_documentation_fragment:
   - community.dynatrace.connection
   - community.dynatrace.connection.plugin
@@ -40,13 +39,13 @@ options:
     elements: str
     version_added: 1.1.0
   personal_access_token:
-    description: Whether the tokens are personal access tokens.
+    description: Whether the tokens are personal access tokens, the same as O(kind=personal_access).
     type: bool
     default: false
   verify:
     description:
       - Whether to verify with Dynatrace that the secret belongs to a token that is enabled, has not
-        expired, and has O(scopes). Costs one request for each token.
+        expired, and has O(scopes). Sends a request for each token.
     type: bool
     default: false
   scopes:
@@ -54,31 +53,37 @@ options:
     type: list
     elements: str
   return:
-    description: What to return for each token. V(metadata) is a dictionary without the secret.
+    description: The value to return for each token. V(metadata) is a dictionary without the secret.
     type: str
     choices: [secret, id, metadata]
     default: secret
   on_missing:
     description:
-      - What to do if the store does not have the token, or, with O(verify), if Dynatrace does not
-        know the token. V(warn) and V(skip) leave the token out of the result.
-      - An existing token that cannot be used is always an error. It is disabled, has expired, or
-        lacks a scope.
+      - How to handle a token that the store does not have. With O(verify), also a token that
+        Dynatrace does not know. V(warn) and V(skip) leave the token out of the result.
+      - With O(verify), a token that is disabled, has expired, or lacks a scope is always an error.
     type: str
     choices: [error, warn, skip]
     default: error
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - module: community.dynatrace.dynatrace_token_set
+  - module: community.dynatrace.dynatrace_token_info
   - name: The role dynatrace_tokens
     description: P(community.dynatrace.dynatrace_tokens#role) issues tokens for many hosts.
     link: https://github.com/ansible-collections/community.dynatrace/blob/main/roles/dynatrace_tokens/README.md
+  - name: Use the token
+    description: An example for each consumer, with the least scopes.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/use-the-token.md
 """
 
 EXAMPLES = r"""
-- name: Issue a token into a store, and use it from there
+- name: Issue a token into a store, and use its secret from there
   hosts: localhost
   gather_facts: false
   tasks:
+    # The store is the folder tokens beside the playbook. Give a vault password, for example with
+    # --ask-vault-pass.
     - name: A token that lists tokens
       community.dynatrace.dynatrace_token:
         name: lister
@@ -112,7 +117,7 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Names that the store does not have are left out
+    - name: Show the scopes of the tokens that the store has
       ansible.builtin.debug:
         msg: "{{ item.name }}: {{ item.scopes | join(', ') }}"
       loop: "{{ query('community.dynatrace.api_token', 'lister', 'other', store='tokens',

@@ -13,20 +13,20 @@ version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Encrypts each secret of a file store with the vault secret to encrypt with. Everything else in
-    the files stays as it is, predecessors included. Dynatrace is not called.
-  - Give all vault secrets that the secrets are encrypted with, and the new one. The new one is the
-    one that C(encrypt_vault_id) in O(store) names, or C(vault_encrypt_identity) of Ansible's
-    configuration.
-  - If a secret cannot be decrypted with any of them, nothing is changed.
-  - If the task is interrupted, each secret is encrypted with the old password or with the new one.
-    The same task does the rest.
+  - Encrypts each secret of a file store with a new vault secret. Everything else in the files stays
+    as it is, predecessors included. Dynatrace is not called.
+  - Give Ansible the vault secrets that the store is encrypted with, and the new vault secret.
+    C(encrypt_vault_id) in O(store), or else C(vault_encrypt_identity) in Ansible's configuration,
+    names the id of the new vault secret.
+  - If none of these vault secrets decrypts a secret, the task fails and changes nothing.
+  - If the task is interrupted, each secret is encrypted with either the old or the new password.
+    Run the same task again to finish.
   - The playbook C(community.dynatrace.reseal_store) runs this module.
 options:
   folders:
     description:
-      - The names of the folders in the store to do this for, such as V(abc12345), if environments
-        have different vault passwords. By default all of them.
+      - The names of the folders in the store to change, such as V(abc12345), if environments have
+        different vault passwords. By default, all folders.
     type: list
     elements: str
 attributes:
@@ -40,6 +40,9 @@ extends_documentation_fragment:
   - community.dynatrace.store
 seealso:
   - module: community.dynatrace.dynatrace_token
+  - name: The file store
+    description: The options and files of a file store, and the command that changes its password.
+    link: https://github.com/ansible-collections/community.dynatrace/blob/main/docs/store-file.md
 """
 
 EXAMPLES = r"""
@@ -47,7 +50,8 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Encrypt every secret with the vault secret of the id new
+    # Run it with --vault-id old@prompt --vault-id new@prompt.
+    - name: Encrypt every secret with the vault secret whose id is new
       community.dynatrace.dynatrace_reseal_store:
         store:
           path: tokens
@@ -56,13 +60,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resealed:
-  description: The files whose secrets were encrypted anew, or would be in check mode.
+  description: The files whose secrets were encrypted anew. In check mode, those that would be.
   returned: success
   type: list
   elements: str
   sample: [file /project/tokens/abc12345/reports.yml]
 msg:
-  description: How many there are.
+  description: The number of secrets that were encrypted anew.
   returned: success
   type: str
   sample: 12 secrets encrypted anew

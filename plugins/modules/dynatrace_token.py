@@ -8,19 +8,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dynatrace_token
-short_description: Manage one Dynatrace access token
+short_description: Manage a Dynatrace token
 version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Ensures that an access token exists in a Dynatrace environment with the given scopes, or that it
-    does not exist.
-  - The name, the scopes and the state of an existing token are changed in place, with one request.
-    Its expiration date cannot be changed.
+  - Ensures that a token exists in a Dynatrace environment with the given scopes, or that it does
+    not exist. Manages access tokens by default, and other tokens with O(kind).
+  - O(name), O(scopes) and O(enabled) of an existing access token are changed in place, with one
+    request. Its expiration date cannot be changed, but the token can be replaced with O(rotate).
   - Dynatrace shows the secret of a token once, when it is issued. O(store) keeps the secret, so
     that later runs have it too.
-  - The module refuses to issue a token whose secret nobody would receive or keep. A result with a
-    secret is marked, and Ansible does not print it. All other results stay readable.
+  - The module refuses to issue a token if nothing would receive or keep its secret. A result with
+    a secret is marked, so that Ansible does not print it. All other results stay readable.
   - With O(store), the next run repairs a run that was interrupted at any point. If the secret of
     the new token was saved, the token gets its name. Otherwise the token is deleted.
 extends_documentation_fragment:
@@ -34,8 +34,8 @@ options:
   reveal:
     description:
       - Whether Ansible may print the secret. With V(true), the result is not marked.
-      - Meant for the commands C(ansible) and C(ansible-console), which print it. In a playbook, the
-        task also needs C(register); otherwise it is refused.
+      - Use it with the commands C(ansible) and C(ansible-console), which print the secret. In a
+        playbook, the task also needs C(register). Without it, the task fails.
     type: bool
     default: false
 attributes:
@@ -94,7 +94,7 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: In the last two weeks of its 90 days, a new token replaces it; both work for two days
+    - name: A token for 90 days, replaced two weeks before it expires. Then both work for two days
       community.dynatrace.dynatrace_token:
         name: agents
         scopes: [metrics.ingest]
@@ -123,7 +123,7 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: The token is issued by the client, which has no access token
+    - name: A token that the client issues
       community.dynatrace.dynatrace_token:
         environment_url: https://abc12345.live.dynatrace.com
         oauth_client_id: "{{ vault_dynatrace_client_id }}"
@@ -187,7 +187,7 @@ EXAMPLES = r"""
         delete_after: 1w
       register: replaced
 
-    - name: Go back. Enable the predecessor again, so that it stays
+    - name: If a consumer needs the predecessor after all, enable it again, so that it stays
       community.dynatrace.dynatrace_token:
         token_id: "{{ item.id }}"
         enabled: true
@@ -240,14 +240,14 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: A token whose secret only this play has
+    - name: Replace a token whose secret is unknown. Only this play has the new secret
       community.dynatrace.dynatrace_token:
         name: adopted
         scopes: [metrics.read]
         on_missing_secret: rotate
       register: adopted
 
-    - name: Keep its secret from now on
+    - name: Adopt the token with its secret, and keep the secret in a store
       community.dynatrace.dynatrace_token:
         name: adopted
         token: "{{ adopted.token }}"
@@ -258,7 +258,7 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: If nobody has the secret of the existing token, replace it
+    - name: Replace an existing token if its secret is unknown
       community.dynatrace.dynatrace_token:
         name: laptop
         kind: personal_access
@@ -293,7 +293,8 @@ EXAMPLES = r"""
 RETURN = r"""
 action:
   description:
-    - What was done to the token. C(rotated) means that a new token replaced it.
+    - The change to the token, C(created), C(updated), C(rotated), C(deleted) or C(none).
+      C(rotated) means that a new token replaced it.
     - C(changed) can be true with C(none), if only other tokens were deleted, or only the store was
       changed.
   returned: success
@@ -307,8 +308,8 @@ token_id:
   sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
 token:
   description:
-    - The secret of a usable token, if it was issued in this task, is in O(store), or was given as
-      O(token) and belongs to the token.
+    - The secret of a usable token. The task issued it, read it from O(store), or checked it as
+      O(token).
     - Filled only in a task with C(register), or with O(reveal) in the commands C(ansible) and
       C(ansible-console). Null otherwise, and in check mode if a token would be issued.
   returned: success
@@ -327,7 +328,7 @@ usable:
 metadata:
   description:
     - The metadata of the token. For a deleted token, its metadata before the deletion. Null if
-      there is no token.
+      there is no token. A value that Dynatrace does not return is null.
     - Times are in UTC, as V(2030-01-31T12:00:00.000Z).
   returned: success
   type: dict
@@ -356,8 +357,8 @@ metadata:
       sample: true
     owner:
       description:
-        - The user who owns the token. Null in the task that issues it, because Dynatrace does not
-          return the owner then.
+        - The user who owns the token. Null in the task that issues it, and for platform tokens,
+          because Dynatrace does not return the owner then.
       type: str
       sample: john.smith
     scopes:
@@ -381,11 +382,40 @@ metadata:
       description: When the token expires. Null if never.
       type: str
       sample: "2027-02-03T08:15:30.144Z"
+    resources:
+      description: The environments or the account that the token is for.
+      returned: with O(kind=platform)
+      type: list
+      elements: str
+      sample: [urn:dtenvironment:abc12345]
+    tags:
+      description: The tags of the token. Null unless the task issues it with O(tags).
+      returned: with O(kind=platform)
+      type: list
+      elements: str
+      sample: [team-a]
+    user_uuid:
+      description:
+        - The UUID of the user who owns the token. Null unless the task issues it with
+          O(user_uuid).
+      returned: with O(kind=platform)
+      type: str
+      sample: 05d16bf8-b2ca-4c2e-9ed7-d2d4d6c5f8a0
+    activegate_type:
+      description: The type of the ActiveGate. Null if Dynatrace does not return it.
+      returned: with O(kind=activegate)
+      type: str
+      sample: environment
+    seed:
+      description: Whether the token is a seed token.
+      returned: with O(kind=activegate)
+      type: bool
+      sample: false
 retired:
   description:
     - The other tokens that were disabled or deleted. RV(action) does not include them.
-    - These are predecessors, expired tokens of the same name and type, and tokens that an earlier,
-      interrupted run of this collection issued without saving their secret.
+    - These are predecessors, expired tokens of the same name and kind, and tokens that an
+      interrupted run issued without saving their secret.
   returned: success
   type: list
   elements: dict
@@ -398,12 +428,12 @@ retired:
       type: str
       sample: dt0c01.ST2EY72KQINMH574WMNVI7YN
     action:
-      description: What was done to the token, V(disabled) or V(deleted).
+      description: The change to the token, V(disabled) or V(deleted).
       type: str
       sample: deleted
 retiring:
   description:
-    - The predecessors that still exist, see O(overlap), O(delete_after) and O(retire).
+    - The predecessors that still exist. See O(overlap), O(delete_after) and O(retire).
   returned: success
   type: list
   elements: dict
@@ -431,8 +461,8 @@ store_updated:
   sample: true
 handed_over:
   description:
-    - V(false) after the token was issued with O(retire=false), until a call with O(retire=true)
-      follows. Between the two, give the secret to its consumers.
+    - V(false) after a task with O(retire=false) issued the token, until a task with
+      O(retire=true) follows. Between the two tasks, give the secret to its consumers.
     - Null without O(store), and if there is no token.
   returned: success
   type: bool

@@ -8,15 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dynatrace_token_info
-short_description: List Dynatrace access tokens
+short_description: List Dynatrace tokens
 version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Lists the access tokens of a Dynatrace environment that meet all given criteria. Without
-    criteria, lists all access tokens.
-  - If O(store) is given, the result also tells which tokens are predecessors of others, and until
-    when they are kept. Secrets are not decrypted for that.
+  - Lists the tokens of a Dynatrace environment that meet all given criteria. Without criteria,
+    lists all access tokens. Lists other tokens with O(kind).
+  - If O(store) is given, RV(tokens[].retiring) shows which tokens are predecessors, and until when
+    they are kept. Secrets are not decrypted for that.
   - Never returns a secret, and changes nothing.
 extends_documentation_fragment:
   - community.dynatrace.attributes
@@ -40,18 +40,19 @@ options:
     type: str
   owner:
     description:
-      - The user who owns the token, exactly as Dynatrace returns it.
+      - The user who owns the token, exactly as Dynatrace returns it. Not for O(kind=platform),
+        because Dynatrace does not return the owner of a platform token.
     type: str
   kind:
     description:
-      - The kind of the tokens. The default is access tokens, personal or not.
+      - The kind of the tokens. If not given, V(access) and V(personal_access).
     type: str
     choices: [access, personal_access, platform, activegate]
     version_added: 1.1.0
   resources:
     description:
       - For O(kind=platform) only. The token is for exactly these environments or this account.
-        If not given, all tokens of the account.
+        If not given, all platform tokens of the account are listed.
     type: list
     elements: str
     version_added: 1.1.0
@@ -62,8 +63,8 @@ options:
     elements: str
   personal_access_token:
     description:
-      - The token type, V(true) for personal access tokens and V(false) for API tokens. If not
-        given, both.
+      - With V(true), only personal access tokens, with V(false), only API tokens. If not given,
+        both.
     type: bool
   enabled:
     description:
@@ -77,8 +78,8 @@ options:
     type: str
   unused_for:
     description:
-      - A period, such as V(90d), in which the token was not used. Includes a token that was never
-        used if it is at least that old.
+      - A period, such as V(90d), in which the token was not used. A token that was never used is
+        included if it is at least that old.
     type: str
   token:
     description:
@@ -116,7 +117,7 @@ EXAMPLES = r"""
         expires_within: 30d
       register: expiring
 
-    - name: Show when
+    - name: Show the expiration dates
       ansible.builtin.debug:
         msg: "{{ item.name }} of {{ item.owner }} expires on {{ item.expiration_date }}"
       loop: "{{ expiring.tokens }}"
@@ -138,7 +139,7 @@ EXAMPLES = r"""
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Tokens of an owner, by a pattern of their name, that may write settings
+    - name: Tokens of john.smith that may write settings and whose name begins with ci-
       community.dynatrace.dynatrace_token_info:
         owner: john.smith
         name_regex: ^ci-
@@ -154,12 +155,12 @@ EXAMPLES = r"""
         token_id: dt0c01.ST2EY72KQINMH574WMNVI7YN
       register: by_id
 
-    - name: By its secret. Here, the token that this play calls Dynatrace with
+    - name: By its secret. In this example, the admin token of this play
       community.dynatrace.dynatrace_token_info:
         token: "{{ lookup('ansible.builtin.env', 'DYNATRACE_API_TOKEN') }}"
       register: mine
 
-- name: See which tokens are predecessors, and until when they work
+- name: Show the predecessors, and until when they work
   hosts: localhost
   gather_facts: false
   tasks:
@@ -181,7 +182,7 @@ RETURN = r"""
 tokens:
   description:
     - The tokens, in the order in which Dynatrace lists them. Times are in UTC, as
-      V(2030-01-31T12:00:00.000Z).
+      V(2030-01-31T12:00:00.000Z). A value that Dynatrace does not return is null.
   returned: success
   type: list
   elements: dict
@@ -237,6 +238,22 @@ tokens:
       description: When the token expires. Null if never.
       type: str
       sample: "2027-02-03T08:15:30.144Z"
+    resources:
+      description: The environments or the account that the token is for.
+      returned: with O(kind=platform)
+      type: list
+      elements: str
+      sample: [urn:dtenvironment:abc12345]
+    activegate_type:
+      description: The type of the ActiveGate. Null if Dynatrace does not return it.
+      returned: with O(kind=activegate)
+      type: str
+      sample: environment
+    seed:
+      description: Whether the token is a seed token.
+      returned: with O(kind=activegate)
+      type: bool
+      sample: false
     modified_date:
       description: When the name or the scopes were last changed. Null if never.
       type: str

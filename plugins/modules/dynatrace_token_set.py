@@ -8,15 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dynatrace_token_set
-short_description: Manage many Dynatrace access tokens at once
+short_description: Manage many Dynatrace tokens at once
 version_added: 1.0.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - Does for many access tokens what M(community.dynatrace.dynatrace_token) does for one token. All
-    of them share one listing, and requests that change tokens run in parallel.
-  - If a token fails, the others are managed all the same. The task fails at the end, names each
-    failed token, and still returns the tokens that it issued.
+  - Manages many tokens, each as M(community.dynatrace.dynatrace_token) does. All tokens share one
+    listing, and requests that change tokens run in parallel.
+  - If a token fails, the task goes on with the others. Then it fails, names each failed token, and
+    still returns the tokens that it issued.
   - On a local connection, a task that takes long reports its progress on stderr every few seconds.
 extends_documentation_fragment:
   - community.dynatrace.attributes
@@ -53,8 +53,8 @@ options:
   reveal:
     description:
       - Whether Ansible may print the secrets. With V(true), the result is not marked.
-      - Meant for the commands C(ansible) and C(ansible-console), which print them. In a playbook,
-        the task also needs C(register); otherwise it is refused.
+      - Use it with the commands C(ansible) and C(ansible-console), which print the secrets. In a
+        playbook, the task also needs C(register). Without it, the task fails.
     type: bool
     default: false
 attributes:
@@ -88,7 +88,7 @@ EXAMPLES = r"""
   tasks:
     # The store is the folder tokens beside the playbook. Give a vault password, for example with
     # --ask-vault-pass.
-    - name: Two tokens for 90 days, rotated in time, and a token that shall not exist
+    - name: Two tokens for 90 days that are rotated, and a token that must not exist
       community.dynatrace.dynatrace_token_set:
         tokens:
           - name: team-reports
@@ -113,11 +113,11 @@ EXAMPLES = r"""
       # In check mode, a token that would be issued has no secret yet.
       when: team.tokens[1].token is not none
 
-- name: Delete the tokens of a store that the list no longer names
+- name: Delete tokens of a store that the list does not name any more
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Only these tokens stay, of those in the store for-stage-dev
+    - name: Of all tokens in the store for-stage-dev, keep only these
       community.dynatrace.dynatrace_token_set:
         tokens:
           - name: stage-dev-reports
@@ -186,6 +186,7 @@ diff:
         name: reports
         enabled: true
         scopes: [entities.read, metrics.read]
+        kind: access
         personal_access_token: false
         expiration_date: 90d from its creation
 """

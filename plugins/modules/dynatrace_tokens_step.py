@@ -8,18 +8,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dynatrace_tokens_step
-short_description: One step of the role dynatrace_tokens
+short_description: A step of the role dynatrace_tokens
 version_added: 1.1.0
 author:
   - The community.dynatrace project (@ansible-collections)
 description:
-  - A part of the role P(community.dynatrace.dynatrace_tokens#role), and of no use without it.
-  - Reads the variables of the role, so that no secret is among its options. It connects nowhere.
+  - An internal part of the role P(community.dynatrace.dynatrace_tokens#role), useless without it.
+  - Reads the variables of the role, so that no secret is among its options. Sends no request.
 options:
   step:
     description:
-      - V(ask) checks what a host asks for. V(gather) puts together what all hosts ask for, for one
-        task in each environment.
+      - V(ask) checks the list of a host. V(gather) combines the lists of all hosts into a list for
+        each environment.
       - V(receive) takes the results for the tokens of a host. V(tell) prints the summary, and fails
         if a token of the host failed.
     type: str
@@ -27,7 +27,7 @@ options:
     required: true
   entry:
     description:
-      - With O(step=ask), what the host asks for. V(retire) follows a hand-over.
+      - With O(step=ask), the work that the host asks for. V(retire) follows a hand-over.
     type: str
     choices: [issue, revoke, retire]
     default: issue
@@ -44,7 +44,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See what this host asks for
+- name: Check the list of this host
   community.dynatrace.dynatrace_tokens_step:
     step: ask
     entry: issue

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The guides use the words of the field: a token expires, and has no "end"."""
+"""Texts for users have the words of the field: a token expires, and has no "end"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,22 @@ import pytest
 pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).parents[2]
-GUIDES = sorted((ROOT / "docs").glob("*.md"))
+TEXTS = sorted(
+    path
+    for pattern in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/*.md",
+        "roles/*/README.md",
+        "roles/*/meta/argument_specs.yml",
+        "plugins/doc_fragments/*.py",
+        "plugins/filter/*.py",
+        "plugins/lookup/*.py",
+        "plugins/modules/*.py",
+        "changelogs/fragments/*.yml",
+    )
+    for path in ROOT.glob(pattern)
+)
 
 # By a word that is not used in prose, the usual one.
 USUAL = {
@@ -50,9 +65,9 @@ def unusual(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
-def test_a_guide_has_the_words_of_the_field(guide: pathlib.Path) -> None:
-    assert unusual(guide.read_text()) == []
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: str(text.relative_to(ROOT)))
+def test_a_text_for_users_has_the_words_of_the_field(text: pathlib.Path) -> None:
+    assert unusual(text.read_text()) == []
 
 
 def test_other_words_are_found_but_not_in_code() -> None:
