@@ -175,7 +175,7 @@ def test_a_token_is_not_taken_for_another_by_its_id_or_its_secret(
     ):
         tasks.run(name=None, token_id=theirs, enabled=False, scopes=None)
     made = tasks.run()
-    with pytest.raises(DynatraceError, match=r"^token: Dynatrace does not tell whose"):
+    with pytest.raises(DynatraceError, match=r"^token: Dynatrace cannot look up"):
         tasks.run(token=made["token"])
     held = {"name": None, "scopes": None, "token_id": made["token_id"], "token": made["token"]}
     assert tasks.run(**held)["changed"] is False

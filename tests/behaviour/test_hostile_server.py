@@ -129,7 +129,7 @@ def test_no_token_is_taken_for_the_one_that_was_asked_for(
     with relay(environment, changing("GET", own, lambda said: {**said, "id": other})) as lying:
         for options in ({"scopes": ["logs.read"]}, {"rotate": "always"}, {"state": "absent"}):
             with pytest.raises(
-                DynatraceError, match=f"asked for the token {own} and told of another, {other}"
+                DynatraceError, match=f"for the token {own} and answered with another, {other}"
             ):
                 perform(lying.environment, tmp_path, **options)
     assert environment.tokens() == before

@@ -423,7 +423,7 @@ def test_a_host_that_is_lost_between_asking_and_getting_costs_who_needs_it_a_cle
     assert on(run, "check") == ["h1", "h2"]
     assert names(environment) == ["agent-h1", "agent-h2", "agent-h3"]
     (told,) = run.results("said")
-    assert told["msg"] == "The task that manages the tokens did not end on h1."
+    assert told["msg"] == "The task that manages the tokens did not finish on h1."
 
 
 def test_delegated_or_run_once_the_role_gives_facts_to_who_takes_part(

@@ -355,7 +355,7 @@ def test_without_a_store_nothing_can_be_retired_later(
     bad = [
         (
             rotating(store="", overlap="2d"),
-            "overlap needs store, which remembers what is to be disabled and deleted later.",
+            "overlap needs store, which remembers when to disable and delete the old token.",
         ),
         (rotating(store="", delete_after="2d"), "delete_after needs store"),
         (rotating(store="", retire=False), "retire: false needs store"),

@@ -109,13 +109,13 @@ def test_any_text_is_understood_or_refused(option: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
-        ("platform", {"owner": "ada"}, "^owner: Dynatrace does not tell the owner of a platform"),
-        ("platform", {"token": UNDOTTED_SECRET}, "^token: Dynatrace does not tell whose"),
-        ("activegate", {"token": UNDOTTED_SECRET}, "^token: Dynatrace does not tell whose"),
+        ("platform", {"owner": "ada"}, "^owner: Dynatrace does not return the owner of a platform"),
+        ("platform", {"token": UNDOTTED_SECRET}, "^token: Dynatrace cannot look up"),
+        ("activegate", {"token": UNDOTTED_SECRET}, "^token: Dynatrace cannot look up"),
         (
             "access",
             {"resources": ["urn:dtenvironment:a"]},
-            "^resources: tokens of kind access have none",
+            "^resources: tokens of kind access have no resources",
         ),
         ("personal_access", {"personal_access_token": False}, "^personal_access_token: false"),
     ],

@@ -214,7 +214,7 @@ def test_a_host_gets_what_it_asked_for_and_nothing_else() -> None:
 def test_what_fails_as_a_whole_is_a_problem_of_every_host() -> None:
     answers = {"h1": asked({"name": "a"})}
     gathered = gather.gather(answers, {})
-    for results, message in (({"msg": "no connection"}, "no connection"), (None, "did not end")):
+    for results, message in (({"msg": "no connection"}, "no connection"), (None, "did not finish")):
         kept, (problem,) = receive.receive("h1", answers["h1"], gathered, results)
         assert kept == []
         assert message in problem

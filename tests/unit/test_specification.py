@@ -27,8 +27,8 @@ from builders import DOTTED_SECRET, SECRET_PART, UNDOTTED_SECRET, a_specificatio
     [
         ({"name": None}, "name or token_id is needed"),
         ({"name": "  "}, "name: it is empty. Give"),
-        ({"name": " reports"}, "name: ' reports' begins or ends with white space.*take it away"),
-        ({"name": "re\nports"}, "name: .* cannot be shown. Take it away"),
+        ({"name": " reports"}, "name: ' reports' begins or ends with white space.*Remove"),
+        ({"name": "re\nports"}, "name: .* cannot be shown. Remove it"),
         ({"name": provisional_name("reports", "n0nce")}, "name: .*Choose another"),
         ({"token_id": ""}, "token_id: '' is not the id of a token"),
         ({"token_id": ".."}, "token_id: '..' is not the id of a token"),

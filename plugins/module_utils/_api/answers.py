@@ -101,8 +101,8 @@ def checked_id(token_id: t.Any, expiration_date: t.Any, asked: str | None = None
         )
     if asked not in (None, token_id):
         raise RequestFailed(
-            f"Dynatrace was asked for the token {asked} and told of another, {token_id}. Nothing "
-            "was done with it."
+            f"Dynatrace was asked for the token {asked} and answered with another, {token_id}. "
+            "Nothing was done with it."
         )
     if expiration_date is not None and moment_of(expiration_date) is None:
         raise RequestFailed(

@@ -133,11 +133,17 @@ def _check_kind(query: Query) -> None:
     """:raises OptionError: where a criterion is one that tokens of the kind are not told with."""
     kind = query.kind or ACCESS
     if query.owner is not None and "owner" not in kind.tells:
-        raise OptionError(f"owner: Dynatrace does not tell the owner of a {kind.words}.")
+        raise OptionError(
+            f"owner: Dynatrace does not return the owner of a {kind.words}. Leave the option out."
+        )
     if query.token is not None and not kind.is_looked_up:
-        raise OptionError(f"token: Dynatrace does not tell whose the secret of a {kind.words} is.")
+        raise OptionError(
+            f"token: Dynatrace cannot look up the secret of a {kind.words}. Give token_id instead."
+        )
     if query.resources and "resources" not in kind.has:
-        raise OptionError(f"resources: tokens of kind {kind.option} have none.")
+        raise OptionError(
+            f"resources: tokens of kind {kind.option} have no resources. Leave the option out."
+        )
 
 
 def _parse_regex(pattern: str | None) -> re.Pattern[str] | None:

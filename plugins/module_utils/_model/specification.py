@@ -243,14 +243,13 @@ def check_kind(specification: Specification) -> None:
     if specification.enabled is False and "enabled" not in kind.changes:
         raise OptionError(
             f"enabled: a {kind.words} cannot be disabled. Leave the option out, or delete the "
-            "token "
-            "with state: absent."
+            "token with state: absent."
         )
     if specification.on_duplicates != "fail" and "creation_date" not in kind.tells:
         raise OptionError(
-            f"on_duplicates: Dynatrace does not tell when a {kind.words} was created, so that "
-            f"{specification.on_duplicates} cannot be known. Leave the option out, and delete by "
-            "their token_id the tokens that are too many."
+            f"on_duplicates: Dynatrace does not return the creation date of a {kind.words}, so the "
+            f"{specification.on_duplicates} token is unknown. Leave the option out, and delete the "
+            "surplus tokens by their token_id."
         )
 
 
@@ -275,7 +274,7 @@ def parse_specifications(
     ids = [(one.token_id, None) for one in specifications if one.token_id]
     for (label, _identity), times in collections.Counter([*names, *ids]).items():
         if times > 1:
-            problems.append(f"tokens: {label!r} stands more than once. Leave one of them.")
+            problems.append(f"tokens: {label!r} stands more than once. Keep only one of them.")
     if problems:
         raise OptionError(" ".join(problems))
     return specifications
@@ -397,9 +396,9 @@ def _check_retirement(specification: Specification, stored: bool) -> None:
     for option, is_given in asked.items():
         if is_given and not stored:
             raise OptionError(
-                f"{option} needs store, which remembers what is to be disabled and deleted later. "
-                "A shipped module has none: say delegate_to: localhost. Without a store the old "
-                "token is deleted as soon as the new one is seen to work."
+                f"{option} needs store, which remembers when to disable and delete the old token. "
+                "A shipped module has no store: say delegate_to: localhost. Without a store, the "
+                "old token is deleted as soon as the new token is verified."
             )
 
 
@@ -409,11 +408,11 @@ def check_name(name: str) -> None:
         raise OptionError("name: it is empty. Give the name of the token.")
     if name != name.strip():
         raise OptionError(
-            f"name: {name!r} begins or ends with white space. Names are compared to the letter; "
-            "take it away."
+            f"name: {name!r} begins or ends with white space. Names are compared exactly. Remove "
+            "the white space."
         )
     if not name.isprintable():
-        raise OptionError(f"name: {name!r} has a character that cannot be shown. Take it away.")
+        raise OptionError(f"name: {name!r} has a character that cannot be shown. Remove it.")
     if is_provisional(name):
         raise OptionError(
             f"name: {name!r} is of the form that tokens carry while they are being issued. Choose "
@@ -446,8 +445,7 @@ def _parse_expiration_date(text: str | None, now: dt.datetime, state: str) -> dt
     if moment is None:
         raise OptionError(
             f"expiration_date: {text!r} is not a point in time with a zone. Give one such as "
-            "2030-01-31T12:00:00Z; "
-            "for a period from now there is expires_in."
+            "2030-01-31T12:00:00Z. For a period from now, use expires_in."
         )
     if state == "present":
         check_not_past(moment, now)
@@ -459,6 +457,5 @@ def check_not_past(end: dt.datetime, now: dt.datetime) -> None:
     if end <= now:
         raise OptionError(
             f"expiration_date: {format_timestamp(end)} lies in the past (it is "
-            f"{format_timestamp(now)}). "
-            "A token cannot be made that has ended."
+            f"{format_timestamp(now)}). Give a date in the future."
         )

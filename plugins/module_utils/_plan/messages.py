@@ -53,19 +53,17 @@ def _describe(token: Token) -> str:
 def two_secrets(held: Token, kept: Token) -> str:
     return (
         f"token: the value given is the secret of {held.id}, but the store holds that of "
-        f"{kept.id}, "
-        f"and both are named {kept.name!r}. Nothing was changed. Leave token out to go on with the "
-        "one in the store, or delete that one by its token_id."
+        f"{kept.id}, and both are named {kept.name!r}. Nothing was changed. Leave token out to go "
+        "on with the token in the store, or delete that token by its token_id."
     )
 
 
 def missing_secret(current: Token, found: Found, specification: Specification) -> str:
     return (
         f"{label(current)} exists, but {_why_missing(current, found, specification)}; "
-        "on_missing_secret is fail. Give its secret as token, say on_missing_secret: rotate to "
-        "have "
-        "another token issued in its place (whoever uses this one is locked out then), or "
-        "on_missing_secret: ignore to go on without it."
+        "on_missing_secret is fail. Give its secret as token. Or say on_missing_secret: rotate to "
+        "have another token issued in its place, which locks out everybody who uses this token. "
+        "Or say on_missing_secret: ignore to go on without the secret."
     )
 
 

@@ -69,8 +69,8 @@ def _believed(specification: Specification) -> str | None:
         return None
     if specification.token_id is None:
         raise OptionError(
-            f"token: Dynatrace does not tell whose the secret of a {specification.kind.words} is. "
-            "Give token_id beside it, or leave it out."
+            f"token: Dynatrace cannot look up the secret of a {specification.kind.words}. Give "
+            "token_id beside it, or leave token out."
         )
     return specification.token_id
 

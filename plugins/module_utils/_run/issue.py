@@ -311,7 +311,7 @@ def _take_back(
     except DynatraceError as second:
         return _Left(
             False,
-            f"What became of it could not be put right ({second}) "
+            f"Cleaning up failed ({second}) "
             f"If there is a token {what}, delete it: nobody knows its secret.",
         )
     if deleted:
@@ -322,8 +322,8 @@ def _take_back(
         )
     return _Left(
         False,
-        f"No token {what} was found, so none was issued; "
-        "if it turns up after all, delete it, and run again.",
+        f"No token {what} was found, so none was issued. "
+        "If it turns up after all, delete it, and run again.",
     )
 
 

@@ -208,7 +208,7 @@ def _refuse_twin(twice: list[str], step: _Step) -> _Step:
         return step
     return Refused(
         f"Several of the specifications are about the token {', '.join(twice)}. Nothing was done "
-        "to it. Leave one of them."
+        "to it. Keep only one of them."
     )
 
 
@@ -258,7 +258,8 @@ def _entries_to_purge(
         if entry.kind not in crew.apis:
             crew.context.warn(
                 f"purge: the store holds the {entry.kind.words} {entry.name!r}, which tokens does "
-                "not name. It is left, because the task is not given what calls its API."
+                "not name. It stays, because the task has no credentials for its API. Give an "
+                "OAuth client or a token that may delete it, or delete it by hand."
             )
     return [entry for entry in entries if entry.kind in crew.apis]
 

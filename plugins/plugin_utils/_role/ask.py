@@ -231,7 +231,7 @@ def _check_names(wanted: t.Sequence[Data]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(
-            f"{LIST}: the name {twice[0]!r} stands more than once. Nothing was done. Leave one."
+            f"{LIST}: the name {twice[0]!r} stands more than once. Nothing was done. Keep one."
         )
 
 

@@ -67,7 +67,7 @@ def group_of(host: str, gathered: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any
 
 def _failure_of_all(results: t.Any, group: t.Mapping[str, t.Any]) -> str:
     message = results.get("msg") if isinstance(results, t.Mapping) else None
-    return str(message or f"The task that manages the tokens did not end on {group['leader']}.")
+    return str(message or f"The task that manages the tokens did not finish on {group['leader']}.")
 
 
 def _problems(received: t.Sequence[Received]) -> list[str]:
