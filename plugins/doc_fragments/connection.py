@@ -53,19 +53,23 @@ options:
         C(api-tokens:tokens:write).
       - ActiveGate tokens need other scopes, see the guide to kinds of tokens. Platform tokens are
         not managed with a token at all, but with O(oauth_client_id).
-      - Mutually exclusive with O(oauth_client_id).
       - >-
         Credentials are taken from the first source that has any: 1. the options of the task, 2. the
-        C(environment) of the task, 3. the environment of the controller. If an environment has
-        both, O(api_token) is used.
+        variables in the C(environment) of the task, 3. the environment variables of the controller.
+        If the variables of a source give both, O(api_token) is used.
+      - Mutually exclusive with O(oauth_client_id) in the options of a task. A task that manages
+        platform tokens can have both. It uses the OAuth client for platform tokens, and
+        O(api_token) for tokens of other kinds.
       - If not given, the first of the environment variables E(DYNATRACE_API_TOKEN),
         E(DT_API_TOKEN), E(DYNATRACE_PLATFORM_TOKEN) and E(DT_PLATFORM_TOKEN) that is set is used.
     type: str
   api_version:
     description:
-      - The version of the token API. V(v1) is for older Dynatrace Managed clusters. It cannot issue
-        personal access tokens and cannot change the token that it is called with. It needs a
-        request for each token that it reads.
+      - The version of the API for access tokens. V(v1) is for Dynatrace Managed clusters that are
+        too old for V(v2). Dynatrace has deprecated V(v1) since version 1.242.
+      - V(v1) requires an access token as O(api_token). It cannot issue personal access tokens, and
+        cannot change the token in O(api_token) itself. Its list has only ids and names, so each
+        token that the task reads costs another request.
     type: str
     choices: [v1, v2]
     default: v2
@@ -81,13 +85,14 @@ options:
       - The id of an OAuth client, such as V(dt0s02.ABCDEFGH), to call Dynatrace with instead of
         O(api_token). It needs the scopes C(environment-api:api-tokens:read), and
         C(environment-api:api-tokens:write) to change anything.
-      - If not given, the environment variable E(DT_CLIENT_ID) or E(DYNATRACE_CLIENT_ID) is used.
+      - If not given, the first of the environment variables E(DT_CLIENT_ID) and
+        E(DYNATRACE_CLIENT_ID) that is set is used.
     type: str
   oauth_client_secret:
     description:
       - The secret of O(oauth_client_id).
-      - If not given, the environment variable E(DT_CLIENT_SECRET) or E(DYNATRACE_CLIENT_SECRET) is
-        used.
+      - If not given, the first of the environment variables E(DT_CLIENT_SECRET) and
+        E(DYNATRACE_CLIENT_SECRET) that is set is used, also if the task gives O(oauth_client_id).
     type: str
   oauth_token_url:
     description:
@@ -99,7 +104,8 @@ options:
     description:
       - The account of the OAuth client. The access token is requested for the resource
         C(urn:dtaccount:UUID). It can be given in that form too.
-      - If not given, the environment variable E(DT_ACCOUNT_ID) or E(DYNATRACE_ACCOUNT_ID) is used.
+      - If not given, the first of the environment variables E(DT_ACCOUNT_ID) and
+        E(DYNATRACE_ACCOUNT_ID) that is set is used.
     type: str
   account_url:
     description:

@@ -22,21 +22,26 @@ options:
     suboptions:
       type:
         description:
-          - The type of the store. If only O(store.path) is given, it is V(file).
-          - V(file) keeps a YAML file for each token, C(PATH/ENVIRONMENT/NAME.yml), or
-            C(NAME.pat.yml) for a personal access token. If a name has other characters than lower
-            case letters, digits, V(.), V(_) and V(-), its file gets a safe name with a checksum.
-            Folders have mode V(0700), files have mode V(0600). A store in a checkout disappears
-            with the checkout. C(git clean) removes it if it is not committed, C(ansible-pull
-            --purge) in any case.
-          - V(hashi_vault) keeps a secret for each token in a KV v2 engine of HashiCorp Vault or
-            OpenBao, written with check-and-set. Requires the Python library C(hvac). Its options
-            are those of the collection C(community.hashi_vault).
-          - V(aws_secrets_manager) keeps a secret for each token in AWS Secrets Manager. It replaces
-            a secret only if nobody else has written it meanwhile. Requires the Python library
-            C(boto3), whose sources of credentials apply. Its options are those of the collection
+          - The type of the store. The default is V(file) if O(store.path) is given, and no option
+            of another type.
+          - Each type keeps an entry for each token, which contains the secret of the token.
+          - V(file) keeps each entry in a YAML file, C(PATH/ENVIRONMENT/NAME.yml), where
+            C(ENVIRONMENT) is the id of the Dynatrace environment, such as V(abc12345). The other
+            kinds have C(NAME.pat.yml) for a personal access token, C(NAME.platform.yml) and
+            C(NAME.activegate.yml). If a name has other characters than lower case letters, digits,
+            V(.), V(_) and V(-), its file gets a safe name with a checksum. Folders have mode
+            V(0700), files have mode V(0600).
+          - If a folder of V(file) is in a git checkout and not committed, C(git clean -fd) deletes
+            the folder. C(ansible-pull --purge) deletes the whole checkout, committed files too.
+          - V(hashi_vault) keeps each entry in a KV v2 engine of HashiCorp Vault or OpenBao. An
+            entry is replaced only if nobody else has written it meanwhile. Requires the Python
+            library C(hvac). The options are named as in the collection C(community.hashi_vault).
+          - V(aws_secrets_manager) keeps each entry as a secret of AWS Secrets Manager. An entry is
+            replaced only if nobody else has written it meanwhile. Requires the Python library
+            C(boto3), whose sources of credentials apply. The options are named as in the collection
             C(amazon.aws). O(community.dynatrace.dynatrace_token#module:state=absent) schedules the
-            deletion of the secret in 30 days. Until then, issuing the token again restores it.
+            deletion of the entry in 30 days. If the token is issued again before, the entry is
+            restored and gets the new secret.
         type: str
         choices: [file, hashi_vault, aws_secrets_manager]
       path:
@@ -120,11 +125,15 @@ options:
         type: str
       cert_auth_public_key:
         description:
-          - With O(store.auth_method=cert), the file of the client certificate, in PEM format.
+          - With O(store.auth_method=cert), the path of the file with the client certificate, in PEM
+            format. Required, and O(store.cert_auth_private_key) too. A relative path is relative to
+            the folder that Ansible is started in.
         type: path
       cert_auth_private_key:
         description:
-          - With O(store.auth_method=cert), the file of its key, in PEM format.
+          - With O(store.auth_method=cert), the path of the file with the unencrypted private key of
+            the client certificate, in PEM format. Required. If the file in
+            O(store.cert_auth_public_key) contains the key too, give the same path here.
         type: path
       aws_access_key:
         description:
@@ -197,8 +206,10 @@ options:
         type: int
       timeout:
         description:
-          - With O(store.type=hashi_vault), the time limit of a request in seconds, by default
-            V(30).
+          - With O(store.type=hashi_vault), the time limit in seconds for a connection, and for each
+            part of an answer, by default V(30). Each of the O(store.retries) and the login at the
+            server have this limit too.
+          - Other types of stores do not have this option.
         type: float
       region:
         description:
