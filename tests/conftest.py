@@ -18,13 +18,18 @@ from support.runs import Ansible
 collect_ignore = [] if openbao.is_installed() else ["openbao"]
 
 ONCE = ("emulator_contract", "faults", "histories")
+LONG = ("faults", "guides", "histories")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs no Ansible, so that it need not be run on every ansible-core."""
+    """Mark what runs no Ansible, so that it need not be run on every ansible-core, and what takes
+    too long for make test.
+    """
     for item in items:
         if item.path.parent.name in ONCE:
             item.add_marker("once")
+        if item.path.parent.name in LONG:
+            item.add_marker("long")
 
 
 def pytest_configure() -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs ansible-test sanity on a copy of the working tree. Called by make test.
+"""Runs ansible-test sanity on a copy of the working tree. Called by make.
 
 ansible-test wants the collection in a folder named after it, and git must not ignore that folder,
 or it tests nothing.

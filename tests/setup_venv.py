@@ -15,16 +15,11 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import typing as t
 import venv
-import zipfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
-# On PyPI, it is this package that has awx.awx 24.6.1, with 200 times as much that is not needed.
-WITH_AWX = "ansible==11.13.0"
-
 OF_THE_DEMO = ("ansible-core", "requests", "aiohttp")
 MB_OF_THE_DEMO = 90  # as du -sm .venv/demo says
 
@@ -55,7 +50,6 @@ def main() -> int:
         install_for_demo(python)
     else:
         install(python, requirements(folder, arguments.core))
-        install_awx(python, site_packages)
     link_collection(pathlib.Path(site_packages))
     link_collection(folder / "mypy")
     (folder / "ready").touch()
@@ -102,18 +96,6 @@ def run(command: t.Sequence[str | pathlib.Path], **variables: str | pathlib.Path
             "The packages could not be installed; this needs a network that reaches "
             f"https://pypi.org, or an index named by PIP_INDEX_URL: {' '.join(errors[:1])}"
         )
-
-
-def install_awx(python: pathlib.Path, site_packages: str) -> None:
-    """Install the collection awx.awx, which docs/awx uses."""
-    with tempfile.TemporaryDirectory() as folder:
-        pip = [python, "-m", "pip", "download", "--disable-pip-version-check"]
-        run([*pip, "--no-deps", "--dest", folder, WITH_AWX])
-        [wheel] = pathlib.Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            names = archive.namelist()
-            wanted = [name for name in names if name.startswith("ansible_collections/awx/")]
-            archive.extractall(site_packages, wanted)
 
 
 def link_collection(folder: pathlib.Path) -> None:

@@ -188,6 +188,7 @@ CASES = {
 }
 
 
+@pytest.mark.long
 def test_after_any_fault_one_more_playbook_puts_everything_right(
     ansible: Ansible, server: Environment, record_property: t.Callable[[str, object], None]
 ) -> None:

@@ -322,7 +322,7 @@ def test_no_secret_is_shown_or_left_and_errors_stay_readable(
     assert len([message for message in failed if "'no.such' is not a valid scope" in message]) >= 2
 
 
-@pytest.mark.parametrize("pipelining", [False, True])
+@pytest.mark.parametrize("pipelining", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_no_secret_is_shown_or_left_when_the_module_is_shipped_over_ssh(
     ansible: Ansible, environment: Environment, tmp_path: pathlib.Path, pipelining: bool
 ) -> None:

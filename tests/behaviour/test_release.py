@@ -173,6 +173,7 @@ def make_release(checkout: pathlib.Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_one_command_makes_a_release_and_says_how_to_publish_it(tmp_path: pathlib.Path) -> None:
     sanity.copy_tree(tmp_path)
