@@ -432,7 +432,7 @@ def test_tokens_of_every_kind_are_found_and_can_be_looked_at_by_themselves(
     assert filters == ["any", "access", "platform", "activegate"]
     source = (ansible.folder / "dynatrace-tokens.html").read_text(encoding="utf-8")
     for kind in filters[1:]:
-        shown = f"body:has([value={kind}]:checked) tbody tr:not([data-kind={kind}])"
+        shown = f"form:has([value={kind}]:checked) ~ section tbody tr:not([data-kind={kind}])"
         assert f"{shown} {{ display: none !important }}" in source
     assert account.resource in page.text
     assert "None" not in page.text
