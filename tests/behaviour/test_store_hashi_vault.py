@@ -578,6 +578,52 @@ def test_of_a_folder_only_what_is_needed_is_read_and_what_was_deleted_stays_reco
     }
 
 
+def a_set(register: str, names: t.Iterable[str], store: dict[str, t.Any]) -> Task:
+    specifications = [{"name": name, "scopes": READ} for name in names]
+    return {
+        "name": register,
+        "community.dynatrace.dynatrace_token_set": {"tokens": specifications, "store": store},
+        "register": register,
+    }
+
+
+def test_one_listing_tells_which_of_many_new_tokens_have_no_entry(
+    ansible: Ansible, environment: Environment, vault: KeyVault, another: Another
+) -> None:
+    """Where another controller writes an entry meanwhile, and where nothing may be listed, too."""
+    names = {part: [f"{part}-{number}" for number in range(21)] for part in ("a", "b", "c")}
+    vault.delete(plant(vault, environment, "a-5"))
+    theirs: list[str] = []
+
+    def by_another(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("/b-7") and not theirs:
+            made = environment.issue("b-7", READ)
+            theirs.append(made["id"])
+            plant(contended, environment, "b-7", **made)
+
+    contended, closed = another(by_another), another(policy=ALL - {"list"})
+    run = ansible.play(
+        a_set("made", names["a"], vault.store),
+        check("made.tokens | map(attribute='action') | unique == ['created']"),
+        a_set("again", names["a"], vault.store),
+        a_set("contended", names["b"], contended.store),
+        check("contended.tokens | map(attribute='action') | select('eq', 'none') | length == 1"),
+        a_set("closed", names["c"], closed.store),
+    ).succeeded()
+    assert "WARNING" not in run.text
+    assert sorted(found["name"] for found in environment.tokens()) == sorted(sum(names.values(), []))
+    assert [found["id"] for found in environment.tokens("b-7")] == theirs
+
+    def read(store: KeyVault) -> list[str]:
+        paths = (path for method, path in store.requests if method == "GET" and "/data/" in path)
+        return [path.rpartition("/")[2] for path in paths]
+
+    assert [store.methods().count("LIST") for store in (vault, contended, closed)] == [1, 1, 1]
+    assert sorted(read(vault)) == sorted(["a-5", *names["a"]])
+    assert read(contended) == ["b-7"]
+    assert sorted(read(closed)) == sorted(names["c"])
+
+
 def test_a_deleted_secret_stays_recoverable_where_the_task_goes_on_without_it(
     ansible: Ansible, environment: Environment, vault: KeyVault
 ) -> None:

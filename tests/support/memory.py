@@ -253,6 +253,9 @@ class MemoryStore:
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         return [self.load(one) for one in identities if one in self._world.entries]
 
+    def listed(self, identities: t.Collection[Identity]) -> MemoryStore:
+        return self
+
     def entries(self, place: str) -> list[Entry]:
         return [self.load(one) for one in self._world.entries if one.place == place]
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.message
 import http.server
 import threading
 import typing as t
@@ -14,6 +15,10 @@ import typing as t
 
 class Scripted(http.server.ThreadingHTTPServer):
     says = b""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.heard: list[tuple[str, email.message.Message]] = []  # path and headers, in order
 
     @property
     def url(self) -> str:
@@ -24,6 +29,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: Scripted
 
     def answer(self) -> None:
+        self.server.heard.append((self.path, self.headers))
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.wfile.write(self.server.says)
         self.close_connection = True
@@ -36,7 +42,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def scripted() -> t.Iterator[Scripted]:
-    with Scripted(("127.0.0.1", 0), _Handler) as running:
+    with Scripted() as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield running

@@ -42,7 +42,7 @@ ENVELOPE = b'{"error": {"message": "Bad"}}'
     [
         pytest.param(
             answer("302 Found", b"Location: http://[\r\n"),
-            "Invalid IPv6 URL",
+            "a redirect to a damaged address, which",
             id="a redirect to no address",
         ),
         pytest.param(

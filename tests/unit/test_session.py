@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import gzip
 import pathlib
 import ssl
 
@@ -82,8 +83,24 @@ def test_a_session_is_shared_by_all_with_the_same_tls_and_proxy() -> None:
 def test_a_session_keeps_no_cookie_that_could_authenticate_another_caller() -> None:
     with scripted() as server:
         server.says = answer("200 OK", b"Set-Cookie: session=admin; Path=/\r\n")
-        http_for(Connection(server.url, Secret(DOTTED_SECRET))).request(Request("GET", "/"))
-        assert list(session_for(Transport()).cookies) == []
+        http = http_for(Connection(server.url, Secret(DOTTED_SECRET)))
+        for _request in range(2):
+            http.request(Request("GET", "/"))
+        assert [headers["Cookie"] for _path, headers in server.heard] == [None, None]
+
+
+def test_a_request_says_what_it_takes_and_its_query_arrives_as_it_was() -> None:
+    query = {"from": "now-1h+2", "a&b": "\u00fc %2F/?#~", "empty": ""}
+    with scripted() as server:
+        body = gzip.compress(b'{"a": 1}')
+        server.says = answer("200 OK", b"Content-Encoding: gzip\r\n", body)
+        http = http_for(Connection(server.url, Secret(DOTTED_SECRET)))
+        assert http.request(Request("GET", "/x", query)).data == {"a": 1}
+        ((path, headers),) = server.heard
+    assert path.endswith("/x?from=now-1h%2B2&a%26b=%C3%BC+%252F%2F%3F%23~&empty=")
+    assert headers["Accept"] == "application/json; charset=utf-8"
+    assert headers["Accept-Encoding"] == "gzip, deflate"
+    assert headers["User-Agent"] == "community.dynatrace"
 
 
 def test_threads_and_processes_do_not_share_a_session() -> None:

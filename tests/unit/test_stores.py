@@ -305,6 +305,21 @@ def test_entries_of_many_tokens_are_loaded_each_with_its_damage(
     assert store.load_existing([]) == []
 
 
+@pytest.mark.parametrize("others", [2, 30], ids=["few", "many"])
+def test_a_listed_entry_is_what_reading_it_tells_and_does_not_replace_a_later_one(
+    place: Place, store: Store, others: int
+) -> None:
+    store.save(kept())
+    wanted = [REPORTS, *(identity(f"t{number}") for number in range(others))]
+    found = [store.listed(wanted).load(one) for one in wanted]
+    assert found == [store.load(one) for one in wanted]
+    assert [entry.version is None for entry in found] == [False] + [True] * others
+    theirs = opened(place).save(kept(wanted[1]))
+    with pytest.raises(StoreChanged):
+        store.save(dataclasses.replace(found[1], intents=(INTENT,)))
+    assert store.load(wanted[1]) == theirs
+
+
 @pytest.mark.parametrize("operation", t.get_args(Operation))
 def test_to_ask_whether_something_may_be_done_writes_nothing(
     place: Place, store: Store, operation: Operation

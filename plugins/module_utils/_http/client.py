@@ -197,15 +197,13 @@ class Http:
             response = self._session.request(
                 request.method,
                 request.full_url,
-                data=request.body,
-                headers=dict(request.headers),
+                headers=request.headers,
                 timeout=self._connection.timeout,
-                allow_redirects=False,
                 stream=True,
+                data=request.body,
             )
             content = self._read(request, response)
-        except (requests.exceptions.RequestException, ValueError) as error:
-            # ValueError: an invalid address in the answer.
+        except requests.exceptions.RequestException as error:
             # Not chained: the library's exception carries the request with its headers.
             raise explain.failure(request, error, self._connection.timeout, self.redactor) from None
         self._last_used[request.host] = time.monotonic()

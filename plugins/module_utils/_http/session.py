@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.cookiejar
 import logging
 import os
 import ssl
@@ -22,13 +21,55 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.requests
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import OptionError
 
+_HEADERS = {
+    "Accept": "application/json; charset=utf-8",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "community.dynatrace",
+}
 
-class TlsAdapter(HTTPAdapter):
-    """Hands its own TLS context to every connection and takes no other word on certificates."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+class Session(HTTPAdapter):
+    """Sends requests over its own TLS context and proxy, and takes no other word on certificates.
+
+    It follows no redirect. It keeps no cookie, which could authenticate a request of another
+    caller, and so vouch for a useless token.
+    """
+
+    def __init__(self, context: ssl.SSLContext, proxy: str | None, **pool: t.Any) -> None:
+        """:param pool: options of the pool of connections, and for ``max_retries``."""
         self._context = context
-        super().__init__()
+        self.verify = context.verify_mode != ssl.CERT_NONE
+        self.proxies = dict.fromkeys(("http", "https"), proxy) if proxy else {}
+        super().__init__(**pool)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: t.Mapping[str, str],
+        timeout: float,
+        stream: bool = False,
+        **content: t.Any,
+    ) -> requests.Response:
+        """The response to one request.
+
+        :param stream: whether the body is left for the caller to read.
+        :param content: ``params``, and ``data`` or ``json``, as ``requests.Request`` takes them.
+        :raises requests.exceptions.RequestException: if no response comes.
+        """
+        # An empty dictionary, which stands for no parameters otherwise, costs more.
+        content["params"] = content.get("params") or b""
+        request = requests.Request(method, url, {**_HEADERS, **headers}, **content)
+        response = self.send(
+            request.prepare(),
+            stream=stream,
+            timeout=timeout,
+            verify=self.verify,
+            proxies=self.proxies,
+        )
+        if not stream:
+            _ = response.content  # which gives the connection back
+        return response
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
@@ -114,30 +155,16 @@ for _logger in ("urllib3.connection", "urllib3.connectionpool"):
     logging.getLogger(_logger).addFilter(_may_be_logged)
 
 
-def session_for(transport: Transport) -> requests.Session:
+def session_for(transport: Transport) -> Session:
     """The session for this transport, of this thread and process: no fork shares a connection."""
-    sessions: dict[Transport, requests.Session] = vars(_sessions).setdefault(str(os.getpid()), {})
+    sessions: dict[Transport, Session] = vars(_sessions).setdefault(str(os.getpid()), {})
     if transport not in sessions:
-        sessions[transport] = _new_session(transport)
+        context = tls_context(
+            transport.validate_certs,
+            transport.ca_path,
+            transport.client_cert,
+            transport.client_key,
+        )
+        proxy = transport.proxy.reveal() if transport.proxy else None
+        sessions[transport] = Session(context, proxy)
     return sessions[transport]
-
-
-def _new_session(transport: Transport) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neither .netrc nor REQUESTS_CA_BUNDLE replaces what the task says
-    # A cookie could authenticate a request of another caller, and so vouch for a useless token.
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.verify = transport.validate_certs
-    if transport.proxy is not None:
-        session.proxies = dict.fromkeys(("http", "https"), transport.proxy.reveal())
-    session.headers.update(
-        {"Accept": "application/json; charset=utf-8", "User-Agent": "community.dynatrace"}
-    )
-    context = tls_context(
-        transport.validate_certs,
-        transport.ca_path,
-        transport.client_cert,
-        transport.client_key,
-    )
-    session.mount("https://", TlsAdapter(context))
-    return session

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import dataclasses
 import threading
 import typing as t
 
@@ -22,7 +23,10 @@ from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds i
 from ansible_collections.community.dynatrace.plugins.module_utils._model.specification import (
     Specification,
 )
-from ansible_collections.community.dynatrace.plugins.module_utils._model.token import Token
+from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
+    Token,
+)
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import (
     Outcome,
     Prepared,
@@ -61,9 +65,12 @@ def reconcile_all(
     """
     crew = _Crew(apis, context, workers)
     reader = _Readers(apis, specifications)
+    # Listed after the tokens: an entry is written before its token is issued.
+    store = context.store.listed(reader.absent(specifications))
+    finding = dataclasses.replace(context, store=store)
 
     def prepare_one(own: Apis, specification: Specification) -> Prepared:
-        return prepare(reader.of(specification.kind, own), specification, context)
+        return prepare(reader.of(specification.kind, own), specification, finding)
 
     steps = _refuse_twins(crew.each(prepare_one, specifications))
     doomed = _prepare_purge(crew, reader, specifications, purge) if purge else []
@@ -97,6 +104,15 @@ class _Readers:
         with self._lock:
             snapshot = self._list(self._apis[kind])
         return snapshot.with_api(own[kind])
+
+    def absent(self, specifications: t.Iterable[Specification]) -> list[Identity]:
+        """Those of the specifications by name that no token has."""
+        return [
+            one.identity
+            for one in specifications
+            if one.token_id is None
+            and not self.of(one.kind, self._apis).find_by_name(one.identity)
+        ]
 
     def _list(self, api: TokenApi) -> Snapshot:
         if id(api) not in self._snapshots:

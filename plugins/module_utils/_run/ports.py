@@ -129,6 +129,12 @@ class Store(t.Protocol):
         A damaged entry does not hinder the others: in its place is the error that names it.
         """
 
+    def listed(self, identities: t.Collection[Identity]) -> Store:
+        """The same store, which knows from one listing which of these have no entry.
+
+        It knows of none if a listing costs more than it saves, or is refused.
+        """
+
     def entries(self, place: str) -> list[Entry]:
         """All entries of this place, secrets sealed."""
 
@@ -172,6 +178,9 @@ class NoStore:
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         return []
+
+    def listed(self, identities: t.Collection[Identity]) -> NoStore:
+        return self
 
     def entries(self, place: str) -> list[Entry]:
         return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import copy
 import dataclasses
 import typing as t
 
@@ -80,6 +81,7 @@ class EntryStore:
         self._backend = backend
         self._sealing = sealing
         self._elsewhere = elsewhere
+        self._absent: t.Collection[Key] = ()
 
     @property
     def exclusive(self) -> bool:
@@ -94,18 +96,28 @@ class EntryStore:
 
     def load(self, identity: Identity) -> Entry:
         key = _key(identity)
-        return self._parse(identity, key, self._backend.read(key))
+        kept = None if key in self._absent else self._backend.read(key)
+        return self._parse(identity, key, kept)
 
     def load_existing(self, identities: t.Collection[Identity]) -> list[Entry | DamagedEntry]:
         keys = {_key(identity): identity for identity in identities}
-        wanted = set(keys)
-        if len(keys) > _FEW and self._backend.lists_at_once:
-            wanted &= self._listed({key.place for key in keys})
-        found = self._read_each(wanted)
+        found = self._read_each(keys.keys() - self._not_listed(keys))
         return [self._attempt(keys[key], key, kept) for key, kept in found if _has_data(kept)]
 
-    def _listed(self, places: t.Iterable[str]) -> set[Key]:
-        return {Key(place, name) for place in places for name in self._backend.names(place)}
+    def listed(self, identities: t.Collection[Identity]) -> EntryStore:
+        store = copy.copy(self)
+        # Without a listing, which the server may refuse, each entry is read.
+        with contextlib.suppress(DynatraceError):
+            store._absent = self._not_listed([_key(identity) for identity in identities])
+        return store
+
+    def _not_listed(self, keys: t.Collection[Key]) -> set[Key]:
+        """Those of many keys that surely have no entry."""
+        if len(keys) <= _FEW or not self._backend.lists_at_once:
+            return set()
+        places = {key.place for key in keys}
+        listed = {Key(place, name) for place in places for name in self._backend.names(place)}
+        return set(keys) - listed
 
     def _attempt(self, identity: Identity, key: Key, kept: Kept) -> Entry | DamagedEntry:
         try:

@@ -176,7 +176,8 @@ def _revoke(login: dict[str, t.Any]) -> None:
     if login["options"]["namespace"]:
         headers["X-Vault-Namespace"] = login["options"]["namespace"]
     try:
-        answer = vault_session(login["options"], login["proxy"]).post(
+        answer = vault_session(login["options"], login["proxy"]).request(
+            "POST",
             f"{login['url']}/v1/auth/token/revoke-self",
             headers=headers,
             timeout=_REVOCATION_TIMEOUT,

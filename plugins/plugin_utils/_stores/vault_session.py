@@ -9,31 +9,51 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
-    HTTPAdapter,
     requests,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
-    TlsAdapter,
+    Session,
     tls_context,
 )
 
 # Surely not carried out: a replica that lags behind, a rate limit, a server that is sealed.
 _RETRIED_STATUSES = (412, 429, 503)
+# Options that hvac sends along, and that the session decides by itself.
+_SETTLED = ("allow_redirects", "cert", "proxies", "verify")
 _MOST_CONNECTIONS = 64  # kept open: as many as there can be workers
+
+
+class VaultSession(Session):
+    """What ``hvac`` takes for a session of ``requests``. Refuses redirects."""
+
+    cert = None  # hvac reads it; the certificate of the client is in the TLS context
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: t.Mapping[str, str],
+        timeout: float,
+        stream: bool = False,
+        **content: t.Any,
+    ) -> requests.Response:
+        for option in _SETTLED:
+            content.pop(option, None)
+        response = super().request(method, url, headers, timeout, stream, **content)
+        if response.is_redirect:
+            raise requests.exceptions.TooManyRedirects(
+                "the answer is a redirect, which would carry the token to another host"
+            )
+        return response
 
 
 def vault_session(
     options: t.Mapping[str, t.Any], proxy: str | None, retries: int = 0
-) -> requests.Session:
+) -> VaultSession:
     """A session with the TLS of these options.
 
     :raises OptionError: if a file of theirs cannot be used.
     """
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = options["validate_certs"]  # which hvac prefers to its own, if it is true
-    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-    session.hooks["response"].append(_refuse_redirect)
     context = tls_context(
         options["validate_certs"],
         options["ca_cert"],
@@ -42,11 +62,9 @@ def vault_session(
         "store: ca_cert",
         "store: cert_auth_public_key",
     )
-    for scheme, adapter in (("https://", TlsAdapter(context)), ("http://", HTTPAdapter())):
-        adapter.init_poolmanager(1, _MOST_CONNECTIONS)
-        adapter.max_retries = _retries(retries)
-        session.mount(scheme, adapter)
-    return session
+    return VaultSession(
+        context, proxy, pool_maxsize=_MOST_CONNECTIONS, max_retries=_retries(retries)
+    )
 
 
 def _retries(number: int) -> t.Any:
@@ -61,10 +79,3 @@ def _retries(number: int) -> t.Any:
         respect_retry_after_header=False,
         backoff_factor=0.3,
     )
-
-
-def _refuse_redirect(response: t.Any, *_arguments: t.Any, **_options: t.Any) -> None:
-    if response.is_redirect:
-        raise requests.exceptions.TooManyRedirects(
-            "the answer is a redirect, which would carry the token to another host"
-        )
