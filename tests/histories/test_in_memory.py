@@ -47,8 +47,16 @@ from ansible_collections.community.dynatrace.plugins.module_utils._run.ports imp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.histories import Step, histories, known_histories, live_through, normal_options
-from support.memory import START, Interrupted, Killed, MemoryApi, MemoryStore, World
+from support.histories import (
+    ByHand,
+    Run,
+    Step,
+    histories,
+    known_histories,
+    live_through,
+    normal_options,
+)
+from support.memory import START, Faults, Interrupted, Killed, MemoryApi, MemoryStore, World
 from support.oracle import DAY, Ledger, Options, Result, Trouble
 
 PLACE = "here"
@@ -185,3 +193,16 @@ def test_there_is_always_a_token_that_works_and_the_next_run_puts_all_right(kind
 def test_what_was_wrong_once_is_right(steps: list[Step]) -> None:
     for normal in normal_options(ACCESS):
         live(ACCESS, steps, normal)
+
+
+def test_a_token_in_doubt_is_not_deleted_where_the_stored_one_is_gone() -> None:
+    plain: Options = {"name": "ci", "scopes": ["metrics.read"]}
+    cut_off = Trouble(faults=Faults(interrupts=frozenset({1})))  # the token is there, its id is not
+    steps: list[Step] = [
+        Run(plain),
+        ByHand("delete", "held"),
+        Run(plain, trouble=cut_off),
+        Run({"name": "ci", "state": "absent"}),
+    ]
+    for normal in normal_options(SEAL):
+        live(SEAL, steps, normal)

@@ -77,7 +77,7 @@ def issue(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> Made
         that only lacks its name.
     """
     store = context.store
-    creation = _creation_of(api, step, context)
+    creation = _creation_of(api, step, found, context)
     entry = store.save(dataclasses.replace(found, intents=(*found.intents, creation.intent)))
     made, issued, stage = None, None, "unsaved"
     context.on_secret_expected()
@@ -109,15 +109,14 @@ def _starts_over(error: DynatraceError, left: _Left) -> bool:
     return isinstance(error, StoreChanged) and left.nothing
 
 
-def _creation_of(api: TokenApi, step: Issue, context: RunContext) -> _Creation:
+def _creation_of(api: TokenApi, step: Issue, found: Entry, context: RunContext) -> _Creation:
     token, nonce, now = step.token, context.nonce(), api.now()
     if token.kind.marked_by == "name":
         marked = dataclasses.replace(token, name=provisional_name(token.name, nonce))
         return _Creation(marked, step.expires, Intent(nonce, now))
-    known = api.find_by_name(step.entry.identity)
-    intent = Intent(
-        nonce, now, scopes=token.scopes, known_ids=tuple(one.id for one in known if one.id)
-    )
+    # Also the id of a token that is gone, or its entry would look as if the intent was carried out.
+    known = {found.id, *(one.id for one in api.find_by_name(found.identity))}
+    intent = Intent(nonce, now, scopes=token.scopes, known_ids=tuple(sorted(filter(None, known))))
     if token.kind.marked_by == "ids" or step.expires is None:
         return _Creation(token, step.expires, intent)
     date = marking_date(step.expires, nonce, now)
