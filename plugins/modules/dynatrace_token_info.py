@@ -271,6 +271,9 @@ tokens:
         - Until when the token is kept, if it is the predecessor of a token in O(store). Null for
           other tokens, and without O(store).
       type: dict
+      sample:
+        disable_date: "2026-11-07T08:15:30.144Z"
+        delete_date: null
       contains:
         disable_date:
           description: Until when the token stays usable.
