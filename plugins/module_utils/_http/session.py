@@ -57,7 +57,7 @@ class Session(HTTPAdapter):
         :param content: ``params``, and ``data`` or ``json``, as ``requests.Request`` takes them.
         :raises requests.exceptions.RequestException: if no response comes.
         """
-        # An empty dictionary, which stands for no parameters otherwise, costs more.
+        # Without parameters: requests encodes an empty dictionary, and slowly, but no empty bytes.
         content["params"] = content.get("params") or b""
         request = requests.Request(method, url, {**_HEADERS, **headers}, **content)
         response = self.send(

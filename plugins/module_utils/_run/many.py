@@ -110,8 +110,7 @@ class _Readers:
         return [
             one.identity
             for one in specifications
-            if one.token_id is None
-            and not self.of(one.kind, self._apis).find_by_name(one.identity)
+            if one.token_id is None and not self.of(one.kind, self._apis).find_by_name(one.identity)
         ]
 
     def _list(self, api: TokenApi) -> Snapshot:
