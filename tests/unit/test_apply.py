@@ -202,6 +202,13 @@ class Late(MemoryApi):
         return super().create(token, expires)
 
 
+def test_what_a_lost_creation_made_is_deleted_before_the_next_creation() -> None:
+    world, numbers = World(), []
+    world.watch = lambda: numbers.append(len(world.tokens))
+    run(world, faults=Faults(loses=frozenset({1})))
+    assert max(numbers) == 1
+
+
 def test_what_a_lost_creation_makes_later_is_deleted() -> None:
     world = World()
     assert run(world, Late(world)).secret is not None
