@@ -75,7 +75,7 @@ release: $(VENV)/ready
 dist: $(VENV)/ready
 	$(BIN)/python tests/release.py --dist
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready $(VENV)/awx
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ansible-lint --strict
