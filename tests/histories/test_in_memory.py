@@ -206,3 +206,15 @@ def test_a_token_in_doubt_is_not_deleted_where_the_stored_one_is_gone() -> None:
     ]
     for normal in normal_options(SEAL):
         live(SEAL, steps, normal)
+
+
+def test_a_token_that_was_taken_back_is_no_leftover_of_the_run_that_issued_it() -> None:
+    plain: Options = {"name": "ci", "scopes": ["metrics.read"], "expires_in": "30d"}
+    secret_saved = Trouble(dies_before=3)  # the intent is still there
+    steps: list[Step] = [
+        Run(plain, trouble=secret_saved),
+        Run({**plain, "rotate": "always", "overlap": "2d"}, trouble=secret_saved),
+        Run({"enabled": True}, target="predecessor"),
+    ]
+    for normal in normal_options(BADGE):
+        live(BADGE, steps, normal)

@@ -84,6 +84,8 @@ def role_of(token: Token, now: dt.datetime, entry: Entry) -> str:
 def _role_beside_kept(token: Token, entry: Entry) -> str | None:
     if entry.retires(token):
         return "predecessors"
+    if entry.knows(token):
+        return None  # it was taken back, and an intent may still bear its mark
     if any(is_leftover(token, intent, entry.name) for intent in entry.intents):
         return "leftovers"
     if is_provisional(token.name):
