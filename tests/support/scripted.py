@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import email.message
 import http.server
+import ssl
 import threading
 import typing as t
 
@@ -41,8 +42,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def scripted() -> t.Iterator[Scripted]:
+def scripted(tls: ssl.SSLContext | None = None) -> t.Iterator[Scripted]:
     with Scripted() as running:
+        if tls is not None:
+            running.socket = tls.wrap_socket(running.socket, server_side=True)
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield running

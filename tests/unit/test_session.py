@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import gzip
 import pathlib
 import ssl
@@ -15,6 +17,7 @@ import ssl
 import pytest
 import requests
 import trustme
+from ansible_collections.community.dynatrace.plugins.module_utils._http import session
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import (
     Connection,
     Transport,
@@ -22,6 +25,7 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.connecti
 from ansible_collections.community.dynatrace.plugins.module_utils._http.explain import reason_of
 from ansible_collections.community.dynatrace.plugins.module_utils._http.messages import Request
 from ansible_collections.community.dynatrace.plugins.module_utils._http.session import (
+    Session,
     session_for,
     tls_context,
 )
@@ -67,6 +71,29 @@ def test_without_checks_nothing_is_required() -> None:
     checked, unchecked = tls_context(True, None, None, None), tls_context(False, None, None, None)
     assert (checked.verify_mode, checked.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert (unchecked.verify_mode, unchecked.check_hostname) == (ssl.CERT_NONE, False)
+
+
+@pytest.mark.parametrize("is_urllib3_1", [False, True])
+@pytest.mark.parametrize(("name", "is_trusted"), [("127.0.0.1", True), ("127.0.0.2", False)])
+def test_a_certificate_of_another_address_is_refused(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_urllib3_1: bool,
+    name: str,
+    is_trusted: bool,
+) -> None:
+    monkeypatch.setattr(session, "URLLIB3_1", is_urllib3_1)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.issue_cert(name).configure_cert(context)
+    trusting = functools.partial(tls_context, True, str(tmp_path / "ca.pem"), None, None)
+    with scripted(context) as server:
+        server.says = answer("200 OK")
+        asked = functools.partial(Session(trusting, None).request, "GET", timeout=5, headers={})
+        with contextlib.suppress(requests.exceptions.SSLError):
+            asked(url=server.url.replace("http:", "https:"))
+    assert bool(server.heard) is is_trusted
+    assert trusting(of_proxy=True).check_hostname
 
 
 def test_a_session_is_shared_by_all_with_the_same_tls_and_proxy() -> None:

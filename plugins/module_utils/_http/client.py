@@ -204,7 +204,7 @@ class Http:
             )
             content = self._read(request, response)
         except (requests.exceptions.RequestException, ValueError) as error:
-            # ValueError: urllib3 1 over TLS where the server is named by its IP address.
+            # ValueError: urllib3 1 over TLS to a proxy that is named by its IP address.
             # Not chained: the library's exception carries the request with its headers.
             raise explain.failure(request, error, self._connection.timeout, self.redactor) from None
         self._last_used[request.host] = time.monotonic()

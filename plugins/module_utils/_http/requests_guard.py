@@ -12,12 +12,15 @@ import traceback
 REQUESTS_IMPORT_ERROR: str | None
 try:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 
     REQUESTS_IMPORT_ERROR = None
+    URLLIB3_1 = urllib3.__version__.startswith("1.")
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
     requests = None  # type: ignore[assignment]
+    URLLIB3_1 = False
 
     class HTTPAdapter:  # type: ignore[no-redef]
         """Stands where the real one would, so that classes built on it can be defined."""
@@ -28,4 +31,4 @@ def has_socks() -> bool:
     return importlib.util.find_spec("socks") is not None
 
 
-__all__ = ["REQUESTS_IMPORT_ERROR", "HTTPAdapter", "has_socks", "requests"]
+__all__ = ["REQUESTS_IMPORT_ERROR", "URLLIB3_1", "HTTPAdapter", "has_socks", "requests"]

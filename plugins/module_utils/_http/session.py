@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.connection import Transport
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
+    URLLIB3_1,
     HTTPAdapter,
     requests,
 )
@@ -35,10 +36,17 @@ class Session(HTTPAdapter):
     caller, and so vouch for a useless token.
     """
 
-    def __init__(self, context: ssl.SSLContext, proxy: str | None, **pool: t.Any) -> None:
-        """:param pool: options of the pool of connections, and for ``max_retries``."""
-        self._context = context
-        self.verify = context.verify_mode != ssl.CERT_NONE
+    def __init__(
+        self, tls: t.Callable[..., ssl.SSLContext], proxy: str | None, **pool: t.Any
+    ) -> None:
+        """Open nothing yet.
+
+        :param tls: makes the TLS context, as ``tls_context`` does.
+        :param pool: options of the pool of connections, and for ``max_retries``.
+        """
+        self._tls = tls
+        self._context = tls()
+        self.verify = self._context.verify_mode != ssl.CERT_NONE
         self.proxies = dict.fromkeys(("http", "https"), proxy) if proxy else {}
         super().__init__(**pool)
 
@@ -75,8 +83,8 @@ class Session(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
     def proxy_manager_for(self, proxy: t.Any, **kwargs: t.Any) -> t.Any:
-        if not str(proxy).lower().startswith("socks"):
-            kwargs["proxy_ssl_context"] = self._context  # for a proxy that is reached over TLS
+        if str(proxy).lower().startswith("https"):
+            kwargs["proxy_ssl_context"] = self._tls(of_proxy=True)
         return super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
 
     def cert_verify(self, conn: t.Any, url: str, verify: t.Any, cert: t.Any) -> None:
@@ -91,16 +99,21 @@ def tls_context(
     client_key: str | None,
     ca_option: str = "ca_path",
     cert_option: str = "client_cert",
+    of_proxy: bool = False,
 ) -> ssl.SSLContext:
     """A TLS context; kept, because reading the system's certificates takes longer than a request.
 
     :param ca_option: how messages call the option that ca_path comes from.
     :param cert_option: the same for client_cert.
+    :param of_proxy: whether it is for the connection to a proxy itself.
     :raises OptionError: if certificates or keys cannot be read.
     """
     context = _trusting(ca_path, ca_option)
-    if not validate_certs:
+    # Seen in practice: urllib3 1 does not give OpenSSL a host that is an IP address. Where OpenSSL
+    # is not to compare the host with the certificate, it does so itself, but not for a proxy.
+    if not validate_certs or (URLLIB3_1 and not of_proxy):
         context.check_hostname = False
+    if not validate_certs:
         context.verify_mode = ssl.CERT_NONE
     if client_cert:
         try:
@@ -159,12 +172,13 @@ def session_for(transport: Transport) -> Session:
     """The session for this transport, of this thread and process: no fork shares a connection."""
     sessions: dict[Transport, Session] = vars(_sessions).setdefault(str(os.getpid()), {})
     if transport not in sessions:
-        context = tls_context(
+        tls = functools.partial(
+            tls_context,
             transport.validate_certs,
             transport.ca_path,
             transport.client_cert,
             transport.client_key,
         )
         proxy = transport.proxy.reveal() if transport.proxy else None
-        sessions[transport] = Session(context, proxy)
+        sessions[transport] = Session(tls, proxy)
     return sessions[transport]

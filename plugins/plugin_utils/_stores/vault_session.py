@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.community.dynatrace.plugins.module_utils._http.requests_guard import (
@@ -54,7 +55,8 @@ def vault_session(
 
     :raises OptionError: if a file of theirs cannot be used.
     """
-    context = tls_context(
+    tls = functools.partial(
+        tls_context,
         options["validate_certs"],
         options["ca_cert"],
         options["cert_auth_public_key"],
@@ -62,9 +64,7 @@ def vault_session(
         "store: ca_cert",
         "store: cert_auth_public_key",
     )
-    return VaultSession(
-        context, proxy, pool_maxsize=_MOST_CONNECTIONS, max_retries=_retries(retries)
-    )
+    return VaultSession(tls, proxy, pool_maxsize=_MOST_CONNECTIONS, max_retries=_retries(retries))
 
 
 def _retries(number: int) -> t.Any:
