@@ -16,7 +16,7 @@ try:
     from requests.adapters import HTTPAdapter
 
     REQUESTS_IMPORT_ERROR = None
-    URLLIB3_1 = urllib3.__version__.startswith("1.")
+    URLLIB3_1 = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
     requests = None  # type: ignore[assignment]

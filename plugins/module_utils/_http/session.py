@@ -76,7 +76,7 @@ class Session(HTTPAdapter):
             proxies=self.proxies,
         )
         if not stream:
-            _ = response.content  # which gives the connection back
+            len(response.content)  # which reads it, and gives the connection back
         return response
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
