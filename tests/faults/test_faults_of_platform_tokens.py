@@ -68,7 +68,7 @@ class Controller:
             "timeout": 0.5,
             "max_wait": 8.0,
         }
-        self._said: list[str] = []
+        self.said: list[str] = []
         self._old = ""  # the secret that has to work until the store has another
 
     def store(self, process: Process) -> EntryStore:
@@ -91,7 +91,7 @@ class Controller:
             False,
             True,
             True,
-            self._said.append,
+            self.said.append,
             store=self.store(process),
             sleep=lambda _seconds: None,
         )
@@ -99,7 +99,7 @@ class Controller:
         with requests_of(process):
             given = resolve_options({**USUAL, **self._connection, **options}, TOKEN_OPTIONS, [{}])
             report = manage_token(given, context)
-        self._said.append(report.public_line)
+        self.said.append(report.public_line)
         return report.result
 
     def is_killed(self, options: Options, dies_before: int) -> bool:
@@ -121,7 +121,7 @@ class Controller:
         assert {token["id"] for token in self.account.tokens()} == known
         assert self.account.works(self.secret())
         assert not self.run(ISSUE)["changed"]
-        said = "\n".join(self._said)
+        said = "\n".join(self.said)
         assert not [secret for secret in self.environment.secrets() if secret in said]
 
 
@@ -175,3 +175,18 @@ def requests_of_a_rotation(server: Environment, folder: pathlib.Path) -> int:
     before = len(controller.environment.requests())
     controller.run(ROTATE, watched=False)
     return len(controller.environment.requests()) - before
+
+
+def test_absent_leaves_what_nothing_tells_apart_where_the_stored_token_is_gone(
+    server: Environment, tmp_path: pathlib.Path
+) -> None:
+    never_expires: Options = {"expires_in": None}
+    controller = Controller(server, tmp_path)
+    first = controller.run(never_expires)["token_id"]
+    controller.account.call("DELETE", f"/platform-tokens/{first}").raise_for_status()
+    assert controller.is_killed(never_expires, dies_before=2)  # before its secret is saved
+    [left] = controller.account.tokens()
+    absent = controller.run({**never_expires, "state": "absent", "scopes": None})
+    assert controller.account.tokens() == [left]
+    assert absent["action"] == "none"
+    assert any(f"may have left {left['id']}" in said for said in controller.said)

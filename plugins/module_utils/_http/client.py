@@ -199,7 +199,6 @@ class Http:
                 request.full_url,
                 headers=request.headers,
                 timeout=self._connection.timeout,
-                stream=True,
                 data=request.body,
             )
             content = self._read(request, response)

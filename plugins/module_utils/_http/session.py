@@ -54,30 +54,26 @@ class Session(HTTPAdapter):
         self,
         method: str,
         url: str,
+        *,
         headers: t.Mapping[str, str],
         timeout: float,
-        stream: bool = False,
         **content: t.Any,
     ) -> requests.Response:
-        """The response to one request.
+        """The response to one request. Its body is left for the caller to read.
 
-        :param stream: whether the body is left for the caller to read.
         :param content: ``params``, and ``data`` or ``json``, as ``requests.Request`` takes them.
         :raises requests.exceptions.RequestException: if no response comes.
         """
         # Without parameters: requests encodes an empty dictionary, and slowly, but no empty bytes.
         content["params"] = content.get("params") or b""
         request = requests.Request(method, url, {**_HEADERS, **headers}, **content)
-        response = self.send(
+        return self.send(
             request.prepare(),
-            stream=stream,
+            stream=True,
             timeout=timeout,
             verify=self.verify,
             proxies=self.proxies,
         )
-        if not stream:
-            len(response.content)  # which reads it, and gives the connection back
-        return response
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)

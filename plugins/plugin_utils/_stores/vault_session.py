@@ -29,18 +29,12 @@ class VaultSession(Session):
 
     cert = None  # hvac reads it; the certificate of the client is in the TLS context
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: t.Mapping[str, str],
-        timeout: float,
-        stream: bool = False,
-        **content: t.Any,
-    ) -> requests.Response:
+    def request(self, method: str, url: str, **options: t.Any) -> requests.Response:
+        """The response to one request, with its body."""
         for option in _SETTLED:
-            content.pop(option, None)
-        response = super().request(method, url, headers, timeout, stream, **content)
+            options.pop(option, None)
+        response = super().request(method, url, **options)
+        len(response.content)  # which reads it, and gives the connection back
         if response.is_redirect:
             raise requests.exceptions.TooManyRedirects(
                 "the answer is a redirect, which would carry the token to another host"
