@@ -201,3 +201,13 @@ def test_a_standby_without_an_active_server_is_named(server: Scripted) -> None:
     errors = ["local node not active but active cluster node not found"]
     message = refusal(server, of_json({"errors": errors}, "500 Internal Server Error"), LOAD)
     assert "Run again when the cluster has an active server, or give its address" in message
+
+
+def test_a_standby_that_redirects_is_not_followed_and_the_active_server_asked_for(
+    server: Scripted,
+) -> None:
+    elsewhere = f"Location: {server.url}/elsewhere\r\n".encode()
+    message = refusal(server, answer("307 Temporary Redirect", elsewhere), LOAD)
+    assert "the answer is a redirect, which would carry the token to another host" in message
+    assert message.endswith("If it is a standby, give the address of the active server as url.")
+    assert not [path for path, _headers in server.heard if "elsewhere" in path]
