@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import threading
 import time
 import typing as t
@@ -14,22 +16,52 @@ import typing as t
 _SILENT_FOR = 5.0  # seconds
 
 Say = t.Callable[[str], None]
-Timer = t.Callable[[float, t.Callable[[], None]], t.ContextManager[None]]
+Act = t.Callable[[], None]
+Timer = t.Callable[[Act], t.ContextManager[None]]
 
 
-@contextlib.contextmanager
-def in_a_thread(seconds: float, act: t.Callable[[], None]) -> t.Iterator[None]:
-    """Act after these seconds, unless the block has ended by then."""
-    timer = threading.Timer(seconds, act)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        # What it says may be under way, and a process that ends meanwhile would keep the lock of
-        # the queue that all of Ansible's processes write to.
-        timer.join()
+class Watcher:
+    """One thread that acts for each wait which lasts longer than this."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._due: dict[object, tuple[float, Act]] = {}
+        # Held while it acts: what it says may be under way when a wait ends, and a process that
+        # ended then would keep the lock of the queue that all of Ansible's processes write to.
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @contextlib.contextmanager
+    def over(self, act: Act) -> t.Iterator[None]:
+        """Act once the block has taken so long, and never after it."""
+        wait = object()
+        with self._lock:
+            self._due[wait] = time.monotonic() + self._seconds, act
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._due.pop(wait, None)
+
+    def _watch(self) -> None:
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                for wait in [wait for wait, (moment, _act) in self._due.items() if moment <= now]:
+                    self._due.pop(wait)[1]()
+                moments = [moment for moment, _act in self._due.values()]
+            # A wait that begins meanwhile is due later.
+            time.sleep(min(moments, default=now + self._seconds) - now)
+
+
+@functools.cache
+def _watcher(_process: int) -> Watcher:
+    return Watcher(_SILENT_FOR)
+
+
+def after_silence(act: Act) -> t.ContextManager[None]:
+    """Act once the block has taken long; a fork has no thread of its parent, so has its own."""
+    return _watcher(os.getpid()).over(act)
 
 
 def local_time(seconds: float) -> str:
@@ -43,7 +75,7 @@ class LongWaits:
     :param say: takes the line, from any thread. None: nobody would read it.
     """
 
-    def __init__(self, say: Say | None = None, timer: Timer = in_a_thread) -> None:
+    def __init__(self, say: Say | None = None, timer: Timer = after_silence) -> None:
         self._say, self._timer = say, timer
         self._unsaid = threading.Lock()
 
@@ -57,4 +89,4 @@ class LongWaits:
             if self._unsaid.acquire(blocking=False):
                 say(line())
 
-        return self._timer(_SILENT_FOR, say_once)
+        return self._timer(say_once)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import os
 import re
 import threading
 import typing as t
@@ -19,7 +20,8 @@ from ansible_collections.community.dynatrace.plugins.module_utils._http.retry im
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._long_waits import (
     LongWaits,
-    in_a_thread,
+    Watcher,
+    after_silence,
 )
 from ansible_collections.community.dynatrace.plugins.module_utils._model.errors import RequestFailed
 from hypothesis import given
@@ -53,8 +55,8 @@ class Time:
                 act()
 
     @contextlib.contextmanager
-    def timer(self, seconds: float, act: t.Callable[[], None]) -> t.Iterator[None]:
-        self.alarms.append((self.now + seconds, act))
+    def timer(self, act: t.Callable[[], None]) -> t.Iterator[None]:
+        self.alarms.append((self.now + 5, act))
         yield
         self.alarms.pop()
 
@@ -174,23 +176,44 @@ def test_a_long_wait_says_what_came_of_it_so_far(errors: list[RequestFailed], sa
 
 
 def test_where_nobody_reads_it_nothing_is_timed() -> None:
-    def timer(_seconds: float, _act: t.Callable[[], None]) -> t.NoReturn:
+    def timer(_act: t.Callable[[], None]) -> t.NoReturn:
         raise AssertionError
 
     with LongWaits(None, timer).watch(lambda: "never"):
         pass
 
 
-def test_the_timer_acts_during_the_block_and_not_after_it() -> None:
-    acted = threading.Event()
-    with in_a_thread(0, acted.set):
+def test_the_watcher_acts_during_a_block_that_lasts_and_not_after_it() -> None:
+    watcher, acted, other = Watcher(0.05), threading.Event(), threading.Event()
+    with watcher.over(acted.set):
         assert acted.wait(10)
     acted.clear()
-    with in_a_thread(3600, acted.set):
-        (timer,) = (one for one in threading.enumerate() if isinstance(one, threading.Timer))
-    timer.join(10)
-    assert not timer.is_alive()
+    with watcher.over(acted.set):
+        pass
+    with watcher.over(other.set):  # due later, of the same thread
+        assert other.wait(10)
     assert not acted.is_set()
+
+
+def test_a_wait_that_lasts_is_acted_for_once() -> None:
+    watcher, acted, other = Watcher(0.05), [], threading.Event()
+    with watcher.over(lambda: acted.append("first")):
+        with watcher.over(other.set):
+            assert other.wait(10)
+        other.clear()
+        with watcher.over(other.set):
+            assert other.wait(10)
+    assert acted == ["first"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_has_a_watcher_of_its_own() -> None:
+    with after_silence(lambda: None):
+        child = os.fork()
+    if not child:
+        with after_silence(lambda: None):
+            os._exit(threading.active_count())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
 
 
 @given(
@@ -296,7 +319,7 @@ def test_a_line_that_is_under_way_is_said_before_the_block_ends() -> None:
         begun.set()
         said.append(may_end.wait(10))
 
-    with in_a_thread(0, say):
+    with Watcher(0.01).over(say):
         assert begun.wait(10)
         threading.Timer(0.05, may_end.set).start()
     assert said == [True]
