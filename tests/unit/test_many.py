@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import typing as t
 
+import pytest
+from ansible_collections.community.dynatrace.plugins.module_utils._model.entry import Entry
 from ansible_collections.community.dynatrace.plugins.module_utils._model.kinds import ACCESS
 from ansible_collections.community.dynatrace.plugins.module_utils._model.secret import Secret
 from ansible_collections.community.dynatrace.plugins.module_utils._model.token import (
+    Identity,
     Token,
     provisional_name,
 )
+from ansible_collections.community.dynatrace.plugins.module_utils._run import many
 from ansible_collections.community.dynatrace.plugins.module_utils._run.apply import Outcome
 from ansible_collections.community.dynatrace.plugins.module_utils._run.many import reconcile_all
 from ansible_collections.community.dynatrace.plugins.module_utils._run.ports import (
@@ -91,3 +96,38 @@ def test_an_error_that_nobody_foresaw_loses_no_secret_of_the_others() -> None:
     known = {one.token.id for one in done if isinstance(one, Outcome) and one.token and one.secret}
     assert set(world.tokens) == known
     assert len(known) == 2
+
+
+def test_from_the_first_wait_on_tokens_are_found_side_by_side() -> None:
+    met, others = threading.Barrier(2, timeout=20), {"second", "third"}
+
+    class DistantStore(MemoryStore):
+        def load(self, identity: Identity) -> Entry:
+            if identity.name == "first":
+                threading.Event().wait(0.1)
+            elif identity.name in others:
+                others.remove(identity.name)
+                met.wait()
+            return super().load(identity)
+
+    world = World()
+    done = reconciled(MemoryApi(world), context(DistantStore(world)), "first", "second", "third")
+    assert [one.plan.action for one in done] == ["created"] * 3
+
+
+def test_where_nothing_waits_tokens_are_found_without_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(many, "_PATIENCE", 60)  # on a busy machine, too
+    threads = set()
+
+    class NearStore(MemoryStore):
+        def load(self, identity: Identity) -> Entry:
+            threads.add(threading.current_thread())
+            return super().load(identity)
+
+    world, names = World(), [f"token-{number}" for number in range(9)]
+    reconciled(MemoryApi(world), context(MemoryStore(world)), *names)
+    done = reconciled(MemoryApi(world), context(NearStore(world)), *names)
+    assert [one.plan.action for one in done] == ["none"] * 9
+    assert threads == {threading.current_thread()}
