@@ -17,27 +17,20 @@ tokens are at /api/v2/activeGateTokens, /platform/classic/environment-api/v2/act
 /platform/fleet-management/v1/activegate/tokens. Where an API is not known for sure, a switch says
 how it behaves: those of an account are in account.py, those of an environment in environment.py.
 
-Prints one JSON line, with the address of an environment and an admin token for it, and serves. With
---account, the environment has a path, and the line also has account_url, account_uuid,
-oauth_client_id, oauth_client_secret and oauth_token_url.
+Prints one JSON line, with the address of an environment and an admin token for it, and serves.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import functools
 import json
 import signal
 import ssl
-import typing as t
 
 from aiohttp import web
 
-import activegate_tokens
-import oauth
-import platform_tokens
 from account import Account
 from environment import Environment
 from server import Settings, make_app
@@ -76,50 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--tls", metavar="FILE", help="serve https, with the key and the certificates in this file"
     )
-    parser.add_argument(
-        "--account",
-        action="store_true",
-        help="print an OAuth client for platform tokens and ActiveGate tokens too",
-    )
-    parser.add_argument(
-        "--switch",
-        type=switch,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set a switch of the account or the environment to this JSON value; may be repeated",
-    )
     return parser.parse_args()
-
-
-def switch(text: str) -> tuple[str, t.Any]:
-    name, _sign, value = text.partition("=")
-    return name, json.loads(value)
-
-
-def set_switches(environment: Environment, switches: dict[str, t.Any]) -> None:
-    """Each at the one of the two that knows it."""
-    for owner in (environment, environment.account):
-        known = {field.name for field in dataclasses.fields(owner.behaviour)}
-        own = {name: switches.pop(name) for name in known & switches.keys()}
-        owner.behaviour = dataclasses.replace(owner.behaviour, **own)
-    if switches:
-        raise SystemExit(f"There is no switch {', '.join(sorted(switches))}")
-
-
-def account_facts(environment: Environment, url: str) -> dict[str, str]:
-    """What a client of the account's APIs has to know beside."""
-    scopes = [*platform_tokens.ALL_SCOPES, *activegate_tokens.ALL_SCOPES]
-    client = oauth.add_client(environment.account, {"scopes": scopes})
-    own_url = f"{url}/e/{environment.id}"
-    return {
-        "environment_url": own_url,
-        "account_url": url,
-        "account_uuid": environment.account.uuid,
-        "oauth_client_id": client.id,
-        "oauth_client_secret": client.secret,
-        "oauth_token_url": f"{own_url}/sso/oauth2/token",
-    }
 
 
 def tls_context(file: str | None) -> ssl.SSLContext | None:
@@ -132,7 +82,6 @@ def tls_context(file: str | None) -> ssl.SSLContext | None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     environment = Environment(Account(), "local")
-    set_switches(environment, dict(arguments.switch))
     admin = environment.make_admin()
     environment.preload(arguments.preload)
     app = make_app(environment, Settings(arguments.latency / 1000, arguments.page_cap))
@@ -144,10 +93,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     await site.start()
     port = runner.addresses[0][1]
     url = f"{'https' if arguments.tls else 'http'}://127.0.0.1:{port}"
-    facts = {"environment_url": url, "api_token": admin}
-    if arguments.account:
-        facts |= account_facts(environment, url)
-    print(json.dumps(facts), flush=True)
+    print(json.dumps({"environment_url": url, "api_token": admin}), flush=True)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)

@@ -31,9 +31,7 @@ class Client:
     secret: str
     scopes: list[str]
     owner: str
-    expires_in: int
-    subject: str  # the UUID of its user, or of its service user
-    service_user: bool = False
+    subject: str  # the UUID of its user
 
 
 @dataclasses.dataclass
@@ -56,19 +54,7 @@ class AccountBehaviour:
     all_fields_required: bool = False  # all six, as in the specification
     user_uuid_required: bool = False
     checks_resources: bool = True  # whether an environment of another account is refused
-    platform_tokens_allowed: bool = True  # an administrator can forbid them
     empty_status: int = 200  # of the answers to PUT and DELETE; or 204
-    minutes_until_disabled: float = 0  # how long a disabled token still works
-    user_limit: int = 50
-    service_user_limit: int = 100
-    account_limit: int = 50_000
-
-    # Who may what
-    older_scopes: bool = False  # account-idm-read and account-idm-write suffice
-    limits_answer: bool = True  # or 404
-    manage_reads_limits: bool = False  # the documentation names account-idm-read only
-    missing_scopes_are_named: bool = False  # by the single sign-on, in error_description
-    subject_in_access_tokens: bool = True
 
 
 class Account:

@@ -26,9 +26,6 @@ from problems import Problem, bad_body, bad_query
 SMALLEST_PAGE, LARGEST_PAGE = 100, 3000
 LONGEST_LIFE = "now+2y"
 TYPES = ("ENVIRONMENT", "CLUSTER")
-ALL_SCOPES = tuple(
-    f"fleet-management:activegate.tokens:{action}" for action in ("read", "create", "write")
-)
 
 Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
 Operation = t.Callable[["Route", Environment, Token, web.Request], t.Awaitable[web.Response]]
@@ -155,8 +152,7 @@ def _check_grant(environment: Environment, caller: Token) -> None:
     """An access token of an OAuth client has to be for the environment, not for the account."""
     if isinstance(caller, PlatformToken) or not isinstance(caller, Bearer):
         return
-    reaches = environment.behaviour.account_grants_for_activegates
-    if not reaches and environment.urn not in caller.resources:
+    if environment.urn not in caller.resources:
         raise Problem(403, f"The access token is not for the resource {environment.urn}")
 
 

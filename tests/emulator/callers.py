@@ -124,7 +124,7 @@ def find_bearer(environment: Environment, secret: str, unknown: str) -> Bearer:
 def _bearer(environment: Environment, secret: str, unknown: str, ended: str) -> Bearer:
     caller = find_bearer(environment, secret, unknown)
     now = environment.now()
-    if caller.has_expired(now) or not caller.is_enabled(now):
+    if caller.has_expired(now) or not caller.enabled:
         raise Problem(401, ended)
     caller.last_used = now
     return caller

@@ -31,13 +31,12 @@ class Door:
         await self._start()
 
     async def shut(self, seconds: float) -> None:
-        """For so long, or for 0 until it is opened."""
+        """For so long."""
         self._forget_opening()
         if self._site is not None:
             await self._site.stop()
             self._site = None
-        if seconds:
-            self._opening = asyncio.create_task(self._open_after(seconds))
+        self._opening = asyncio.create_task(self._open_after(seconds))
 
     def _forget_opening(self) -> None:
         if self._opening is not None:

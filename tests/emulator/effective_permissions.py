@@ -53,7 +53,7 @@ def _caller(environment: Environment, request: web.Request) -> Bearer:
     secret = callers.bearer_secret(request)
     caller = callers.find_bearer(environment, secret, unknown="Could not parse JWT")
     now = environment.now()
-    if not caller.is_enabled(now):
+    if not caller.enabled:
         raise Problem(401, "The token is not active")
     if caller.has_expired(now):
         expired = 403 if isinstance(caller, PlatformToken) else 401

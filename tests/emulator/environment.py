@@ -88,11 +88,7 @@ class Bearer(Token):
     """
 
     subject: str = ""  # the UUID of its user
-    service_user: bool = False
     resources: list[str] = dataclasses.field(default_factory=list)
-
-    def is_enabled(self, _now: dt.datetime) -> bool:
-        return self.enabled
 
 
 @dataclasses.dataclass
@@ -115,7 +111,6 @@ class Behaviour:
         default_factory=lambda: ["v2", "classic", "fleet"]
     )  # the others answer 404
     activegate_page_cap: int | None = None  # the most entries of a page
-    account_grants_for_activegates: bool = False  # whether a grant for the account suffices
 
     # Effective permissions
     resolver: bool = True  # or 404

@@ -33,8 +33,6 @@ from problems import Problem, bad_body
 
 API = "/iam/v1/accounts/{account}"
 MANAGE, WRITE = "platform-token:tokens:manage", "platform-token:tokens:write"
-LIMITS_SCOPE = "account-idm-read"
-ALL_SCOPES = (MANAGE, LIMITS_SCOPE)
 LARGEST_PAGE = 1000
 LONGEST_NAME = 255
 
@@ -52,10 +50,6 @@ Operation = t.Callable[[Account, Bearer, web.Request], t.Awaitable[web.Response]
 class PlatformToken(Bearer):
     tags: list[str] = dataclasses.field(default_factory=list)
     description: str = ""
-    works_until: dt.datetime | None = None  # when it is disabled
-
-    def is_enabled(self, now: dt.datetime) -> bool:
-        return self.enabled or (self.works_until is not None and now < self.works_until)
 
     def as_json(self) -> dict[str, t.Any]:
         """All that is known of it, for tests."""
@@ -65,7 +59,6 @@ class PlatformToken(Bearer):
                 ("created", self.created),
                 ("expires", self.expires),
                 ("last_used", self.last_used),
-                ("works_until", self.works_until),
                 ("modified", self.modified),
             )
         }
@@ -79,7 +72,6 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_put(token + "/expiration-date", _operation(_set_expiration))
     router.add_put(token + "/status", _operation(_set_status))
     router.add_delete(token, _operation(_delete))
-    router.add_get(f"{API}/limits", _operation(_show_limits))
 
 
 def add_controls(router: web.UrlDispatcher, base: str) -> None:
@@ -113,30 +105,21 @@ def _caller(account: Account, request: web.Request) -> Bearer:
     known = scheme == "Bearer" and caller is not None and not isinstance(caller, PlatformToken)
     if not known or caller is None or caller.has_expired(account.now()):
         raise Problem(401, "Unauthorized")
-    if account.urn not in caller.resources:
+    if account.urn not in caller.resources or {MANAGE, WRITE}.isdisjoint(caller.scopes):
         raise Problem(403, "Forbidden resource")
     return caller
 
 
-def _require(account: Account, caller: Bearer, older: str) -> None:
-    sufficient = {MANAGE, WRITE, *([older] if account.behaviour.older_scopes else [])}
-    if sufficient.isdisjoint(caller.scopes):
-        raise Problem(403, "Forbidden resource")
-
-
-def _may_touch(account: Account, caller: Bearer, token: PlatformToken) -> bool:
-    own = token.subject == caller.subject
-    older = account.behaviour.older_scopes and "account-idm-write" in caller.scopes
-    return own or older or MANAGE in caller.scopes
+def _may_touch(caller: Bearer, token: PlatformToken) -> bool:
+    return token.subject == caller.subject or MANAGE in caller.scopes
 
 
 def _own_token(account: Account, caller: Bearer, request: web.Request) -> PlatformToken:
     """The token that is asked for, if the caller may change it."""
-    _require(account, caller, "account-idm-write")
     token = account.platform_tokens.get(request.match_info["id"])
     if token is None:
         raise Problem(404, "Platform token not found")
-    if not _may_touch(account, caller, token):
+    if not _may_touch(caller, token):
         raise Problem(403, "Forbidden resource")
     return token
 
@@ -145,12 +128,11 @@ def _own_token(account: Account, caller: Bearer, request: web.Request) -> Platfo
 
 
 async def _list(account: Account, caller: Bearer, request: web.Request) -> web.Response:
-    _require(account, caller, "account-idm-read")
     _change_listing(account)
     tokens = [
         token
         for token in account.platform_tokens.values()
-        if _is_visible(account, caller, token) and _meets(account, token, request.query)
+        if _may_touch(caller, token) and _meets(account, token, request.query)
     ]
     number, size = _page(account, request)
     first = 0 if account.behaviour.paging == "pageNumber" else 1
@@ -164,11 +146,6 @@ async def _list(account: Account, caller: Bearer, request: web.Request) -> web.R
             "results": [_entry(account, token) for token in tokens[start : start + size]],
         }
     )
-
-
-def _is_visible(account: Account, caller: Bearer, token: PlatformToken) -> bool:
-    older = account.behaviour.older_scopes and "account-idm-read" in caller.scopes
-    return older or _may_touch(account, caller, token)
 
 
 def _meets(account: Account, token: PlatformToken, query: t.Mapping[str, str]) -> bool:
@@ -268,7 +245,6 @@ _CHANGES: dict[str, t.Callable[[Account, t.Mapping[str, t.Any]], None]] = {
 
 
 async def _create(account: Account, caller: Bearer, request: web.Request) -> web.Response:
-    _require(account, caller, "account-idm-write")
     body = await _body(request, set(_FIELDS), _required(account))
     _check_name(body["name"])
     _check_resources(account, body["resource"])
@@ -278,9 +254,6 @@ async def _create(account: Account, caller: Bearer, request: web.Request) -> web
     expires = _moment(account, body["expirationDate"]) if "expirationDate" in body else None
     if body.get("userUuid", caller.subject) != caller.subject:
         raise Problem(403, "Forbidden resource")
-    if not account.behaviour.platform_tokens_allowed:
-        raise Problem(403, "Platform tokens are disabled for this account")
-    _check_limits(account, caller)
     token = add(
         account,
         name=body["name"],
@@ -290,7 +263,6 @@ async def _create(account: Account, caller: Bearer, request: web.Request) -> web
         expires=expires,
         owner=caller.owner,
         subject=caller.subject,
-        service_user=caller.service_user,
     )
     return web.json_response({"name": token.name, "tokenId": token.id, "token": token.secret})
 
@@ -346,19 +318,6 @@ def _moment(account: Account, value: str) -> dt.datetime:
     return moment
 
 
-def _check_limits(account: Account, caller: Bearer) -> None:
-    """Expired tokens count too."""
-    behaviour = account.behaviour
-    own = sum(token.subject == caller.subject for token in account.platform_tokens.values())
-    allowed = behaviour.service_user_limit if caller.service_user else behaviour.user_limit
-    if own >= allowed:
-        raise Problem(400, f"The user has reached the limit of {allowed} platform tokens")
-    if len(account.platform_tokens) >= behaviour.account_limit:
-        raise Problem(
-            400, f"The account has reached the limit of {behaviour.account_limit} platform tokens"
-        )
-
-
 def add(account: Account, **facts: t.Any) -> PlatformToken:
     prefix, secret = credentials("dt0s16", 8)
     others = {"prefix": prefix, "uuid": str(uuid.uuid4())}
@@ -398,9 +357,6 @@ async def _set_status(account: Account, caller: Bearer, request: web.Request) ->
     status = (await _body(request, {"status"}, {"status"}))["status"]
     if status not in ("ACTIVE", "INACTIVE"):
         raise Problem(400, "Problem with json mapping.")
-    if token.enabled and status == "INACTIVE":
-        lasts = dt.timedelta(minutes=account.behaviour.minutes_until_disabled)
-        token.works_until = account.now() + lasts
     token.enabled = status == "ACTIVE"
     return _empty(account)
 
@@ -417,27 +373,6 @@ def _remove(account: Account, token: PlatformToken) -> None:
 
 def _empty(account: Account) -> web.Response:
     return web.Response(status=account.behaviour.empty_status)
-
-
-async def _show_limits(account: Account, caller: Bearer, _request: web.Request) -> web.Response:
-    behaviour = account.behaviour
-    if not behaviour.limits_answer:
-        raise Problem(404, "Not Found")
-    manages = behaviour.manage_reads_limits and MANAGE in caller.scopes
-    if not manages and LIMITS_SCOPE not in caller.scopes:
-        raise Problem(403, "Forbidden resource")
-    limits = {
-        "MAX_PLATFORM_TOKENS_PER_USER": behaviour.user_limit,
-        "MAX_PLATFORM_TOKENS_PER_SERVICE_USER": behaviour.service_user_limit,
-        "MAX_PLATFORM_TOKENS_PER_ACCOUNT": behaviour.account_limit,
-    }
-    entries = [
-        {"limitType": name, "limitValue": value, "currentValue": len(account.platform_tokens)}
-        for name, value in limits.items()
-    ]
-    return web.json_response(
-        {"pageSize": len(entries), "pageNumber": 1, "total": len(entries), "results": entries}
-    )
 
 
 # For tests

@@ -21,7 +21,7 @@ from problems import Problem
 
 _ABORT_ON_CLOSE = struct.pack("ii", 1, 0)
 _HUGE_START, _HUGE_END = b'{"totalCount": 0, "pageSize": 200, "apiTokens": [', b"]}"
-_MEGABYTE = b" " * 1_000_000
+_MEGABYTE, _MEGABYTES = b" " * 1_000_000, 100
 
 
 def spoil(fault: Fault, true: web.Response, path: str) -> web.Response | None:
@@ -53,17 +53,15 @@ def _other_answer(fault: Fault, path: str) -> web.Response:
     headers = CIMultiDict(fault.headers)
     headers.setdefault("Content-Type", "application/json")
     if fault.body is not None:
-        return web.Response(
-            status=fault.status, headers=headers, body=fault.body.encode("utf-8", "surrogateescape")
-        )
+        return web.Response(status=fault.status, headers=headers, body=fault.body.encode())
     problem = Problem(fault.status, "The stand-in was told to answer so.")
     return web.Response(
         status=fault.status, headers=headers, body=json.dumps(problem.envelope_at(path)).encode()
     )
 
 
-def _redirect(fault: Fault, _true: web.Response) -> web.Response:
-    return web.Response(status=fault.status, headers={"Location": fault.location})
+def _redirect(_fault: Fault, _true: web.Response) -> web.Response:
+    return web.Response(status=302, headers={"Location": "http://elsewhere.invalid/"})
 
 
 def _huge(_fault: Fault, _true: web.Response) -> web.Response:
@@ -125,10 +123,10 @@ async def _send_drip(
 async def _send_huge(
     fault: Fault, request: web.Request, answer: web.Response
 ) -> web.StreamResponse:
-    length = len(_HUGE_START) + fault.megabytes * len(_MEGABYTE) + len(_HUGE_END)
+    length = len(_HUGE_START) + _MEGABYTES * len(_MEGABYTE) + len(_HUGE_END)
     huge = await _begin(request, answer, None if fault.chunked else length)
     await huge.write(_HUGE_START)
-    for _megabyte in range(fault.megabytes):
+    for _megabyte in range(_MEGABYTES):
         await huge.write(_MEGABYTE)
     await huge.write(_HUGE_END)
     return huge

@@ -2,18 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stand-in for a key vault answers as OpenBao does, as the usual client library sees both."""
+"""The stand-in for a key vault answers as OpenBao does: the same requests go to both."""
 
 from __future__ import annotations
 
-import contextlib
-import operator
-import time
 import typing as t
 
-import hvac
-import hvac.exceptions
 import pytest
+import requests
 
 from support import openbao
 from support.key_vault import ALL, KeyVault, key_vault, stand_in_vault
@@ -22,262 +18,171 @@ KINDS = {"stand-in": stand_in_vault}
 if openbao.is_installed():
     KINDS["OpenBao"] = key_vault
 
-Another = t.Callable[..., t.Any]
-PERMISSION_DENIED = ["1 error occurred:\n\t* permission denied\n\n"]
+# A request, its body, the status of its answer, and its errors or a part of its data.
+Step = tuple[str, t.Any, int, t.Any]
+
+CAPABILITIES, LOGIN = "POST sys/capabilities-self", "POST auth/approle/login"
+REVOKE, MOUNTS = "POST auth/token/revoke-self", "GET sys/internal/ui/mounts"
+INVALID_TOKEN = ["permission denied"]
+DENIED = ["1 error occurred:\n\t* permission denied\n\n"]
+UNSUPPORTED = ["1 error occurred:\n\t* unsupported operation\n\n"]
+OTHER_VERSION = ["check-and-set parameter did not match the current version"]
+NO_VERSION = ["check-and-set parameter required for this call"]
+BATCH = ["batch tokens cannot be revoked"]
+UNDELETED = {"version": 1, "deletion_time": "", "destroyed": False, "custom_metadata": None}
+
+
+def data(number: int, cas: int | None = None) -> dict[str, t.Any]:
+    return {"data": {"number": number}, "options": {} if cas is None else {"cas": cas}}
+
+
+WRITTEN: list[Step] = [
+    ("GET secret/data/a/b", None, 404, []),
+    ("POST secret/data/a/b", data(1, cas=1), 400, OTHER_VERSION),
+    ("POST secret/data/a/b", data(1, cas=0), 200, UNDELETED),
+    ("POST secret/data/a/b", data(2, cas=0), 400, OTHER_VERSION),
+    ("POST secret/data/a/b", data(2), 200, {"version": 2}),
+    ("POST secret/data/a/b", data(3, cas=1), 400, OTHER_VERSION),
+    ("GET secret/data/a/b", None, 200, {"data": {"number": 2}}),
+    ("DELETE secret/metadata/a/b", None, 204, None),
+    ("DELETE secret/metadata/a/b", None, 204, None),
+    ("GET secret/data/a/b", None, 404, []),
+    ("POST secret/data/a/b", data(1, cas=0), 200, {"version": 1}),
+]
+CHECKED: list[Step] = [
+    ("POST secret/data/ci", data(1), 400, NO_VERSION),
+    ("POST secret/data/ci", data(1, cas=0), 200, {"version": 1}),
+    ("POST secret/data/ci", data(2, cas=1), 200, {"version": 2}),
+]
+FOLDERS: list[Step] = [
+    ("LIST secret/metadata/apps", None, 200, {"keys": ["one", "one/", "two"]}),
+    ("LIST secret/metadata/apps/one", None, 200, {"keys": ["deep/"]}),
+    ("LIST secret/metadata/apps/two", None, 404, []),
+    ("LIST secret/metadata/app", None, 404, []),
+    ("LIST secret/data/apps", None, 405, UNSUPPORTED),
+]
+ALLOWED: list[Step] = [
+    (CAPABILITIES, {"paths": ["secret/data/ci"]}, 200, {"capabilities": ["create", "read"]}),
+    (CAPABILITIES, {"paths": ["secret/data/ci", "nope/ci"]}, 200, {"nope/ci": ["deny"]}),
+    ("POST secret/data/ci", data(1), 200, {"version": 1}),
+    ("POST secret/data/ci", data(2), 403, DENIED),
+    ("DELETE secret/metadata/ci", None, 403, DENIED),
+    ("LIST secret/metadata/apps", None, 403, DENIED),
+    ("LIST secret/metadata/nowhere", None, 403, DENIED),
+    ("GET nope/data/ci", None, 403, DENIED),
+]
+ENGINES: list[Step] = [
+    (f"{MOUNTS}/secret", None, 200, {"type": "kv", "options": {"version": "2"}}),
+    (f"{MOUNTS}/old", None, 200, {"type": "kv", "options": {"version": "1"}}),
+    ("GET old/data/ci", None, 404, []),
+    ("POST old/data/ci", data(1), 204, None),
+]
 
 
 @pytest.fixture(params=KINDS)
-def another(request: pytest.FixtureRequest) -> t.Iterator[Another]:
-    """Starts one more, as the arguments say."""
-    with contextlib.ExitStack() as stack:
-        start = KINDS[request.param]
-        yield lambda *arguments, **options: stack.enter_context(start(*arguments, **options))
+def start(request: pytest.FixtureRequest) -> t.Any:
+    return KINDS[request.param]
 
 
 @pytest.fixture
-def vault(another: Another) -> KeyVault:
-    return another()
+def vault(start: t.Any) -> t.Iterator[KeyVault]:
+    with start() as running:
+        yield running
 
 
-def client_of(vault: KeyVault, **options: t.Any) -> hvac.Client:
-    return hvac.Client(vault.url, **{"token": vault.token, "namespace": vault.namespace, **options})
+def call(
+    vault: KeyVault, request: str, body: t.Any = None, **headers: str | None
+) -> requests.Response:
+    method, path = request.split(" ")
+    given = {"token": vault.token, "namespace": vault.namespace, **headers}
+    sent = {f"X-Vault-{name}": value for name, value in given.items() if value is not None}
+    return requests.request(method, f"{vault.url}/v1/{path}", headers=sent, json=body, timeout=10)
 
 
-@pytest.fixture
-def client(vault: KeyVault) -> hvac.Client:
-    return client_of(vault)
+def told(answer: requests.Response, expected: t.Any) -> t.Any:
+    """The errors of an answer, or the part of its data that is expected."""
+    if isinstance(expected, list):
+        return answer.json()["errors"]
+    if expected is None:
+        return answer.text or None
+    return {name: answer.json()["data"].get(name) for name in expected}
 
 
-def read(client: hvac.Client, path: str, **options: t.Any) -> t.Any:
-    answer = client.secrets.kv.v2.read_secret_version(
-        path, raise_on_deleted_version=False, **options
-    )
-    return answer["data"]
+def walk(vault: KeyVault, *steps: Step, **headers: str | None) -> None:
+    for request, body, status, expected in steps:
+        answer = call(vault, request, body, **headers)
+        assert (answer.status_code, told(answer, expected)) == (status, expected), request
 
 
-def write(client: hvac.Client, path: str, data: dict[str, t.Any], cas: int | None = None) -> int:
-    version: int = client.secrets.kv.v2.create_or_update_secret(path, data, cas=cas)["data"][
-        "version"
-    ]
-    return version
+def test_a_secret_has_versions(vault: KeyVault) -> None:
+    walk(vault, *WRITTEN)
+    assert vault.methods() == [request.partition(" ")[0] for request, *_rest in WRITTEN]
 
 
-def test_what_was_written_is_read_with_its_version(client: hvac.Client) -> None:
-    with pytest.raises(hvac.exceptions.InvalidPath) as nothing:
-        read(client, "some/where")
-    assert nothing.value.errors == []
-    assert [write(client, "some/where", {"number": number}) for number in (1, 2)] == [1, 2]
-    found = read(client, "some/where")
-    assert found["data"] == {"number": 2}
-    assert found["metadata"].pop("created_time").endswith("Z")
-    assert found["metadata"] == {
-        "version": 2,
-        "deletion_time": "",
-        "destroyed": False,
-        "custom_metadata": None,
-    }
-
-
-@pytest.mark.parametrize(("written", "cas"), [(0, 1), (1, 0), (2, 1)])
-def test_a_version_that_does_not_match_is_refused(
-    client: hvac.Client, vault: KeyVault, written: int, cas: int
-) -> None:
-    for _number in range(written):
-        vault.plant("ci", {"whose": "theirs"})
-    with pytest.raises(
-        hvac.exceptions.InvalidRequest,
-        match="check-and-set parameter did not match the current version",
-    ):
-        write(client, "ci", {"whose": "mine"}, cas=cas)
-    assert write(client, "ci", {"whose": "mine"}, cas=written) == written + 1
-
-
-@pytest.mark.parametrize("end", ["delete", "destroy"])
-def test_of_a_version_that_is_gone_the_number_is_left(
-    client: hvac.Client, vault: KeyVault, end: str
-) -> None:
-    vault.plant("ci", {"whose": "theirs"})
-    operator.methodcaller(end, "ci")(vault)
-    assert vault.stored() == {"ci": None}
-    with pytest.raises(hvac.exceptions.InvalidPath) as gone:
-        client.secrets.kv.v2.read_secret_version("ci", raise_on_deleted_version=True)
-    assert gone.value.errors is None
-    assert gone.value.json["data"]["data"] is None
-    assert gone.value.json["data"]["metadata"]["version"] == 1
+@pytest.mark.parametrize(("end", "left"), [("delete", {"number": 1}), ("destroy", None)])
+def test_a_version_that_is_gone_leaves_its_number(vault: KeyVault, end: str, left: t.Any) -> None:
+    vault.plant("ci", {"number": 1})
+    getattr(vault, end)("ci")
+    walk(vault, ("GET secret/data/ci", None, 404, {"data": None}))
     vault.undelete("ci", 1)
-    assert vault.stored() == {"ci": {"whose": "theirs"} if end == "delete" else None}
-    assert write(client, "ci", {}, cas=1) == 2
+    assert vault.stored() == {"ci": left}
+    walk(vault, ("POST secret/data/ci", data(2, cas=1), 200, {"version": 2}))
 
 
-def test_settings_of_the_engine_are_respected(client: hvac.Client, vault: KeyVault) -> None:
-    vault.configure(cas_required=True, max_versions=1, delete_version_after="1s")
-    with pytest.raises(hvac.exceptions.InvalidRequest, match="check-and-set parameter required"):
-        write(client, "ci", {})
-    assert [write(client, "ci", {}, cas=version) for version in (0, 1)] == [1, 2]
-    metadata = read(client, "ci")["metadata"]
+def test_settings_of_the_engine_are_respected(vault: KeyVault) -> None:
+    vault.configure(cas_required=True, max_versions=1, delete_version_after="60s")
+    walk(vault, *CHECKED)
+    metadata = call(vault, "GET secret/data/ci").json()["data"]["metadata"]
     assert metadata["deletion_time"] > metadata["created_time"]
-    deadline = time.monotonic() + 10
-    while vault.stored()["ci"] is not None:
-        assert time.monotonic() < deadline
-    with pytest.raises(hvac.exceptions.InvalidPath) as gone:
-        client.secrets.kv.v2.read_secret_version("ci", raise_on_deleted_version=True)
-    assert gone.value.json["data"]["metadata"]["deletion_time"] == metadata["deletion_time"]
-    assert write(client, "ci", {}, cas=2) == 3
 
 
-def test_of_what_was_removed_with_all_versions_nothing_is_left(
-    client: hvac.Client, vault: KeyVault
-) -> None:
-    vault.plant("ci", {})
-    for _time in range(2):
-        client.secrets.kv.v2.delete_metadata_and_all_versions("ci")
-        assert (vault.stored(), vault.known()) == ({}, {})
-    assert write(client, "ci", {}, cas=0) == 1
-
-
-def test_a_folder_tells_what_is_in_it_and_a_secret_nothing(
-    client: hvac.Client, vault: KeyVault
-) -> None:
-    planted = ("apps/two", "apps/one", "apps/one/deep/er", "apps/one/deep/est", "appsonly")
-    for path in (*planted, "apps/gone"):
+def test_a_folder_lists_its_own_names(vault: KeyVault) -> None:
+    for path in ("apps/two", "apps/one", "apps/one/deep/er", "apps/one/deep/est", "appsonly"):
         vault.plant(path, {})
-    vault.delete("apps/gone")
+    vault.delete("apps/two")
+    walk(vault, *FOLDERS)
     assert vault.stored("apps/one") == {"apps/one/deep/er": {}, "apps/one/deep/est": {}}
-    for path in ("apps", "apps/"):
-        listed = client.secrets.kv.v2.list_secrets(path)["data"]["keys"]
-        assert sorted(listed) == ["gone", "one", "one/", "two"]
-    assert client.secrets.kv.v2.list_secrets("apps/one")["data"]["keys"] == ["deep/"]
-    for nothing in ("apps/two", "app", "nowhere"):
-        with pytest.raises(hvac.exceptions.InvalidPath) as caught:
-            client.secrets.kv.v2.list_secrets(nothing)
-        assert caught.value.json == {"errors": []}
-    with pytest.raises(hvac.exceptions.UnexpectedError, match="unsupported operation"):
-        client.adapter.list(f"/v1/{vault.mount}/data/apps")
-    vault.policy = ALL - {"list"}
-    for path in ("apps", "nowhere"):
-        with pytest.raises(hvac.exceptions.Forbidden) as denied:
-            client.secrets.kv.v2.list_secrets(path)
-        assert denied.value.errors == PERMISSION_DENIED
 
 
-def test_the_policy_is_told_and_kept(client: hvac.Client, vault: KeyVault) -> None:
-    path = f"{vault.mount}/data/ci"
-    assert client.sys.get_capabilities([path])["data"]["capabilities"] == sorted(ALL)
+def test_a_policy_is_shown_and_enforced(vault: KeyVault) -> None:
+    path = "secret/data/ci"
+    walk(vault, (CAPABILITIES, {"paths": [path]}, 200, {path: sorted(ALL)}))
     vault.policy = frozenset({"read", "create"})
-    assert client.sys.get_capabilities([path, "nope/ci"])["data"] == {
-        path: ["create", "read"],
-        "nope/ci": ["deny"],
-    }
-    assert client.sys.get_capabilities([path])["data"] == {
-        path: ["create", "read"],
-        "capabilities": ["create", "read"],
-    }
-    write(client, "ci", {})
-    for forbidden in (
-        lambda: write(client, "ci", {}),
-        lambda: client.secrets.kv.v2.delete_metadata_and_all_versions("ci"),
-        lambda: read(client, "ci", mount_point="nope"),
+    walk(vault, *ALLOWED)
+
+
+def test_a_token_is_valid_in_its_namespace(start: t.Any) -> None:
+    request = "GET secret/data/ci"
+    with start(namespace="teams/a") as vault:
+        walk(vault, (request, None, 403, INVALID_TOKEN), token="hvs.wrong")
+        walk(vault, (request, None, 403, INVALID_TOKEN), token=None)
+        walk(vault, (request, None, 403, DENIED), namespace=None)
+        walk(vault, (request, None, 404, ["namespace not found"]), namespace="nowhere")
+        walk(vault, (request, None, 404, []))
+
+
+def test_a_token_of_a_login_lives_until_it_is_revoked(vault: KeyVault) -> None:
+    right, read = {"role_id": vault.role_id, "secret_id": vault.secret_id}, "GET secret/data/ci"
+    for name in right:
+        walk(vault, (LOGIN, {**right, name: "wrong"}, 400, ["invalid role or secret ID"]))
+    for settings, status, errors in (
+        ({"token_type": "service"}, 204, None),
+        ({"token_no_default_policy": True}, 403, DENIED),
+        ({"token_no_default_policy": False, "token_type": "batch"}, 400, BATCH),
     ):
-        with pytest.raises(hvac.exceptions.Forbidden) as denied:
-            forbidden()
-        assert denied.value.errors == PERMISSION_DENIED
+        vault.configure_role(**settings)
+        login = call(vault, LOGIN, right, token=None).json()["auth"]
+        token = login["client_token"]
+        assert (login["token_type"], vault.client_tokens[-1]) == (
+            settings.get("token_type", "service"),
+            token,
+        )
+        walk(vault, (read, None, 404, []), (REVOKE, None, status, errors), token=token)
+        after = (403, INVALID_TOKEN) if status == 204 else (404, [])
+        walk(vault, (read, None, *after), token=token)
 
 
-def test_only_a_valid_token_in_its_namespace_gets_in(another: Another) -> None:
-    vault = another(namespace="teams/a")
-    right = client_of(vault)
-    assert write(right, "ci", {}) == 1
-    for wrong, errors in (
-        (client_of(vault, token="hvs.wrong"), ["permission denied"]),
-        (client_of(vault, token=None), ["permission denied"]),
-        (client_of(vault, namespace=None), PERMISSION_DENIED),
-    ):
-        with pytest.raises(hvac.exceptions.Forbidden) as denied:
-            read(wrong, "ci")
-        assert denied.value.errors == errors
-    with pytest.raises(hvac.exceptions.InvalidPath, match="namespace not found"):
-        read(client_of(vault, namespace="nowhere"), "ci")
-
-
-def test_a_login_is_answered_with_a_token_that_lives_until_it_is_revoked(
-    vault: KeyVault,
-) -> None:
-    client = client_of(vault, token=None)
-    client.auth.approle.login(vault.role_id, vault.secret_id)
-    assert vault.client_tokens == [client.token]
-    assert vault.lives(client.token)
-    assert write(client, "ci", {}) == 1
-    for role_id, secret_id in ((vault.role_id, "wrong"), ("wrong", vault.secret_id)):
-        with pytest.raises(hvac.exceptions.InvalidRequest) as refused:
-            client_of(vault).auth.approle.login(role_id, secret_id)
-        assert refused.value.errors == ["invalid role or secret ID"]
-    client.auth.token.revoke_self()
-    assert not vault.lives(client.token)
-    for attempt in (lambda: read(client, "ci"), client.auth.token.revoke_self):
-        with pytest.raises(hvac.exceptions.Forbidden) as denied:
-            attempt()
-        assert denied.value.errors == ["permission denied"]
-
-
-def test_a_batch_token_says_so_and_cannot_be_revoked(vault: KeyVault) -> None:
-    kinds = []
-    for _kind in ("service", "batch"):
-        client = client_of(vault, token=None)
-        answer = client.auth.approle.login(vault.role_id, vault.secret_id)
-        kinds.append(answer["auth"]["token_type"])
-        vault.configure_role(token_type="batch")
-    assert kinds == ["service", "batch"]
-    with pytest.raises(hvac.exceptions.InvalidRequest, match="batch tokens cannot be revoked"):
-        client.auth.token.revoke_self()
-
-
-def test_without_the_default_policy_a_token_cannot_revoke_itself(vault: KeyVault) -> None:
-    vault.configure_role(token_no_default_policy=True)
-    client = client_of(vault, token=None)
-    client.auth.approle.login(vault.role_id, vault.secret_id)
-    with pytest.raises(hvac.exceptions.Forbidden) as denied:
-        client.auth.token.revoke_self()
-    assert denied.value.errors == PERMISSION_DENIED
-    assert write(client, "ci", {}) == 1
-
-
-def test_the_version_of_an_engine_is_told(vault: KeyVault) -> None:
+def test_the_version_of_an_engine_is_shown(vault: KeyVault) -> None:
     vault.add_kv1("old")
-    client = client_of(vault)
-    for mount, version in ((vault.mount, "2"), ("old", "1")):
-        engine = client.adapter.get(f"/v1/sys/internal/ui/mounts/{mount}")["data"]
-        assert (engine["type"], engine["options"]["version"]) == ("kv", version)
-    with pytest.raises(hvac.exceptions.Forbidden, match="preflight capability check"):
-        client.adapter.get("/v1/sys/internal/ui/mounts/nope")
-    with pytest.raises(hvac.exceptions.InvalidPath) as nothing:
-        read(client, "ci", mount_point="old")
-    assert nothing.value.errors == []
-    answer = client.secrets.kv.v2.create_or_update_secret("ci", {}, cas=0, mount_point="old")
-    assert answer.status_code == 204
-
-
-def test_requests_are_noted_as_method_and_path(client: hvac.Client, vault: KeyVault) -> None:
-    write(client, "a b/ci", {})
-    read(client, "a b/ci")
-    client.sys.get_capabilities(["secret/data/ci"])
-    assert [(method, path.replace("%20", " ")) for method, path in vault.requests] == [
-        ("POST", "/v1/secret/data/a b/ci"),
-        ("GET", "/v1/secret/data/a b/ci"),
-        ("POST", "/v1/sys/capabilities-self"),
-    ]
-    assert vault.methods() == ["POST", "GET"]
-    vault.requests.clear()
-    assert vault.requests == []
-
-
-def test_a_door_fails_as_the_rule_says_and_passes_on_what_it_does_not(another: Another) -> None:
-    faults = iter([None, 503, "lose", None])
-    vault = another(lambda method, path: next(faults))
-    client = client_of(vault)
-    assert write(client, "ci", {"number": 1}) == 1
-    with pytest.raises(hvac.exceptions.VaultDown):
-        write(client, "ci", {"number": 2})
-    with pytest.raises(Exception, match=r"closed|aborted"):
-        write(client, "ci", {"number": 3})
-    assert read(client, "ci")["data"] == {"number": 3}
-    assert vault.methods() == ["POST"] * 3 + ["GET"]
+    walk(vault, *ENGINES)
+    assert call(vault, f"{MOUNTS}/nope").status_code == 403

@@ -67,10 +67,9 @@ class Environment:
         /apiTokens.
         """
         headers = {"Authorization": f"Api-Token {token or self.api_token}"}
+        options = {"headers": headers, "timeout": 10, **kwargs}
         with _new_session() as session:
-            return session.request(
-                method, self.url + API + path, headers=headers, timeout=10, **kwargs
-            )
+            return session.request(method, self.url + API + path, **options)
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
@@ -141,8 +140,8 @@ class Environment:
     def oauth_client(
         self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any
     ) -> dict[str, str]:
-        """A new OAuth client: {client_id, client_secret, account_uuid, token_url}; expires_in says
-        how long its tokens last.
+        """A new OAuth client: {client_id, client_secret, account_uuid, subject, token_url}; owner
+        and subject (the UUID of its user) can be given.
         """
         return self._planted("oauthClients", scopes, facts) | {
             "token_url": self.url + "/sso/oauth2/token"
@@ -265,9 +264,7 @@ class Account:
     def client(
         self, scopes: t.Sequence[str] = (MANAGE_PLATFORM_TOKENS,), **facts: t.Any
     ) -> dict[str, str]:
-        """A new OAuth client: {client_id, client_secret, account_uuid, subject, token_url}; owner,
-        subject (the UUID of its user), service_user and expires_in can be given.
-        """
+        """A new OAuth client, as of the environment."""
         return self.environment.oauth_client(scopes, **facts)
 
     def connection(self, *scopes: str) -> dict[str, str]:
@@ -344,7 +341,7 @@ class Account:
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All platform tokens, or those of one name, with all their facts but the secrets, named as
-        for plant, and works_until.
+        for plant.
         """
         return _named(self.environment.url + "/_emulator/platformTokens", name)
 
@@ -383,6 +380,23 @@ def account_of(environment: Environment, **switches: t.Any) -> Account:
     )
     account.behave(**switches)
     return account
+
+
+def error_of(response: requests.Response) -> tuple[int, str]:
+    """The status of an answer that is an error, and the part of the request that it names, one of
+    the query behind a question mark; or its message.
+    """
+    if not response.content:
+        return response.status_code, ""
+    answer = response.json()
+    if answer["error"] is True:
+        return response.status_code, answer["message"]
+    error = answer["error"]
+    assert error["code"] == response.status_code
+    for violation in error.get("constraintViolations", ()):
+        mark = "?" if violation["parameterLocation"] == "QUERY" else ""
+        return response.status_code, mark + violation["path"]
+    return response.status_code, error["message"]
 
 
 def _post(url: str, facts: dict[str, t.Any]) -> dict[str, t.Any]:
