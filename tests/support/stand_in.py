@@ -117,25 +117,20 @@ class Environment:
         self.forget_requests()
         return dataclasses.replace(self, api_token=admin["token"], api_version="v1")
 
-    def v1_token(self, owner: str = "admin@example.com") -> str:
+    def v1_token(self) -> str:
         """Another admin token, which may do everything in the token API v1 and nothing else."""
-        secret: str = self.plant("admin", ["TenantTokenManagement"], owner=owner)["token"]
+        secret: str = self.plant("admin", ["TenantTokenManagement"], owner="admin@example.com")[
+            "token"
+        ]
         return secret
 
     def call_v1(
-        self, method: str, path: str = "", token: str | None = None, **kwargs: t.Any
+        self, method: str, path: str = "", *, token: str, **kwargs: t.Any
     ) -> requests.Response:
-        """A plain request to the token API v1; path is below /tokens.
-
-        Without a token, a new one that may.
-        """
-        headers = {
-            "Authorization": f"Api-Token {token or self.v1_token()}",
-            **kwargs.pop("headers", {}),
-        }
-        return requests.request(
-            method, self.url + API_V1 + path, headers=headers, timeout=10, **kwargs
-        )
+        """A plain request to the token API v1; path is below /tokens."""
+        headers = {"Authorization": f"Api-Token {token}"}
+        url = self.url + API_V1 + path
+        return requests.request(method, url, headers=headers, timeout=10, **kwargs)
 
     def oauth_client(
         self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any
