@@ -45,9 +45,8 @@ def call(
         authorization = f"Api-Token {environment.plant('caller', scopes)['token']}"
     else:
         authorization = f"Bearer {environment.platform_token(scopes)}"
-    url = environment.url + stand_in.ACTIVEGATE_APIS[route] + path
-    headers = {"Authorization": authorization}
-    return requests.request(method, url, headers=headers, timeout=10, **options)
+    path = stand_in.ACTIVEGATE_APIS[route] + path
+    return environment.ask(authorization, path, method, **options)
 
 
 def body(route: str, **more: t.Any) -> dict[str, t.Any]:
@@ -130,8 +129,7 @@ def test_a_caller_needs_the_scope(
 def test_an_access_token_has_to_be_for_the_environment(environment: Environment) -> None:
     account = stand_in.account_of(environment)
     client = account.client([f"{FAMILIES['fleet']}read"])
-    url = environment.url + stand_in.ACTIVEGATE_APIS["fleet"]
     for form, status in (({}, 403), ({"resource": account.resource}, 200)):
         bearer = account.sign_on(client, **form).json()["access_token"]
-        headers = {"Authorization": f"Bearer {bearer}"}
-        assert requests.get(url, headers=headers, timeout=10).status_code == status
+        answer = environment.ask(f"Bearer {bearer}", stand_in.ACTIVEGATE_APIS["fleet"])
+        assert answer.status_code == status

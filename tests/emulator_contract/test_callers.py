@@ -82,13 +82,6 @@ NO_SIGN_ON: list[dict[str, t.Any]] = [
 ]
 
 
-def call(
-    environment: Environment, caller: str | None, api: str = API, method: str = "GET", **more: t.Any
-) -> requests.Response:
-    headers = {"Authorization": caller} if caller else {}
-    return requests.request(method, environment.url + api, headers=headers, timeout=10, **more)
-
-
 def sign_on(client: dict[str, str], how: str = "data", **changes: str | None) -> requests.Response:
     keys = {name: client[name] for name in ("client_id", "client_secret")}
     form = {"grant_type": "client_credentials", **keys, **changes}
@@ -114,23 +107,23 @@ def test_what_is_no_valid_secret_is_refused(environment: Environment) -> None:
         "access": sign_on(client).json()["access_token"],
     }
     for valid in ("Api-Token {personal}", "Bearer {platform}", "Bearer {access}"):
-        assert call(environment, valid.format(**secrets)).status_code == 200
+        assert environment.ask(valid.format(**secrets)).status_code == 200
     environment.behave(personal_access_tokens=False)
     environment.set_clock("now+5m")
     for api, authorization, error in UNAUTHORIZED:
         given = authorization and authorization.format(**secrets)
-        assert error_of(call(environment, given, api)) == (401, error), (api, authorization)
+        assert error_of(environment.ask(given, api)) == (401, error), (api, authorization)
     environment.behave(bearer_at_classic_address=False)
     platform = f"Bearer {secrets['platform']}"
-    assert error_of(call(environment, platform)) == (401, FAILED)
-    assert call(environment, platform, GATEWAY_API).status_code == 200
+    assert error_of(environment.ask(platform)) == (401, FAILED)
+    assert environment.ask(platform, GATEWAY_API).status_code == 200
 
 
 def test_a_lookup_takes_any_scope_and_knows_only_access_tokens(environment: Environment) -> None:
     secret = environment.issue("self", ["logs.read"])["token"]
     for api in (API, API_V1):
         body = {"token": secret}
-        answer = call(environment, f"Api-Token {secret}", f"{api}/lookup", "POST", json=body)
+        answer = environment.ask(f"Api-Token {secret}", f"{api}/lookup", "POST", json=body)
         assert answer.json()["name"] == "self"
     body = {"token": environment.platform_token()}
     assert environment.call("POST", "/lookup", json=body).status_code == 404
@@ -138,10 +131,10 @@ def test_a_lookup_takes_any_scope_and_knows_only_access_tokens(environment: Envi
 
 def test_a_header_wins_over_a_token_in_the_query(environment: Environment) -> None:
     right, wrong = {"api-token": environment.api_token}, {"api-token": "not-a-token"}
-    assert error_of(call(environment, None, params=wrong)) == (401, FAILED)
-    assert error_of(call(environment, "Api-Token wrong", params=right)) == (401, FAILED)
-    assert call(environment, f"Api-Token {environment.api_token}", params=wrong).ok
-    assert error_of(call(environment, None, GATEWAY_API, params=right))[0] == 401
+    assert error_of(environment.ask(None, params=wrong)) == (401, FAILED)
+    assert error_of(environment.ask("Api-Token wrong", params=right)) == (401, FAILED)
+    assert environment.ask(f"Api-Token {environment.api_token}", params=wrong).ok
+    assert error_of(environment.ask(None, GATEWAY_API, params=right))[0] == 401
 
 
 def test_the_log_of_requests_has_no_secret(environment: Environment, server: Environment) -> None:
@@ -154,7 +147,7 @@ def test_the_log_of_requests_has_no_secret(environment: Environment, server: Env
     guessed = {"client_secret": "guessed", "client_id": client["client_id"], "api-token": "guessed"}
     requests.post(client["token_url"], params=guessed, timeout=10)
     for secret in secrets:
-        call(environment, None, f"{API}/{secret}", "DELETE", params={"api-token": secret})
+        environment.ask(None, f"{API}/{secret}", "DELETE", params={"api-token": secret})
     log = environment.requests()
     assert log[2]["query"] == {**guessed, "client_secret": "***", "api-token": "***"}
     assert not [secret for secret in [*secrets, "guessed"] if secret in json.dumps(log)]
@@ -170,7 +163,7 @@ def test_a_missing_scope_is_named(
     caller = f"Api-Token {environment.issue('half', [scope])['token']}"
     of_v1 = "TenantTokenManagement (Token management)"
     for api, named in ((API, needed), (API_V1, of_v1)):
-        answer = call(environment, caller, api + path, method, json=CI)
+        answer = environment.ask(caller, api + path, method, json=CI)
         assert error_of(answer) == (403, LACKING.format(named))
 
 
@@ -179,7 +172,7 @@ def test_a_missing_scope_is_named(
 def test_scopes_of_a_bearer(environment: Environment, api: str, family: str) -> None:
     for may, method, path, body, status in OF_A_BEARER:
         bearer = f"Bearer {environment.platform_token([f'{family}:{may}'])}"
-        answer = call(environment, bearer, api + path, method, json=body)
+        answer = environment.ask(bearer, api + path, method, json=body)
         assert answer.status_code == status, (may, method, path)
         other = "read" if may == "write" else "write"
         needed = f"environment-api:api-tokens:{other}, api-tokens:tokens:{other}"
@@ -198,7 +191,7 @@ def test_an_access_token_has_the_scopes_that_were_asked_for(environment: Environ
     reader = f"Bearer {answer.pop('access_token')}"
     expected = {"scope": READ, "token_type": "Bearer", "expires_in": 300, "resource": resource}
     assert answer == expected
-    assert call(environment, reader, method="POST", json=CI).status_code == 403
+    assert environment.ask(reader, method="POST", json=CI).status_code == 403
     answer = sign_on(client).json()
     assert (answer["scope"], answer["resource"]) == (f"{READ} {WRITE}", resource)
 
@@ -217,4 +210,4 @@ def test_a_sign_on_is_refused(environment: Environment, server: Environment) -> 
     lacking = sign_on(client, scope=f"{READ} {WRITE}")
     assert (lacking.status_code, lacking.json()["error_description"]) == (400, "")
     stranger = f"Bearer {sign_on(client).json()['access_token']}"
-    assert error_of(call(server, stranger)) == (401, FAILED)
+    assert error_of(server.ask(stranger)) == (401, FAILED)

@@ -74,12 +74,9 @@ def names(listing: dict[str, t.Any]) -> str:
 
 
 def resolve(account: Account, secret: str, *permissions: str) -> requests.Response:
-    return requests.post(
-        account.environment.url + "/platform/management/v1/effective-permissions:resolve",
-        headers={"Authorization": f"Bearer {secret}"},
-        json={"permissions": [{"permission": permission} for permission in permissions or [LOGS]]},
-        timeout=10,
-    )
+    path = "/platform/management/v1/effective-permissions:resolve"
+    asked = [{"permission": permission} for permission in permissions or [LOGS]]
+    return account.environment.ask(f"Bearer {secret}", path, "POST", json={"permissions": asked})
 
 
 def test_an_entry_has_what_was_seen_in_practice(account: Account) -> None:

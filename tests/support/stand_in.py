@@ -66,10 +66,16 @@ class Environment:
         """A plain request to the token API, with the admin token or another; path is below
         /apiTokens.
         """
-        headers = {"Authorization": f"Api-Token {token or self.api_token}"}
+        return self.ask(f"Api-Token {token or self.api_token}", API + path, method, **kwargs)
+
+    def ask(
+        self, authorization: str | None, path: str = API, method: str = "GET", **kwargs: t.Any
+    ) -> requests.Response:
+        """A plain request by anyone to any API; path is below the address of the environment."""
+        headers = {"Authorization": authorization, **kwargs.pop("headers", {})}
         options = {"headers": headers, "timeout": 10, **kwargs}
         with _new_session() as session:
-            return session.request(method, self.url + API + path, **options)
+            return session.request(method, self.url + path, **options)
 
     def tokens(self, name: str | None = None) -> list[dict[str, t.Any]]:
         """All tokens but the admin's, newest first, or those of one name."""
@@ -128,9 +134,7 @@ class Environment:
         self, method: str, path: str = "", *, token: str, **kwargs: t.Any
     ) -> requests.Response:
         """A plain request to the token API v1; path is below /tokens."""
-        headers = {"Authorization": f"Api-Token {token}"}
-        url = self.url + API_V1 + path
-        return requests.request(method, url, headers=headers, timeout=10, **kwargs)
+        return self.ask(f"Api-Token {token}", API_V1 + path, method, **kwargs)
 
     def oauth_client(
         self, scopes: t.Sequence[str] = BEARER_SCOPES, **facts: t.Any
