@@ -81,6 +81,7 @@ REFUSED: list[tuple[str, str, t.Any, int, str]] = [
     ("DELETE", "/{own}", None, 400, IN_USE.format("delete")),
     ("DELETE", "/{own_secret}", None, 400, IN_USE.format("delete")),
     ("PUT", "/{own}", {"name": "root", "enabled": False}, 400, IN_USE.format("disable")),
+    ("POST", "?pageSize=100", CI, 400, "This operation takes no query parameters"),
     ("PATCH", "", {}, 405, "Method Not Allowed"),
 ]
 LISTED: list[tuple[str, str]] = [
