@@ -28,7 +28,7 @@ class Watcher:
         self._due: dict[object, tuple[float, Act]] = {}
         # Held while it acts: what it says may be under way when a wait ends, and a process that
         # ended then would keep the lock of the queue that all of Ansible's processes write to.
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         threading.Thread(target=self._watch, daemon=True).start()
 
     @contextlib.contextmanager
@@ -44,14 +44,14 @@ class Watcher:
                 self._due.pop(wait, None)
 
     def _watch(self) -> None:
-        while True:
-            with self._lock:
+        with self._lock:
+            while True:
                 now = time.monotonic()
                 for wait in [wait for wait, (moment, _act) in self._due.items() if moment <= now]:
                     self._due.pop(wait)[1]()
                 moments = [moment for moment, _act in self._due.values()]
-            # A wait that begins meanwhile is due later.
-            time.sleep(min(moments, default=now + self._seconds) - now)
+                # A wait that begins meanwhile is due later, so nothing has to wake this thread.
+                self._lock.wait(min(moments, default=now + self._seconds) - now)
 
 
 @functools.cache
