@@ -65,7 +65,7 @@ def sort_out(
     sorted_roles: dict[str, t.Any] = {
         role: _newest_first(of_role) for role, of_role in roles.items()
     }
-    return dataclasses.replace(Found(entry, gone=gone, kept_id=kept_id), **sorted_roles)
+    return Found(entry, gone=gone, kept_id=kept_id, **sorted_roles)
 
 
 def role_of(token: Token, now: dt.datetime, entry: Entry) -> str:

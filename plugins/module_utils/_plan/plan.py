@@ -630,14 +630,13 @@ def _complete(draft: _Draft, found: Found, specification: Specification, now: dt
         steps=steps,
         warnings=draft.warnings,
         secret_known=draft.after is not None and found.knows_secret_of(draft.after),
-        store_updated=found.stored
-        and (bool(draft.issue) or _public(entry) != _public(found.entry)),
+        store_updated=found.stored and (bool(draft.issue) or _differ_publicly(entry, found.entry)),
     )
 
 
-def _public(entry: Entry) -> Entry:
-    """The entry without intents, which come and go with a run."""
-    return dataclasses.replace(entry, intents=())
+def _differ_publicly(one: Entry, other: Entry) -> bool:
+    """Whether they differ in more than intents, which come and go with a run."""
+    return dataclasses.replace(one, intents=other.intents) != other
 
 
 def _retirement(

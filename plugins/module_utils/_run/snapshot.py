@@ -51,7 +51,9 @@ class Snapshot:
         self.changes_caller = api.changes_caller
 
     def with_api(self, api: TokenApi) -> Snapshot:
-        """The same listing, with the API of another thread."""
+        """The same listing, with the API of this thread."""
+        if api is self._api:
+            return self
         other = copy.copy(self)
         other._use(api)
         return other
