@@ -111,7 +111,7 @@ def test_the_answers_differ_between_installations(environment: Environment, toke
     always = {"id", "name", "userId", "scopes", "created"}
     shown = created(environment, token)
     assert set(shown) == always | {"revoked", "personalAccessToken"}
-    assert type(shown["created"]) is int
+    assert isinstance(shown["created"], int)
     answer = environment.call_v1("POST", token=token, json=CI)
     assert answer.json()["token"].startswith(answer.headers["Location"] + ".")
     environment.behave(v1_as_in_example=True, v1_location=False, old_token_format=True)
