@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import copy
 import dataclasses
+import datetime as dt
 import threading
 import typing as t
 
@@ -98,21 +101,43 @@ def test_an_error_that_nobody_foresaw_loses_no_secret_of_the_others() -> None:
     assert len(known) == 2
 
 
+class DistantStore(MemoryStore):
+    """Its first read takes long, and the next two tokens wait for each other."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._met, self._others = threading.Barrier(2, timeout=20), {"second", "third"}
+
+    def load(self, identity: Identity) -> Entry:
+        if identity.name == "first":
+            threading.Event().wait(0.1)
+        elif identity.name in self._others:
+            self._others.remove(identity.name)
+            self._met.wait()
+        return super().load(identity)
+
+
 def test_from_the_first_wait_on_tokens_are_found_side_by_side() -> None:
-    met, others = threading.Barrier(2, timeout=20), {"second", "third"}
-
-    class DistantStore(MemoryStore):
-        def load(self, identity: Identity) -> Entry:
-            if identity.name == "first":
-                threading.Event().wait(0.1)
-            elif identity.name in others:
-                others.remove(identity.name)
-                met.wait()
-            return super().load(identity)
-
     world = World()
     done = reconciled(MemoryApi(world), context(DistantStore(world)), "first", "second", "third")
     assert [one.plan.action for one in done] == ["created"] * 3
+
+
+def test_no_two_threads_share_an_api() -> None:
+    threads: dict[MemoryApi, set[threading.Thread]] = collections.defaultdict(set)
+
+    class OwnApi(MemoryApi):
+        def for_thread(self) -> MemoryApi:
+            return copy.copy(self)
+
+        def now(self) -> dt.datetime:
+            threads[self].add(threading.current_thread())
+            return super().now()
+
+    world = World()
+    reconciled(OwnApi(world), context(DistantStore(world)), "first", "second", "third")
+    assert len(threads) > 2
+    assert all(len(users) == 1 for users in threads.values())
 
 
 def test_where_nothing_waits_tokens_are_found_without_threads(
